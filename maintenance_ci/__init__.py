@@ -1,0 +1,1 @@
+"""Put an OpenShift Route into maintenance from a GitLab pipeline, and take it out again, without a 5xx."""

@@ -1,0 +1,1 @@
+"""The jobs of the pipeline: each module is one job, read top to bottom."""

@@ -1,0 +1,1 @@
+"""An OpenShift API server in memory."""

@@ -1,0 +1,1 @@
+"""The controllers that a cluster runs, just enough of them."""

@@ -1,0 +1,56 @@
+"""Child processes of the rehearsal: started, watched, and never left behind.
+
+A child asks the kernel to be killed when its parent dies (Linux ``PR_SET_PDEATHSIG``), so that not even a SIGKILL of
+the rehearsal leaves an HAProxy or an nginx running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+# Loaded before any fork: importing between fork and exec may deadlock.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with(parent: int) -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent died before prctl took hold
+        os._exit(1)
+
+
+async def start(argv: Sequence[str | Path], *, cwd: Path, log: Path) -> asyncio.subprocess.Process:
+    """Start ``argv`` in ``cwd``; what it prints is appended to ``log``. It dies with this process."""
+    parent = os.getpid()
+    with log.open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *map(str, argv),
+            cwd=cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=lambda: _die_with(parent),
+        )
+
+
+async def stop(process: asyncio.subprocess.Process, *, sig: int = signal.SIGTERM, grace: float = 3.0) -> None:
+    """Send ``sig``, wait ``grace`` seconds, then kill; returns when the process is gone."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(sig)
+    try:
+        await asyncio.wait_for(process.wait(), grace)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

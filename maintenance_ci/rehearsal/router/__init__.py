@@ -1,0 +1,1 @@
+"""The router: HAProxy, configured from Routes."""
