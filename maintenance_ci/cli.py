@@ -1,0 +1,191 @@
+"""The command line: which command runs which job, with what, and how its failure is told.
+
+What a job needs is imported when it runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.report import JobLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
+
+    from maintenance_ci.helm import Helm
+    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.settings import JobSettings, RouteSettings
+    from maintenance_ci.template_project import TemplateProject
+
+EPILOG = """
+The jobs read the pipeline's variables (PROJECT, ROUTE_NAME, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN, …) from the
+environment; README.md lists them all.
+
+Exit codes: 0 done; 1 failed, and nothing was changed for users; 2 a variable is wrong, nothing was touched;
+3 users may have been switched, a person must look; 75 a server is away, try again.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    log = JobLog(sys.stdout)
+    signal.signal(signal.SIGTERM, _raise_on_sigterm)
+    try:
+        return arguments.run(arguments, log) or 0
+    except MaintenanceError as error:
+        return log.fail(error)
+    except KeyboardInterrupt:
+        return log.fail(MaintenanceError("The job was interrupted.", "Run it again: it goes on from what it finds."))
+
+
+def _raise_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
+    """End as on Ctrl-C when GitLab cancels the job, so that what is private is removed."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="maintenance-ci",
+        description="Put an OpenShift Route into maintenance, and take it out again, without a 5xx.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add(commands, "build-and-deploy", _build_and_deploy, "build the page in the cluster and deploy it, not exposed")
+    _add(commands, "deploy-route", _deploy_route, "switch the Route ROUTE_NAME (or its SUBPATH) to the page")
+    _add(commands, "delete", _delete, "restore the Route, and remove the page when nobody uses it")
+    rehearse = _add(
+        commands, "rehearse", _rehearse, "run the three jobs on an embedded OpenShift, and show who answered"
+    )
+    rehearse.add_argument("--subpath", metavar="PATH", help="put only this path into maintenance")
+    rehearse.add_argument("--keep", action="store_true", help="leave the cluster up, and print how to use it")
+    for name, what in (("chart", "the Helm chart"), ("docker", "the page"), ("templates", "the Route templates")):
+        rehearse.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"a folder to try as {what}")
+    rehearse.add_argument("--picture", type=Path, default=Path("rehearsal.png"), metavar="FILE", help=".png or .svg")
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace, JobLog], int | None],
+    what: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.folders import find
+    from maintenance_ci.jobs.build_and_deploy import Tools, build_and_deploy
+    from maintenance_ci.settings import BuildAndDeploySettings, child_environment, read_settings
+
+    settings = read_settings(BuildAndDeploySettings)
+    with _connect(settings) as (cluster, kubeconfig, private):
+        tools = Tools(
+            helm=_helm(settings, kubeconfig, private, log),
+            chart=find("chart"),
+            docker=find("docker"),
+            kubeconfig=kubeconfig,
+            environment=child_environment(),
+        )
+        build_and_deploy(settings, cluster, tools, log)
+
+
+def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.folders import find
+    from maintenance_ci.jobs.deploy_route import deploy_route
+    from maintenance_ci.settings import RouteSettings, read_settings
+
+    settings = read_settings(RouteSettings)
+    template = find("route-templates/maintenance-route.yaml.j2").read_text()
+    with _connect(settings) as (cluster, _kubeconfig, private):
+        deploy_route(settings, cluster, _templates(settings, private), template, log)
+
+
+def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.jobs.delete import delete
+    from maintenance_ci.settings import RouteSettings, read_settings
+
+    settings = read_settings(RouteSettings)
+    with _connect(settings) as (cluster, kubeconfig, private):
+        delete(settings, cluster, _templates(settings, private), _helm(settings, kubeconfig, private, log), log)
+
+
+def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
+    try:
+        from maintenance_ci.rehearsal.rehearse import Options, rehearse
+    except ModuleNotFoundError as error:
+        raise MaintenanceError(
+            f"The rehearsal needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
+        ) from error
+    return rehearse(
+        Options(
+            subpath=arguments.subpath,
+            keep=arguments.keep,
+            chart=arguments.chart,
+            docker=arguments.docker,
+            templates=arguments.templates,
+            picture=arguments.picture,
+        )
+    )
+
+
+@contextlib.contextmanager
+def _connect(settings: JobSettings) -> Iterator[tuple[OpenShift, str, Path]]:
+    """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
+    from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
+    from maintenance_ci.openshift import OpenShift
+
+    with private_folder() as private:
+        if settings.okd_url and settings.okd_token:
+            kubeconfig = str(
+                write_kubeconfig(
+                    private,
+                    url=settings.okd_url,
+                    token=settings.okd_token.get_secret_value(),
+                    namespace=settings.project,
+                    ca=settings.okd_ca,
+                    skip_tls_verify=settings.okd_insecure_skip_tls_verify,
+                )
+            )
+        else:
+            kubeconfig = str(settings.kubeconfig)
+        cluster = OpenShift(kubeconfig, settings.project)
+        with contextlib.closing(cluster):
+            yield cluster, kubeconfig, private
+
+
+def _templates(settings: RouteSettings, private: Path) -> TemplateProject | None:
+    if settings.subpath or settings.ci_server_url is None or settings.route_templates_project is None:
+        return None
+    from maintenance_ci.template_project import TemplateProject
+
+    ca = None
+    if settings.ci_server_tls_ca_file:
+        ca = private / "gitlab-ca.pem"
+        ca.write_text(settings.ci_server_tls_ca_file)
+    tokens = {"private_token": settings.route_templates_token, "job_token": settings.ci_job_token}
+    return TemplateProject(
+        settings.ci_server_url,
+        settings.route_templates_project,
+        ref=settings.route_templates_ref,
+        ca=ca,
+        **{kind: token.get_secret_value() if token else None for kind, token in tokens.items()},
+    )
+
+
+def _helm(settings: JobSettings, kubeconfig: str, private: Path, log: JobLog) -> Helm:
+    from maintenance_ci.helm import Helm
+    from maintenance_ci.settings import child_environment
+
+    return Helm(kubeconfig, settings.project, environment=child_environment(), home=private, say=log.say)

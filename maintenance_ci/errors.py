@@ -1,0 +1,66 @@
+"""What can go wrong, as one tree, with the exit code of each.
+
+    MaintenanceError                 1   failed; nothing was changed, or it was put back
+    ├── VariableError                2   a pipeline variable is wrong; nothing was touched
+    ├── CommandError                 1   helm or oc failed
+    ├── ConflictError                1   somebody else changed the object between our read and our write
+    ├── ForbiddenError               1   the token lacks a right
+    └── TryAgainError               75   a server is away or busy; the same job may succeed later
+
+Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
+(`maintenance_ci.report.JobLog.switched`). The codes are those of ``docs/exit-codes.md``; 75 is EX_TEMPFAIL of
+sysexits.h, which GitLab's ``retry:exit_codes`` can name.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_FAILED = 1
+EXIT_VARIABLES = 2
+EXIT_PERSON = 3
+EXIT_TRY_AGAIN = 75
+
+
+class MaintenanceError(Exception):
+    """A failure that a person can act on.
+
+    Args:
+        what: what happened, as a sentence.
+        advice: what to do next, as a sentence; the job adds what is untouched between the two.
+    """
+
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.advice = advice
+
+
+class VariableError(MaintenanceError):
+    """Pipeline variables are wrong: all of them at once, by name, without their values."""
+
+    exit_code = EXIT_VARIABLES
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class CommandError(MaintenanceError):
+    """A command (helm, oc) ended with another exit code than 0, or not in time."""
+
+
+class ConflictError(MaintenanceError):
+    """The object changed between our read and our write."""
+
+
+class ForbiddenError(MaintenanceError):
+    """The cluster or GitLab refuses what we ask with this token."""
+
+
+class TryAgainError(MaintenanceError):
+    """A server cannot be reached, or is too busy, now."""
+
+    exit_code = EXIT_TRY_AGAIN

@@ -1,0 +1,52 @@
+"""The kubeconfig that a job hands to Helm, oc and the client: private, and removed at the end."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """Yield a folder that only this user can read, removed at the end with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix="maintenance-ci-") as folder:  # mkdtemp makes it 0700
+        yield Path(folder)
+
+
+def write_kubeconfig(
+    folder: Path, *, url: str, token: str, namespace: str, ca: str | None = None, skip_tls_verify: bool = False
+) -> Path:
+    """Write a kubeconfig of one cluster, one user and one namespace into ``folder`` (0600), and return its path.
+
+    Args:
+        folder: a private folder.
+        url: the API server.
+        token: a bearer token.
+        namespace: the default namespace.
+        ca: PEM certificates that the server's must come from; the system's where None.
+        skip_tls_verify: do not verify the server's certificate at all.
+    """
+    cluster: dict[str, object] = {"server": url}
+    if skip_tls_verify:
+        cluster["insecure-skip-tls-verify"] = True
+    elif ca:
+        cluster["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "okd", "cluster": cluster}],
+        "users": [{"name": "pipeline", "user": {"token": token}}],
+        "contexts": [{"name": "okd", "context": {"cluster": "okd", "user": "pipeline", "namespace": namespace}}],
+        "current-context": "okd",
+    }
+    path = folder / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))  # JSON is YAML: Helm, oc and the client read it
+    return path

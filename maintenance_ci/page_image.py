@@ -1,0 +1,109 @@
+"""What the cluster says of the page's image and of its rollout, and what follows from it: pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Object = dict[str, Any]
+
+
+def image_digest(stream: Mapping[str, Any] | None, tag: str) -> str | None:
+    """Return the digest (``sha256:…``) of the image that a tag of an ImageStream has now; None where it has none."""
+    for item in _tag(stream, "status", "tag", tag).get("items") or []:
+        return str(item["image"])
+    return None
+
+
+def needs_build(stream: Mapping[str, Any] | None, tag: str, registry_image: str | None) -> bool:
+    """Tell whether there is no image of that tag yet.
+
+    Where builds go to a registry outside of the cluster, the ImageStream has no such tag: ``latest``, imported from
+    ``registry_image``, tells instead.
+    """
+    if registry_image is None:
+        return image_digest(stream, tag) is None
+    source = _tag(stream, "spec", "name", "latest").get("from") or {}
+    return image_digest(stream, "latest") is None or source.get("name") != registry_image
+
+
+def pinned_tag(name: str, namespace: str, tag: str, digest: str) -> Object:
+    """Return the ImageStreamTag that makes ``tag`` this very image, as ``oc tag NAME:v1 NAME:latest`` does."""
+    source = {"kind": "ImageStreamImage", "name": f"{name}@{digest}", "namespace": namespace}
+    return _image_stream_tag(name, namespace, tag, {"from": source})
+
+
+def imported_tag(name: str, namespace: str, tag: str, image: str) -> Object:
+    """Return the ImageStreamTag that imports ``tag`` from a registry; its generation 0 asks for an import each time."""
+    return _image_stream_tag(name, namespace, tag, {"from": {"kind": "DockerImage", "name": image}, "generation": 0})
+
+
+def import_result(stream: Mapping[str, Any] | None, tag: str) -> tuple[str | None, str | None]:
+    """Return ``(digest, None)`` of a finished import of a tag, ``(None, reason)`` of a failed one, else two Nones."""
+    wanted = int(_tag(stream, "spec", "name", tag).get("generation") or 0)
+    status = _tag(stream, "status", "tag", tag)
+    for condition in status.get("conditions") or []:
+        failed = condition["type"] == "ImportSuccess" and condition["status"] == "False"
+        if failed and int(condition.get("generation") or 0) >= wanted:
+            return None, str(condition.get("message") or condition.get("reason"))
+    for item in status.get("items") or []:
+        return (str(item["image"]), None) if int(item.get("generation") or 0) >= wanted else (None, None)
+    return None, None
+
+
+def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | None:
+    """Return what a Deployment lacks to serve the image ``digest`` with all its Pods; None when nothing.
+
+    The conditions are those of ``kubectl rollout status``, and before them that the image is the right one: the image
+    trigger acts after the tag is set, and until then the old rollout looks complete.
+    """
+    if deployment is None:
+        return "the Deployment is not there"
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    images = [container.get("image", "") for container in spec["template"]["spec"]["containers"]]
+    wanted = int(spec.get("replicas", 1))
+    if not any(image.endswith(f"@{digest}") for image in images):
+        return "the Deployment does not have the new image yet"
+    if int(status.get("observedGeneration") or 0) < int(deployment["metadata"]["generation"]):
+        return "the change is not observed yet"
+    if wanted == 0:
+        return "the Deployment is scaled to 0"
+    if int(status.get("updatedReplicas") or 0) < wanted:
+        return f"{status.get('updatedReplicas') or 0} of {wanted} Pods are of the new image"
+    if int(status.get("replicas") or 0) > int(status.get("updatedReplicas") or 0):
+        return "a Pod of the old image still runs"
+    if int(status.get("availableReplicas") or 0) < wanted:
+        return f"{status.get('availableReplicas') or 0} of {wanted} Pods are ready"
+    return None
+
+
+def pod_troubles(pods: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return why Pods do not run, as their containers say it: ``ImagePullBackOff: …``."""
+    troubles = []
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            waiting = (container.get("state") or {}).get("waiting")
+            if waiting:
+                troubles.append(f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": "))
+            elif not container.get("ready"):
+                troubles.append("running, but its readiness probe fails")
+    return sorted(set(troubles))
+
+
+def _tag(stream: Mapping[str, Any] | None, part: str, key: str, name: str) -> Mapping[str, Any]:
+    for tag in ((stream or {}).get(part) or {}).get("tags") or []:
+        if tag[key] == name:
+            return dict(tag)
+    return {}
+
+
+def _image_stream_tag(name: str, namespace: str, tag: str, reference: Mapping[str, Any]) -> Object:
+    return {
+        "apiVersion": "image.openshift.io/v1",
+        "kind": "ImageStreamTag",
+        "metadata": {"name": f"{name}:{tag}", "namespace": namespace},
+        "tag": {"name": tag, "referencePolicy": {"type": "Source"}, **reference},
+        "lookupPolicy": {"local": False},
+    }

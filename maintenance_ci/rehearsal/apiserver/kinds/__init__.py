@@ -1,0 +1,78 @@
+"""What is particular to each kind: its defaults, what the server fills in, its rules.
+
+A write passes three steps: ``set_defaults`` (what any client could have written), ``prepare`` (what only the server
+knows; the writer does not own it) and ``validate``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import builds, core, imagestreams, routes, workloads
+from .platform import Cluster, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..errors import Cause
+
+Object = dict[str, Any]
+
+__all__ = ["Cluster", "Platform", "check_rights", "prepare", "set_defaults", "unknown_fields", "validate"]
+
+_DEFAULTS: dict[str, Callable[[Object], None]] = {
+    "buildconfigs": builds.set_defaults,
+    "deployments": workloads.set_deployment_defaults,
+    "imagestreams": imagestreams.set_defaults,
+    "namespaces": core.set_namespace_defaults,
+    "networkpolicies": core.set_network_policy_defaults,
+    "pods": workloads.set_pod_defaults,
+    "replicasets": workloads.set_replica_set_defaults,
+    "routes": routes.set_defaults,
+    "secrets": core.set_secret_defaults,
+    "services": core.set_service_defaults,
+}
+_PREPARE: dict[str, Callable[[Object, Object | None, Cluster], None]] = {
+    "buildconfigs": builds.prepare,
+    "deployments": workloads.prepare,
+    "imagestreams": imagestreams.prepare,
+    "namespaces": core.prepare_namespace,
+    "pods": workloads.prepare,
+    "replicasets": workloads.prepare,
+    "routes": routes.prepare,
+    "services": core.prepare_service,
+}
+_VALIDATE: dict[str, Callable[[Object, Object | None], list[Cause]]] = {
+    "deployments": workloads.validate,
+    "leases": core.validate_lease,
+    "routes": routes.validate,
+    "secrets": core.validate_secret,
+}
+
+
+def set_defaults(plural: str, obj: Object) -> None:
+    """Fill in, in place, what the writer left to the defaults of the kind."""
+    if plural in _DEFAULTS:
+        _DEFAULTS[plural](obj)
+
+
+def prepare(plural: str, new: Object, old: Object | None, cluster: Cluster) -> None:
+    """Fill in, in place, what only the server knows; ``old`` is the object that ``new`` replaces, if any."""
+    if plural in _PREPARE:
+        _PREPARE[plural](new, old, cluster)
+
+
+def validate(plural: str, new: Object, old: Object | None) -> list[Cause]:
+    """What is wrong with an object, in the order of the real server's messages."""
+    causes = core.validate_metadata(new)
+    return causes + (_VALIDATE[plural](new, old) if plural in _VALIDATE else [])
+
+
+def check_rights(plural: str, new: Object, old: Object | None, allowed: Callable[[str, str], bool]) -> list[Cause]:
+    """What the writer may not change; ``allowed`` answers for a verb and a subresource-qualified resource."""
+    return routes.check_rights(new, old, allowed) if plural == "routes" else []
+
+
+def unknown_fields(plural: str, obj: Object) -> list[str]:
+    """The fields, as paths, that the kind does not have; they are looked for in Routes only."""
+    return routes.unknown_fields(obj) if plural == "routes" else []

@@ -1,0 +1,221 @@
+"""Routes: defaults, the generated host, the rules, and the right to a host of one's own choice.
+
+Defaults and messages were recorded on a real OpenShift 4.21.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Cause, forbidden_value, invalid_number, invalid_value, required_value, unsupported_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .platform import Cluster
+
+Object = dict[str, Any]
+
+HOST_GENERATED = "openshift.io/host.generated"
+TERMINATIONS = ("edge", "passthrough", "reencrypt")
+INSECURE_POLICIES = ("None", "Allow", "Redirect")
+CERTIFICATE_FIELDS = ("caCertificate", "certificate", "destinationCACertificate", "key")
+# In the order of the real server's answers.
+TLS_FIELDS = (
+    "termination",
+    "certificate",
+    "key",
+    "caCertificate",
+    "destinationCACertificate",
+    "insecureEdgeTerminationPolicy",
+    "externalCertificate",
+)
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+NO_HOST_RIGHT = "you do not have permission to set the host field of the route"
+NO_CERTIFICATE_RIGHT = "you do not have permission to set certificate fields on the route"
+
+_TARGET = {"kind": None, "name": None, "weight": None}
+_FIELDS: dict[str, Any] = {
+    "apiVersion": None,
+    "kind": None,
+    "metadata": None,
+    "status": None,
+    "spec": {
+        "host": None,
+        "subdomain": None,
+        "path": None,
+        "to": _TARGET,
+        "alternateBackends": [_TARGET],
+        "port": {"targetPort": None},
+        "tls": dict.fromkeys(TLS_FIELDS),
+        "wildcardPolicy": None,
+        "httpHeaders": None,
+    },
+}
+
+
+def set_defaults(route: Object) -> None:
+    """Targets are Services of weight 100; the termination may be written in any case; no wildcard."""
+    for name in route.keys() - _FIELDS.keys():
+        del route[name]
+    spec = route.setdefault("spec", {}) or {}
+    spec = {key: spec[key] for key in _FIELDS["spec"] if spec.get(key) not in (None, "")}
+    spec["to"] = _target_with_defaults(spec.get("to") or {})
+    if "alternateBackends" in spec:
+        spec["alternateBackends"] = [_target_with_defaults(target) for target in spec["alternateBackends"]]
+    tls = spec.get("tls")
+    if tls is not None:
+        spec["tls"] = tls = {key: tls[key] for key in _FIELDS["spec"]["tls"] if tls.get(key) not in (None, "")}
+        if isinstance(tls.get("termination"), str) and tls["termination"].lower() in TERMINATIONS:
+            tls["termination"] = tls["termination"].lower()
+    spec.setdefault("wildcardPolicy", "None")
+    route["spec"] = {key: spec[key] for key in _FIELDS["spec"] if key in spec}
+    route.setdefault("status", {})
+
+
+def _target_with_defaults(target: Object) -> Object:
+    weight = 100 if target.get("weight") is None else target["weight"]
+    return {"kind": target.get("kind") or "Service", "name": target.get("name", ""), "weight": weight}
+
+
+def prepare(route: Object, old: Object | None, cluster: Cluster) -> None:
+    """Give a new Route without host a generated one; an update that leaves the host out keeps it."""
+    spec, metadata = route["spec"], route["metadata"]
+    if spec.get("host") or spec.get("subdomain") or spec["wildcardPolicy"] == "Subdomain":
+        return
+    if old is not None and old["spec"].get("host"):
+        route["spec"] = {"host": old["spec"]["host"], **spec}
+    else:
+        host = f"{metadata['name']}-{metadata['namespace']}.{cluster.platform.subdomain}"
+        route["spec"] = {"host": host, **spec}
+        metadata["annotations"] = {**metadata.get("annotations", {}), HOST_GENERATED: "true"}
+
+
+def validate(route: Object, _old: Object | None) -> list[Cause]:
+    """What is wrong with a Route."""
+    spec = route["spec"]
+    causes = _validate_host(spec.get("host", ""))
+    causes += _validate_path(spec)
+    if not spec["to"]["name"]:
+        causes.append(required_value("spec.to.name"))
+    for field, target in [("spec.to", spec["to"])] + [
+        (f"spec.alternateBackends[{index}]", target) for index, target in enumerate(spec.get("alternateBackends", []))
+    ]:
+        if not 0 <= target["weight"] <= 256:  # the limits of HAProxy's server weights
+            detail = "weight must be an integer between 0 and 256"
+            causes.append(invalid_number(f"{field}.weight", target["weight"], detail))
+        if target["kind"] != "Service":
+            causes.append(unsupported_value(f"{field}.kind", target["kind"], ["Service"]))
+    if spec["wildcardPolicy"] not in ("None", "Subdomain"):
+        causes.append(unsupported_value("spec.wildcardPolicy", spec["wildcardPolicy"], ["None", "Subdomain"]))
+    return causes + (_validate_tls(spec["tls"]) if spec.get("tls") is not None else [])
+
+
+def _validate_host(host: str) -> list[Cause]:
+    if not host:
+        return []
+    causes = []
+    labels = host.split(".")
+    if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+        causes.append(invalid_value("spec.host", host, "host must conform to DNS 952 subdomain conventions"))
+    for label in labels:
+        if not LABEL.fullmatch(label):
+            causes.append(invalid_value("spec.host", label, LABEL_RULE))
+        if len(label) > 63:
+            causes.append(invalid_value("spec.host", label, "must be no more than 63 characters"))
+    return causes
+
+
+def _validate_path(spec: Object) -> list[Cause]:
+    path = spec.get("path", "")
+    if path and not path.startswith("/"):
+        return [invalid_value("spec.path", path, "path must begin with /")]
+    if path and (spec.get("tls") or {}).get("termination") == "passthrough":
+        return [invalid_value("spec.path", path, "passthrough termination does not support paths")]
+    return []
+
+
+def _validate_tls(tls: Object) -> list[Cause]:
+    termination = tls.get("termination", "")
+    causes = []
+    if termination not in TERMINATIONS:
+        return [unsupported_value("spec.tls.termination", termination, TERMINATIONS)]
+    if termination == "edge" and tls.get("destinationCACertificate"):
+        detail = "edge termination does not support destination certificates"
+        redacted = "redacted destination ca certificate data"
+        causes.append(invalid_value("spec.tls.destinationCACertificate", redacted, detail))
+    if termination == "passthrough":
+        for field, name in (
+            ("certificate", "certificate"),
+            ("key", "key"),
+            ("caCertificate", "ca certificate"),
+            ("destinationCACertificate", "destination ca certificate"),
+        ):
+            if tls.get(field):
+                detail = "passthrough termination does not support certificates"
+                causes.append(invalid_value(f"spec.tls.{field}", f"redacted {name} data", detail))
+    policy = tls.get("insecureEdgeTerminationPolicy", "None")
+    allowed = ("None", "Redirect") if termination == "passthrough" else INSECURE_POLICIES
+    if policy not in allowed:
+        listed = ", ".join(allowed)
+        detail = f"invalid value for InsecureEdgeTerminationPolicy option, acceptable values are {listed}, or empty"
+        causes.append(invalid_value("spec.tls.insecureEdgeTerminationPolicy", policy, detail))
+    return causes
+
+
+def check_rights(new: Object, old: Object | None, allowed: Callable[[str, str], bool]) -> list[Cause]:
+    """What needs the right to ``routes/custom-host``: a host or a certificate of one's own, on create and on change.
+
+    On create it is the verb ``create``. On update a host needs ``update``, a certificate either of the two, and taking
+    all certificates away needs neither.
+    """
+    if old is None:
+        return _check_new(new["spec"], allowed)
+    before, after = old["spec"], new["spec"]
+    host = after.get("host") or before.get("host")
+    host_changed = host != before.get("host")
+    certificates = _certificates(after)
+    certificates_changed = any(certificates.values()) and certificates != _certificates(before)
+    if not (host_changed or certificates_changed) or allowed("update", "routes/custom-host"):
+        return []
+    if host_changed:
+        return [invalid_value("spec.host", str(host), NO_HOST_RIGHT)]
+    if allowed("create", "routes/custom-host"):
+        return []
+    changed = [field for field, value in certificates.items() if value != _certificates(before)[field]]
+    return [invalid_value(f"spec.tls.{field}", certificates[field], NO_CERTIFICATE_RIGHT) for field in changed]
+
+
+def _check_new(spec: Object, allowed: Callable[[str, str], bool]) -> list[Cause]:
+    host, certificates = spec.get("host"), any(_certificates(spec).values())
+    if not (host or certificates) or allowed("create", "routes/custom-host"):
+        return []
+    if host:
+        return [forbidden_value("spec.host", NO_HOST_RIGHT)]
+    return [forbidden_value("spec.tls", NO_CERTIFICATE_RIGHT)]
+
+
+def _certificates(spec: Object) -> dict[str, str]:
+    tls = spec.get("tls") or {}
+    return {field: tls.get(field) or "" for field in CERTIFICATE_FIELDS}
+
+
+def unknown_fields(route: Object) -> list[str]:
+    """The fields, as paths, that a Route does not have."""
+    return sorted(_unknown(route, _FIELDS, ""))
+
+
+def _unknown(value: Any, known: Any, path: str) -> list[str]:
+    if isinstance(known, list) and isinstance(value, list):
+        return [name for index, item in enumerate(value) for name in _unknown(item, known[0], f"{path}[{index}]")]
+    if not isinstance(known, dict) or not isinstance(value, dict):
+        return []
+    prefix = f"{path}." if path else ""
+    found = [f"{prefix}{name}" for name in value if name not in known]
+    return found + [name for key in value if key in known for name in _unknown(value[key], known[key], prefix + key)]

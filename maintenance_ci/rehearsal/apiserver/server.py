@@ -1,0 +1,293 @@
+"""The API server: TLS and bearer tokens in front of the store, on aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from . import discovery, errors
+from .errors import ApiError
+from .objects import Objects
+from .request import Request as ApiRequest
+from .request import is_true, parse_path
+from .rights import Action, User, is_allowed, refusal
+from .views import Views
+from .watching import watch
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Sequence
+
+    from aiohttp.typedefs import Handler, Middleware
+
+    from .builds_api import BuildService, PodLogs
+    from .request import Target
+    from .store import Store
+
+Object = dict[str, Any]
+Verb = Callable[[ApiRequest], tuple[int, Object]]
+
+HEALTH = ("/healthz", "/livez", "/readyz")
+MAX_BODY = 100 * 1024 * 1024  # bytes: binary builds upload their context
+USER = web.RequestKey("user", User)
+NOTED = web.RequestKey("noted", bool)
+# Every token may ask for these, as on a real OpenShift.
+FOR_EVERYBODY = frozenset({("create", "selfsubjectaccessreviews"), ("list", "projects"), ("watch", "projects")})
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that came in. ``path`` has the query; ``user`` is empty where no token was known.
+
+    ``status`` is that of the answer, 0 where the connection ended before there was one.
+    """
+
+    method: str
+    path: str
+    user: str
+    user_agent: str
+    status: int
+    watch: bool = False
+
+
+class ApiServer:
+    """Serves a store as an OpenShift API. ``users`` are found by their bearer tokens.
+
+    ``middlewares`` stand between the token check and the answer: a place to inject faults.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        users: Mapping[str, User],
+        ssl_context: ssl.SSLContext,
+        *,
+        builds: BuildService | None = None,
+        pods: PodLogs | None = None,
+        middlewares: Sequence[Middleware] = (),
+    ) -> None:
+        self.store = store
+        self.users = users
+        self.builds = builds
+        self.pods = pods
+        self.requests: list[Request] = []
+        self.url = ""
+        self._ssl_context = ssl_context
+        self._objects, self._views = Objects(store), Views(store)
+        self._verbs = self._special_verbs()
+        self._app = web.Application(
+            client_max_size=MAX_BODY,
+            middlewares=[self._record, _refuse, self._authenticate, *middlewares],
+        )
+        self._app.router.add_route("*", "/{path:.*}", self._serve)
+        self._app.on_response_prepare.append(self._record_answer)
+        # Whoever hangs up ends its watch, and cancels the build that it was uploading.
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 takes a free one. Afterwards ``url`` says where."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, ssl_context=self._ssl_context)
+        await site.start()
+        self.url = f"https://{host}:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """Stop listening; watches and logs end."""
+        server = self._runner.server
+        transports = [connection.transport for connection in server.connections] if server else []
+        await self._runner.cleanup()
+        # A client that keeps an idle connection would not answer the end of its TLS: it is not waited for.
+        for transport in transports:
+            if isinstance(transport, asyncio.Transport):
+                transport.abort()
+        await asyncio.sleep(0)
+
+    @web.middleware
+    async def _record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = None
+        try:
+            response = await handler(request)
+        finally:
+            if response is None:
+                self._note(request, 0)
+        return response
+
+    async def _record_answer(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._note(request, response.status)
+
+    def _note(self, request: web.Request, status: int) -> None:
+        """Keep account of a request, once: when its answer begins, or when it ends without one."""
+        if NOTED in request:
+            return
+        request[NOTED] = True
+        user, agent = request.get(USER), request.headers.get("User-Agent", "")
+        watched = is_true(request.query.get("watch"))
+        self.requests.append(
+            Request(request.method, request.path_qs, user.name if user else "", agent, status, watched)
+        )
+
+    @web.middleware
+    async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        user = self.users.get(token.strip()) if scheme.lower() == "bearer" else None
+        if user is not None:
+            request[USER] = user
+        elif request.path not in (*HEALTH, "/version"):
+            raise errors.unauthorized()
+        return await handler(request)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.path in HEALTH:
+            return web.Response(text="ok")
+        target = parse_path(request.path)
+        if target is None:
+            document = discovery.document(request.path.strip("/"))
+            if document is None:
+                raise errors.unknown_path()
+            return _json(200, document)
+        return await self._serve_resource(request, target)
+
+    async def _serve_resource(self, request: web.Request, target: Target) -> web.StreamResponse:
+        user, action = request[USER], target.action(request.method, request.query)
+        if (action.verb, action.resource) not in FOR_EVERYBODY and not is_allowed(user, action):
+            raise errors.forbidden(refusal(user, action), target.resource, target.name)
+        if target.resource is None:
+            raise errors.unknown_path()
+        api_request = ApiRequest(
+            user=user,
+            method=request.method,
+            target=target,
+            resource=target.resource,
+            query=request.query,
+            content_type=request.content_type if request.headers.get("Content-Type") else "application/json",
+            body=await request.read(),
+            user_agent=request.headers.get("User-Agent", ""),
+        )
+        if action.resource in ("buildconfigs/instantiatebinary", "builds/log"):
+            return await self._serve_builds(request, api_request, action)
+        if (action.verb, action.resource) == ("get", "pods/log"):
+            return self._serve_pod_log(target)
+        verb = self._verb(action, api_request)
+        if action.verb == "watch":
+            return await _stream_events(request, watch(self.store, api_request))
+        return _json(*verb(api_request))
+
+    def _verb(self, action: Action, request: ApiRequest) -> Verb:
+        """What answers the request; raises ``ApiError`` 404 or 405."""
+        special = self._verbs.get((action.verb, action.resource))
+        if special:
+            return special
+        subresource = request.target.subresource
+        served = {name: verbs for name, _, verbs in request.resource.subresources} | {"": request.resource.verbs}
+        if subresource not in ("", "status") or subresource not in served:
+            raise errors.unknown_path()
+        if action.verb not in served[subresource]:
+            raise errors.method_not_allowed()
+        objects = self._objects
+        plain: dict[str, Verb] = {
+            "get": objects.get,
+            "list": objects.list_all,
+            "watch": objects.list_all,
+            "create": objects.create,
+            "update": objects.update,
+            "patch": objects.patch,
+            "delete": objects.delete,
+            "deletecollection": objects.delete_collection,
+        }
+        return plain[action.verb]
+
+    def _special_verbs(self) -> dict[tuple[str, str], Verb]:
+        views = self._views
+        return {
+            ("create", "selfsubjectaccessreviews"): views.review_access,
+            ("create", "processedtemplates"): views.process_template,
+            ("get", "imagestreamtags"): views.get_tag,
+            ("list", "imagestreamtags"): views.list_tags,
+            ("create", "imagestreamtags"): views.create_tag,
+            ("update", "imagestreamtags"): views.update_tag,
+            ("patch", "imagestreamtags"): views.patch_tag,
+            ("delete", "imagestreamtags"): views.delete_tag,
+            ("get", "imagestreamimages"): views.get_image,
+            ("get", "projects"): views.get_project,
+            ("list", "projects"): views.list_projects,
+            ("get", "deployments/scale"): views.get_scale,
+            ("update", "deployments/scale"): views.write_scale,
+            ("patch", "deployments/scale"): views.write_scale,
+        }
+
+    async def _serve_builds(self, request: web.Request, api: ApiRequest, action: Action) -> web.StreamResponse:
+        target = api.target
+        if action.verb == "create":
+            self.store.get("buildconfigs", target.namespace, target.name)
+        elif action.verb == "get":
+            self.store.get("builds", target.namespace, target.name)
+        else:
+            raise errors.method_not_allowed()
+        if self.builds is None:
+            raise errors.unknown_path()
+        if action.verb == "create":
+            build = await self.builds.instantiate_binary(target.namespace, target.name, api.query, api.body)
+            return _json(201, build)
+        log = self.builds.log(target.namespace, target.name, is_true(api.query.get("follow")))
+        return await _stream(request, await _begun(log), "application/octet-stream")
+
+    def _serve_pod_log(self, target: Target) -> web.Response:
+        self.store.get("pods", target.namespace, target.name)
+        if self.pods is None:
+            raise errors.unknown_path()
+        return web.Response(text=self.pods.container_log(target.namespace, target.name))
+
+
+@web.middleware
+async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer refusals as ``Status`` objects."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return _json(error.code, error.status)
+    except web.HTTPRequestEntityTooLarge as error:
+        too_large = ApiError(413, "RequestEntityTooLarge", error.text or "the request is too large")
+        return _json(413, too_large.status)
+
+
+def _json(status: int, body: Object) -> web.Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return web.Response(status=status, text=text, content_type="application/json", charset=None)
+
+
+async def _stream_events(request: web.Request, events: AsyncIterator[Object]) -> web.StreamResponse:
+    async def lines() -> AsyncIterator[bytes]:
+        async for event in events:
+            yield json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+    return await _stream(request, lines(), "application/json")
+
+
+async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks, the first of them at hand: a refusal comes before the answer begins."""
+    first = await anext(chunks, None)
+
+    async def whole() -> AsyncIterator[bytes]:
+        if first is not None:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    return whole()
+
+
+async def _stream(request: web.Request, chunks: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": content_type})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionResetError):  # clients end watches by going away
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    return response

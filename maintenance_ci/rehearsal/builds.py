@@ -1,0 +1,218 @@
+"""Binary builds: an upload becomes a Build, the Build an image, the image a tag.
+
+The phases, conditions, labels and the order of the events were recorded on a real OpenShift 4.21. What differs: there
+is no build Pod (its name stands in the annotation all the same), and a build that waits for something missing gives up
+after ``START_TIMEOUT`` instead of five minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import shutil
+from typing import TYPE_CHECKING
+
+from . import image_build, image_streams
+from .apiserver.errors import ApiError, bad_request
+from .apiserver.store import now
+from .build_record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from .apiserver.store import Object, Store
+    from .images import Image, ImageStore
+
+API_SERVER = "openshift-apiserver"
+START_TIMEOUT = 20.0  # seconds; five minutes on a real OpenShift
+POLL = 0.02
+# Reasons and their messages, as OpenShift's build controller writes them.
+NO_OUTPUT = ("InvalidOutputReference", "Output image could not be resolved.")
+NO_PUSH_SECRET = ("MissingPushSecret", "Missing push secret.")
+BAD_SOURCE = ("FetchSourceFailed", "Failed to fetch the input source.")
+FAILED = ("GenericBuildFailed", "Generic Build failure - check logs for details.")
+CANCELLED = ("CancelledBuild", "The build was cancelled by the user.")
+
+
+class Builds:
+    """Takes uploads and builds them, one at a time for each BuildConfig; ``stage_seconds`` is what each phase takes."""
+
+    def __init__(
+        self,
+        store: Store,
+        images: ImageStore,
+        directory: Path,
+        *,
+        stage_seconds: float = 0.2,
+        start_timeout: float = START_TIMEOUT,
+    ) -> None:
+        self._store = store
+        self._images = images
+        self._directory = directory
+        self._stage_seconds = stage_seconds
+        self._start_timeout = start_timeout
+        self._logs: dict[str, BuildLog] = {}  # by the Build's uid
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def instantiate_binary(
+        self, namespace: str, buildconfig_name: str, query: Mapping[str, str], archive: bytes
+    ) -> Object:
+        """Start a build of ``archive`` (a tar, compressed or not); returns the Build once it runs.
+
+        Raises ``ApiError``: 404 without such a BuildConfig, 400 for a build that fails before it runs, 504 for one that
+        cannot start in time. A caller that is cancelled cancels the build.
+        """
+        build = BuildRecord(self._store, self._create(namespace, buildconfig_name, query))
+        output = self._logs[build.uid] = BuildLog()
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                await self._start(build)
+            context = self._directory / build.uid
+            output.write("Receiving source from STDIN as archive ...")
+            image_build.unpack(archive, context)
+        except TimeoutError as error:
+            build.end("Cancelled", CANCELLED)
+            output.end()
+            message = f"timed out waiting for build {build.name} to start after {self._start_timeout:g}s"
+            raise ApiError(504, "Timeout", message, {}) from error
+        except asyncio.CancelledError:
+            build.end("Cancelled", CANCELLED)
+            output.end()
+            raise
+        except image_build.BadArchiveError as error:
+            output.write(f"error: {error}")
+            output.end()
+            build.end("Failed", BAD_SOURCE, output.lines)
+            raise bad_request(f"build {build.name} failed: {': '.join(BAD_SOURCE)}") from error
+        task = asyncio.create_task(self._run(build, context, output))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return build.object
+
+    async def log(self, namespace: str, build_name: str, follow: bool) -> AsyncIterator[bytes]:
+        """The lines of a build, with ``follow`` to its end; raises ``ApiError`` 404 before the first one."""
+        build = self._store.get("builds", namespace, build_name)
+        output = self._logs.get(build["metadata"]["uid"])
+        if output is not None:
+            async for line in output.read(follow=follow):
+                yield line
+
+    async def stop(self) -> None:
+        """Cancel what is being built."""
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _create(self, namespace: str, name: str, query: Mapping[str, str]) -> Object:
+        config = copy.deepcopy(self._store.get("buildconfigs", namespace, name))
+        config["status"]["lastVersion"] += 1
+        config = self._store.update("buildconfigs", config, manager=API_SERVER)
+        return self._store.create("builds", new_build(config, query), manager=API_SERVER)
+
+    async def _start(self, build: BuildRecord) -> None:
+        """Pass the phases New and Pending, waiting for what the build needs."""
+        await self._until(build, lambda: not self._is_blocked(build))
+        await self._until(build, lambda: self._output_reference(build) is not None, NO_OUTPUT)
+        annotations = {"openshift.io/build.pod-name": f"{build.name}-build"}
+        reference = {"outputDockerImageReference": self._output_reference(build)} if build.output else {}
+        build.enter("Pending", annotations=annotations, **reference)
+        await asyncio.sleep(self._stage_seconds)
+        await self._until(build, lambda: self._has_push_secret(build), NO_PUSH_SECRET)
+        build.enter("Running", startTimestamp=now())
+
+    async def _until(
+        self, build: BuildRecord, condition: Callable[[], bool], obstacle: tuple[str, str] | None = None
+    ) -> None:
+        """Wait for ``condition``; the Build says meanwhile what it waits for."""
+        while not condition():
+            if build.is_deleted:
+                raise bad_request(f"build {build.name} was deleted before it started")
+            if obstacle:
+                build.explain(obstacle)
+            await asyncio.sleep(POLL)
+
+    def _is_blocked(self, build: BuildRecord) -> bool:
+        """True while an earlier build of the same BuildConfig has not ended (run policy Serial)."""
+        return any(
+            config_uid(other) == config_uid(build.object)
+            and number_of(other) < number_of(build.object)
+            and other["status"]["phase"] not in ENDED
+            for other in self._store.list("builds", build.namespace)
+        )
+
+    def _output_reference(self, build: BuildRecord) -> str | None:
+        """Where the image goes to; None while the ImageStream is missing, empty for a build that is not pushed."""
+        output = build.output
+        if output.get("kind") != "ImageStreamTag":
+            return str(output.get("name", ""))
+        name, _, tag = output["name"].partition(":")
+        stream = self._store.find("imagestreams", output.get("namespace", build.namespace), name)
+        return f"{stream['status']['dockerImageRepository']}:{tag}" if stream else None
+
+    def _has_push_secret(self, build: BuildRecord) -> bool:
+        secret = build.object["spec"]["output"].get("pushSecret")
+        return not secret or self._store.find("secrets", build.namespace, secret["name"]) is not None
+
+    async def _run(self, build: BuildRecord, context: Path, output: BuildLog) -> None:
+        """Build and push in the background; the Build and its log say how it went."""
+        try:
+            await asyncio.sleep(self._stage_seconds)
+            image = image_build.build(context, self._options(build), self._images, output.write)
+            pushed = self._push(build, image)
+            output.write(f"Successfully pushed {pushed}" if pushed else "Build complete, no image push requested")
+            if pushed:
+                output.write("Push successful")
+            await asyncio.sleep(self._stage_seconds)
+            build.end("Complete", output={"to": {"imageDigest": image.digest}} if pushed else {})
+        except asyncio.CancelledError:
+            build.end("Cancelled", CANCELLED)
+            raise
+        except (image_build.BuildError, ApiError) as error:
+            output.write(f"error: {error}")
+            build.end("Failed", FAILED, output.lines)
+        finally:
+            output.end()
+            shutil.rmtree(context)
+        self._prune(build)
+
+    def _options(self, build: BuildRecord) -> image_build.Options:
+        strategy = build.object["spec"]["strategy"].get("dockerStrategy") or {}
+        base = strategy.get("from") or {}
+        name = base.get("name", "")
+        if base.get("kind") == "ImageStreamTag":
+            name = image_streams.reference_of(self._store, base.get("namespace", build.namespace), name) or name
+        return image_build.Options(
+            dockerfile_path=strategy.get("dockerfilePath") or "Dockerfile",
+            base=name,
+            arguments={one["name"]: one.get("value", "") for one in strategy.get("buildArgs") or []},
+            # A real build adds these two to every image, so no two builds make the same one.
+            environment={"OPENSHIFT_BUILD_NAME": build.name, "OPENSHIFT_BUILD_NAMESPACE": build.namespace},
+        )
+
+    def _push(self, build: BuildRecord, image: Image) -> str:
+        output = build.output
+        if output.get("kind") == "ImageStreamTag":
+            name, _, tag = output["name"].partition(":")
+            return image_streams.push(self._store, output.get("namespace", build.namespace), name, tag, image)
+        if output.get("kind") == "DockerImage":
+            self._images.push(output["name"], image)
+            return f"{output['name']}@{image.digest}"
+        return ""
+
+    def _prune(self, build: BuildRecord) -> None:
+        """Remove the oldest ended builds beyond the limits of the BuildConfig."""
+        config = self._store.find("buildconfigs", build.namespace, build.object["status"]["config"]["name"])
+        if config is None:
+            return
+        for phases, limit in (
+            (("Complete",), config["spec"]["successfulBuildsHistoryLimit"]),
+            (("Failed", "Cancelled", "Error"), config["spec"]["failedBuildsHistoryLimit"]),
+        ):
+            ended = [
+                other
+                for other in self._store.list("builds", build.namespace)
+                if config_uid(other) == config["metadata"]["uid"] and other["status"]["phase"] in phases
+            ]
+            for other in sorted(ended, key=number_of, reverse=True)[limit:]:
+                self._store.delete("builds", build.namespace, other["metadata"]["name"])

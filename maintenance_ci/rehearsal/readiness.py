@@ -1,0 +1,77 @@
+"""Readiness: the probe of a container is really made, only sooner and more often than on a real node."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .apiserver.store import Object
+
+# Seconds: the longest that a rehearsal waits before the first probe, and from one to the next.
+LONGEST_PAUSE = 0.2
+USER_AGENT = "kube-probe/1.34"  # as a kubelet of OpenShift 4.21 calls itself
+
+
+async def keep_probing(container: Object, address: str, report: Callable[[bool], None]) -> None:
+    """Probe a running container and ``report`` whenever it becomes ready or ceases to be; cancelled when it ends.
+
+    ``httpGet`` and ``tcpSocket`` are made as written, with their thresholds and timeout; ``initialDelaySeconds``
+    and ``periodSeconds`` are cut to `LONGEST_PAUSE`. Without a probe (or with one of another kind, which would need the
+    container's own programs) a container is ready, for good, as soon as its ports accept connections.
+    """
+    probe = container.get("readinessProbe") or {}
+    own = "httpGet" in probe or "tcpSocket" in probe
+    ready, in_a_row = False, 0
+    await asyncio.sleep(min(LONGEST_PAUSE, probe.get("initialDelaySeconds", 0)))
+    while own or not ready:
+        passed = await _probe(container, probe, address)
+        in_a_row = 0 if passed == ready else in_a_row + 1
+        if in_a_row >= probe.get("successThreshold" if passed else "failureThreshold", 1 if passed else 3):
+            ready, in_a_row = passed, 0
+            report(ready)
+        await asyncio.sleep(min(LONGEST_PAUSE, probe.get("periodSeconds", 10)) if own else LONGEST_PAUSE / 10)
+
+
+async def _probe(container: Object, probe: Object, address: str) -> bool:
+    try:
+        async with asyncio.timeout(probe.get("timeoutSeconds", 1)):
+            if "httpGet" in probe:
+                return await _get(container, probe["httpGet"], address)
+            if "tcpSocket" in probe:
+                await _connect(address, _port(container, probe["tcpSocket"]["port"]))
+                return True
+            for port in container.get("ports", []):
+                await _connect(address, port["containerPort"])
+    except (OSError, TimeoutError, aiohttp.ClientError):
+        return False
+    return True
+
+
+async def _get(container: Object, request: Object, address: str) -> bool:
+    port = _port(container, request["port"])
+    url = f"{request.get('scheme', 'HTTP').lower()}://{request.get('host') or address}:{port}{request.get('path', '/')}"
+    headers = {"User-Agent": USER_AGENT} | {one["name"]: one["value"] for one in request.get("httpHeaders", [])}
+    # A kubelet does not check the certificate of what it probes, and counts a redirect as success.
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(url, ssl=False, allow_redirects=False) as response,
+    ):
+        return response.status < 400
+
+
+async def _connect(address: str, port: int) -> None:
+    _, writer = await asyncio.open_connection(address, port)
+    writer.close()
+    await writer.wait_closed()
+
+
+def _port(container: Object, port: int | str) -> int:
+    """A port's number; a name is looked up in the container, and one that it does not have cannot be reached."""
+    if isinstance(port, int) or port.isdigit():
+        return int(port)
+    return next((int(one["containerPort"]) for one in container.get("ports", []) if one.get("name") == port), 0)

@@ -1,0 +1,183 @@
+"""``maintenance-ci rehearse``: a Route goes into maintenance and comes back, on an embedded OpenShift, under load.
+
+The three jobs run as they do in a pipeline, each as a process with the pipeline's variables, while users ask for the
+application all the time. What every user got decides whether the rehearsal passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import EXIT_FAILED, MaintenanceError
+from maintenance_ci.maintenance_route import PAGE
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
+from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
+from maintenance_ci.rehearsal.picture import draw
+from maintenance_ci.rehearsal.tools import ToolMissingError
+from maintenance_ci.rehearsal.users import APPLICATION, Users
+from maintenance_ci.rehearsal.verdict import Phase, Verdict, format_table, judge, under
+from maintenance_ci.rehearsal.workplace import Workplace, prepare
+from maintenance_ci.settings import RouteSettings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+IMAGE_TAG = "v1"
+# Seconds for which each side must be seen to serve, beyond the jobs' own time.
+HOLD = 11.0
+PATHS = ("/", "/cart", "/checkout", "/checkout/payment?step=2", "/static/app.js")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for.
+
+    Attributes:
+        picture: file for the picture, ``.png`` or ``.svg``; None draws none.
+        subpath: the path to put into maintenance; None for the whole Route.
+        keep: leave the cluster up afterwards, until Ctrl-C.
+        chart: a chart of one's own.
+        docker: a page of one's own.
+        templates: Route templates of one's own.
+        variables: pipeline variables on top, or instead, of the rehearsal's.
+        cluster: how the cluster behaves.
+        hold: seconds for which each side must serve.
+    """
+
+    picture: Path | None
+    subpath: str | None = None
+    keep: bool = False
+    chart: Path | None = None
+    docker: Path | None = None
+    templates: Path | None = None
+    variables: Mapping[str, str] | None = None
+    cluster: ClusterOptions | None = None
+    hold: float = HOLD
+
+
+def rehearse(options: Options) -> int:
+    """Run the rehearsal and print its result; returns 0 when every user got the right answer, without a 5xx."""
+    try:
+        return asyncio.run(_cancellable(options))
+    except ToolMissingError as error:
+        raise MaintenanceError(f"{error}.", "Nothing was started.") from error
+    except asyncio.CancelledError:
+        _say("stopped; everything that was started is removed")
+        return EXIT_FAILED
+
+
+async def _cancellable(options: Options) -> int:
+    task = asyncio.current_task()
+    if task:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _say("starting the embedded OpenShift: API server, controllers, router, GitLab, and the application")
+    async with EmbeddedOpenShift(options.cluster) as cluster:
+        variables = cluster.job_variables() | {"ROUTE_NAME": manifests.APPLICATION, "IMAGE_TAG": IMAGE_TAG}
+        variables |= {"SUBPATH": options.subpath or "", **(options.variables or {})}
+        subpath = read_settings(RouteSettings, variables).subpath  # a wrong one is told as a job tells it
+        workplace = prepare(
+            cluster.folder, variables, chart=options.chart, docker=options.docker, templates=options.templates
+        )
+        verdict = await Rehearsal(cluster, workplace, subpath, options).run()
+        if options.keep:
+            await _keep(cluster, workplace)
+        return 0 if verdict.passed else EXIT_FAILED
+
+
+class Rehearsal:
+    """One run of the story."""
+
+    def __init__(self, cluster: EmbeddedOpenShift, workplace: Workplace, subpath: str | None, options: Options) -> None:
+        self._cluster, self._workplace, self._options = cluster, workplace, options
+        page = f"{PAGE}:{workplace.environment['IMAGE_TAG']}"
+        self._in_maintenance = under(subpath, inside=page, outside=APPLICATION) if subpath else page
+        paths = PATHS if subpath is None else (*PATHS, subpath, f"{subpath}/deep", f"{subpath}ish")
+        self._users = Users(manifests.HOST, cluster.router.https_port, cluster.client_tls(), paths=paths)
+
+    async def run(self) -> Verdict:
+        """Run the jobs under load; print the table, draw the picture, return the verdict."""
+        await self._users.start()
+        try:
+            phases, failed = await self._story()
+        finally:
+            answers = await self._users.stop()
+        verdict = judge(answers, phases, minimum_seconds=min(10.0, self._options.hold))
+        if failed:
+            verdict = Verdict(verdict.rows, (*verdict.faults, *failed))
+        _say("")
+        _say(format_table(verdict))
+        if self._options.picture:
+            draw(answers, phases, self._options.picture, "Who answered the users")
+            _say(f"the picture: {self._options.picture}")
+        return verdict
+
+    async def _story(self) -> tuple[list[Phase], list[str]]:
+        """Run the three jobs; returns the phases in which one side must answer, and what went wrong with the jobs."""
+        phases: list[Phase] = []
+        began = self._users.elapsed
+        await self._hold("the application serves")
+        for job, next_side in (("build-and-deploy", None), ("deploy-route", "maintenance"), ("delete", "application")):
+            if next_side:
+                phases.append(self._phase(phases, began))
+            code = await self._job(job)
+            if code:
+                return phases or [self._phase(phases, began)], [f"the job {job} ended with exit code {code}"]
+            if next_side:
+                began = self._users.elapsed
+                await self._hold(f"the {next_side} serves")
+        return [*phases, self._phase(phases, began)], []
+
+    def _phase(self, before: list[Phase], began: float) -> Phase:
+        """Close the phase that began then: application, maintenance, application again."""
+        name = ("application", "maintenance", "application again")[len(before)]
+        return Phase(name, began, self._users.elapsed, self._in_maintenance if len(before) == 1 else APPLICATION)
+
+    async def _hold(self, what: str) -> None:
+        self._tell(f"{what}: {self._options.hold:g} s, and until the router has reloaded")
+        await asyncio.sleep(self._options.hold)
+        await self._cluster.healthy()
+        if self._cluster.options.busy:
+            # The worst moment for a switch: from here a busy router waits out a whole interval.
+            await self._cluster.router.next_reload()
+
+    async def _job(self, job: str) -> int:
+        self._tell(f"job {job}")
+        code = await self._workplace.run(job, say=lambda line: _say(f"          │ {line}"))
+        self._tell(f"job {job} ended with exit code {code}")
+        return code
+
+    def _tell(self, what: str) -> None:
+        _say(f"{self._users.elapsed:7.1f} s  {what}")
+
+
+async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
+    """Say how to use the cluster, and leave it up until Ctrl-C."""
+    script = cluster.folder / "environment.sh"
+    script.touch(mode=0o600)
+    script.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in workplace.environment.items()))
+    host, port = manifests.HOST, cluster.router.https_port
+    for line in (
+        "",
+        "The cluster stays up until Ctrl-C. In another terminal:",
+        f"  cd {workplace.folder} && . {script}      # the pipeline's variables, helm on PATH",
+        "  maintenance-ci build-and-deploy && maintenance-ci deploy-route     # and later: maintenance-ci delete",
+        f"  curl --cacert {cluster.ca_file} --resolve {host}:{port}:127.0.0.1 https://{host}:{port}/",
+        f"  export KUBECONFIG={cluster.admin_kubeconfig()}      # everything is allowed: helm list, kubectl get routes",
+        f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}",
+    ):
+        _say(line)
+    while True:
+        await asyncio.sleep(1)
+        await cluster.healthy()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,79 @@
+"""Where the rehearsal's jobs run: a checkout, a PATH with Helm, a pipeline's variables."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maintenance_ci.folders import find
+from maintenance_ci.rehearsal.tools import helm_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A job's working folder and environment.
+
+    Attributes:
+        folder: what GitLab would have checked out.
+        environment: PATH, HOME and the pipeline's variables; nothing else of ours.
+    """
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    async def run(self, job: str, *, say: Callable[[str], None], **variables: str) -> int:
+        """Run ``maintenance-ci JOB`` as a process of its own, hand its log to ``say``, and return its exit code.
+
+        A job that is cut short (the rehearsal is cancelled) gets the SIGTERM that GitLab sends.
+        """
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "maintenance_ci",
+            job,
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            if child.stdout is not None:
+                async for line in child.stdout:
+                    say(line.decode(errors="replace").rstrip())
+            return await child.wait()
+        finally:
+            if child.returncode is None:
+                child.terminate()
+                await child.wait()
+
+
+def prepare(
+    folder: Path,
+    variables: Mapping[str, str],
+    *,
+    chart: Path | None = None,
+    docker: Path | None = None,
+    templates: Path | None = None,
+) -> Workplace:
+    """Set up ``folder`` for jobs, with one's own chart, page or Route templates where given.
+
+    Raises:
+        ToolMissingError: there is no Helm, and none can be had.
+    """
+    work, tools = folder / "checkout", folder / "tools"
+    for path in (work, tools):
+        path.mkdir()
+    for name, own in (("chart", chart), ("docker", docker), ("route-templates", templates)):
+        (work / name).symlink_to((own or find(name)).resolve())
+    (tools / "helm").symlink_to(helm_path())
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
+    path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return Workplace(work, {**inherited, "PATH": path, **variables})

@@ -1,0 +1,100 @@
+"""The GitLab project that holds the Routes' templates. The only importer of python-gitlab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gitlab
+import requests
+
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Seconds for each answer: python-gitlab has no limit of its own.
+TIMEOUT = 20.0
+# Its retries of what is transient wait 0.1 s, then twice as long each time: these take under a second.
+RETRIES = 3
+
+
+class TemplateProject:
+    """A project of a GitLab, read with a job token or an access token.
+
+    Args:
+        url: the GitLab's address.
+        project: the project's path or number.
+        ref: branch, tag or commit; the default branch where None.
+        job_token: the job's own token; used where there is no ``private_token``.
+        private_token: an access token with ``read_repository``.
+        ca: file of the CA that the GitLab's certificate comes from; the system's where None.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        project: str,
+        *,
+        ref: str | None = None,
+        job_token: str | None = None,
+        private_token: str | None = None,
+        ca: Path | None = None,
+    ) -> None:
+        self._project, self._ref = project, ref
+        self._gitlab = gitlab.Gitlab(
+            url,
+            private_token=private_token,
+            job_token=None if private_token else job_token,
+            ssl_verify=str(ca) if ca else True,
+            timeout=TIMEOUT,
+            retry_transient_errors=True,
+        )
+
+    def read(self, path: str) -> str:
+        """Return the text of the file at ``path``.
+
+        Raises:
+            MaintenanceError: there is no such file or project, or it is no text.
+            ForbiddenError: the token is refused.
+            TryAgainError: GitLab cannot be reached, or fails.
+        """
+        files = self._gitlab.projects.get(self._project, lazy=True).files
+        try:
+            # HEAD is the default branch, for every version of GitLab.
+            content = files.raw(path, ref=self._ref or "HEAD", max_retries=RETRIES)
+        except gitlab.GitlabAuthenticationError as error:
+            raise ForbiddenError(
+                "GitLab refuses the token (401).",
+                "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project.",
+            ) from error
+        except gitlab.GitlabError as error:
+            raise self._refusal(error, path) from error
+        except requests.exceptions.SSLError as error:
+            raise MaintenanceError(
+                "GitLab's certificate cannot be verified.", "Give its CA in CI_SERVER_TLS_CA_FILE."
+            ) from error
+        except requests.RequestException as error:
+            raise TryAgainError(
+                f"GitLab cannot be reached ({type(error).__name__}).", "Check CI_SERVER_URL, then run the job again."
+            ) from error
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise MaintenanceError(
+                f"The template {path} is not text.", "Correct it in the template project."
+            ) from error
+
+    def _refusal(self, error: gitlab.GitlabError, path: str) -> MaintenanceError:
+        where = f"{path} in {self._project}" + (f" at {self._ref}" if self._ref else "")
+        code = error.response_code
+        if code == 404:
+            return MaintenanceError(
+                f"The template {where} is not there, or the token may not see it (404).",
+                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
+                "and that the project lets this one's job token in.",
+            )
+        if code == 403:
+            return ForbiddenError(f"GitLab refuses to show {where} (403).", "Give the token the right to read it.")
+        if code == 429 or (code or 0) >= 500:
+            return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", "Run the job again.")
+        return MaintenanceError(f"GitLab does not give {where} (HTTP {code}).")

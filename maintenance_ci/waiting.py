@@ -1,0 +1,36 @@
+"""Waiting for the cluster: one loop, one clock, a sign of life."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Found = TypeVar("Found")
+
+# A job log that is silent for long looks dead: something is said at least this often, in seconds.
+SIGN_OF_LIFE = 15.0
+
+
+def wait_for(
+    look: Callable[[], Found | None], *, timeout: float, say: Callable[[str], None], subject: str, every: float = 0.5
+) -> Found | None:
+    """Call ``look`` every ``every`` seconds until it returns something, and return that; None after ``timeout`` s."""
+    began = time.monotonic()
+    spoken = began
+    while (found := look()) is None:
+        now = time.monotonic()
+        if now - began >= timeout:
+            return None
+        if now - spoken >= SIGN_OF_LIFE:
+            say(f"still waiting for {subject} ({now - began:.0f} s of {timeout:.0f} s)")
+            spoken = now
+        time.sleep(min(every, max(0.0, began + timeout - now)))
+    return found
+
+
+def let_pass(seconds: float, *, say: Callable[[str], None], subject: str) -> None:
+    """Wait ``seconds``, with a sign of life."""
+    wait_for(lambda: None, timeout=seconds, say=say, subject=subject, every=1.0)

@@ -1,0 +1,371 @@
+"""Defaults and rules. Objects and messages are as recorded on a real OpenShift 4.21."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.apiserver.kinds import imagestreamtags, routes
+from maintenance_ci.rehearsal.apiserver.store import Object, Store
+
+NAMESPACE = "facts"
+DIGEST = "sha256:24a7b0dfa2ca9a1a0d6d5e50e8c7a1a443c5254c7578e2ba416c0b699bb25358"
+REPOSITORY = "image-registry.openshift-image-registry.svc:5000/facts/page"
+
+
+def create(plural: str, name: str, store: Store | None = None, **content: Any) -> Object:
+    obj = {"metadata": {"name": name, "namespace": NAMESPACE}, **content}
+    return (store or Store()).create(plural, obj, manager="python-requests")
+
+
+def route(**spec: Any) -> Object:
+    return create("routes", "app", spec={"to": {"kind": "Service", "name": "app"}, **spec})
+
+
+def test_a_route_is_normalised() -> None:
+    made = create(
+        "routes",
+        "caps",
+        spec={"to": {"name": "app"}, "host": "caps.apps.example.test", "tls": {"termination": "Edge"}},
+        spce={},
+    )
+    assert {name: value for name, value in made.items() if name != "metadata"} == {
+        "kind": "Route",
+        "apiVersion": "route.openshift.io/v1",
+        "spec": {
+            "host": "caps.apps.example.test",
+            "to": {"kind": "Service", "name": "app", "weight": 100},
+            "tls": {"termination": "edge"},
+            "wildcardPolicy": "None",
+        },
+        "status": {},
+    }
+    fields = {"f:host": {}, "f:tls": {".": {}, "f:termination": {}}}
+    fields |= {"f:to": {"f:kind": {}, "f:name": {}, "f:weight": {}}, "f:wildcardPolicy": {}}
+    assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": fields}
+    assert made["metadata"]["generation"] == 1
+
+
+def test_a_route_without_host_gets_one_that_nobody_owns() -> None:
+    made = route(host="")
+    assert made["spec"]["host"] == "app-facts.apps.example.test"
+    assert made["metadata"]["annotations"] == {"openshift.io/host.generated": "true"}
+    assert "f:host" not in made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
+
+
+def test_a_route_keeps_its_host_when_an_update_leaves_it_out() -> None:
+    store = Store()
+    made = create("routes", "app", store, spec={"to": {"name": "a"}, "host": "app.example.test"})
+    changed = store.update("routes", {**made, "spec": {"to": {"name": "b"}}}, manager="test")
+    assert changed["spec"]["host"] == "app.example.test"
+    assert "annotations" not in changed["metadata"]
+
+
+LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"path": "a/b"}, 'spec.path: Invalid value: "a/b": path must begin with /'),
+        (
+            {"path": "/a", "tls": {"termination": "passthrough"}},
+            'spec.path: Invalid value: "/a": passthrough termination does not support paths',
+        ),
+        (
+            {"tls": {"termination": "sometimes"}},
+            (
+                'spec.tls.termination: Unsupported value: "sometimes": '
+                'supported values: "edge", "passthrough", "reencrypt"'
+            ),
+        ),
+        (
+            {"tls": {"termination": "edge", "destinationCACertificate": "x"}},
+            (
+                'spec.tls.destinationCACertificate: Invalid value: "redacted destination ca certificate data": '
+                "edge termination does not support destination certificates"
+            ),
+        ),
+        (
+            {"host": "Not_A_Host"},
+            (
+                '[spec.host: Invalid value: "Not_A_Host": host must conform to DNS 952 subdomain conventions, '
+                f'spec.host: Invalid value: "Not_A_Host": {LABEL_RULE}]'
+            ),
+        ),
+        ({"to": {"kind": "Service", "name": ""}}, "spec.to.name: Required value"),
+        (
+            {"to": {"kind": "Service", "name": "a", "weight": 300}},
+            "spec.to.weight: Invalid value: 300: weight must be an integer between 0 and 256",
+        ),
+    ],
+)
+def test_routes_that_are_refused(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        route(**{"host": "p.apps.example.test"} | spec)
+    assert refused.value.code == 422
+    assert refused.value.message == f'Route.route.openshift.io "app" is invalid: {message}'
+
+
+CERTIFICATE = {"termination": "edge", "certificate": "C", "key": "K"}
+DESTINATION = {"termination": "reencrypt", "destinationCACertificate": "D"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rights", "field"),
+    [
+        (None, {"host": "a"}, (), "spec.host"),
+        (None, {"host": "a"}, ("create",), None),
+        (None, {"host": "a"}, ("update",), "spec.host"),
+        (None, {}, (), None),
+        (None, {"tls": CERTIFICATE}, (), "spec.tls"),
+        (None, {"tls": {"termination": "edge"}}, (), None),
+        ({"host": "a", "to": 1}, {"host": "a", "to": 2}, (), None),
+        ({"host": "a"}, {"host": "b"}, ("create",), "spec.host"),
+        ({"host": "a"}, {"host": "b"}, ("update",), None),
+        ({"host": "a"}, {}, (), None),
+        ({"host": "a", "tls": DESTINATION}, {"host": "a", "tls": DESTINATION}, (), None),
+        (
+            {"host": "a", "tls": DESTINATION},
+            {"host": "a", "tls": DESTINATION | {"destinationCACertificate": "E"}},
+            (),
+            "spec.tls.destinationCACertificate",
+        ),
+        ({"tls": DESTINATION}, {"tls": DESTINATION | {"destinationCACertificate": "E"}}, ("create",), None),
+        ({"tls": DESTINATION}, {"tls": {"termination": "edge"}}, (), None),
+    ],
+)
+def test_the_right_to_a_host_of_ones_own(
+    old: Object | None, new: Object, rights: tuple[str, ...], field: str | None
+) -> None:
+    def may(verb: str, resource: str) -> bool:
+        return resource == "routes/custom-host" and verb in rights
+
+    before = {"spec": old} if old is not None else None
+    causes = routes.check_rights({"spec": new}, before, may)
+    assert [cause.field for cause in causes] == ([field] if field else [])
+
+
+def test_fields_that_a_route_does_not_have() -> None:
+    given = {"spce": {}, "spec": {"to": {"nam": 1}, "alternateBackends": [{"x": 1}], "tls": {"cert": ""}}}
+    assert routes.unknown_fields(given) == ["spce", "spec.alternateBackends[0].x", "spec.tls.cert", "spec.to.nam"]
+
+
+def test_a_deployment_gets_its_defaults() -> None:
+    container = {"name": "page", "image": "page:latest", "ports": [{"containerPort": 8080}]}
+    labels = {"matchLabels": {"app": "page"}}
+    template = {"metadata": {"labels": {"app": "page"}}, "spec": {"containers": [container]}}
+    made = create("deployments", "page", spec={"selector": labels, "template": template})
+    assert made["spec"] == {
+        "replicas": 1,
+        "selector": labels,
+        "template": {
+            "metadata": {"labels": {"app": "page"}},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "page",
+                        "image": "page:latest",
+                        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+                        "resources": {},
+                        "terminationMessagePath": "/dev/termination-log",
+                        "terminationMessagePolicy": "File",
+                        "imagePullPolicy": "Always",
+                    }
+                ],
+                "restartPolicy": "Always",
+                "terminationGracePeriodSeconds": 30,
+                "dnsPolicy": "ClusterFirst",
+                "securityContext": {},
+                "schedulerName": "default-scheduler",
+            },
+        },
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}},
+        "revisionHistoryLimit": 10,
+        "progressDeadlineSeconds": 600,
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("page", "Always"),
+        ("registry:5000/page", "Always"),
+        ("page:latest", "Always"),
+        ("page:v1", "IfNotPresent"),
+        (f"registry:5000/page@{DIGEST}", "IfNotPresent"),
+    ],
+)
+def test_when_an_image_is_pulled(image: str, policy: str) -> None:
+    pod = create("pods", "page", spec={"containers": [{"name": "page", "image": image}]})
+    assert pod["spec"]["containers"][0]["imagePullPolicy"] == policy
+    assert pod["status"]["phase"] == "Pending"
+
+
+def test_a_deployment_whose_selector_does_not_fit_is_refused() -> None:
+    template = {"metadata": {"labels": {"app": "b"}}, "spec": {"containers": [{"name": "x"}]}}
+    with pytest.raises(ApiError, match="`selector` does not match template `labels`"):
+        create("deployments", "page", spec={"selector": {"matchLabels": {"app": "a"}}, "template": template})
+
+
+def test_a_service_gets_an_address_for_good() -> None:
+    store = Store()
+    made = create("services", "page", store, spec={"ports": [{"port": 8080, "name": "http"}]})
+    assert made["spec"]["ports"] == [{"port": 8080, "name": "http", "protocol": "TCP", "targetPort": 8080}]
+    assert made["spec"]["type"] == "ClusterIP"
+    changed = store.update("services", {**made, "spec": {"ports": [{"port": 80}]}}, manager="test")
+    assert changed["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+
+
+def test_secrets_hold_base64() -> None:
+    secret = create("secrets", "s", stringData={"a": "b"})
+    assert (secret["type"], secret["data"]) == ("Opaque", {"a": base64.b64encode(b"b").decode()})
+    assert "stringData" not in secret
+    with pytest.raises(ApiError, match="illegal base64"):
+        create("secrets", "s", data={"a": "no base64!"})
+
+
+def test_metadata_rules() -> None:
+    with pytest.raises(ApiError, match=r"metadata\.name: Invalid value"):
+        create("configmaps", "Not_Valid")
+    create("configmaps", "x" * 76)
+    with pytest.raises(ApiError, match="must be no more than 63"):
+        Store().create("configmaps", {"metadata": {"name": "x", "labels": {"a": "x" * 64}}}, manager="test")
+
+
+def test_a_build_config_as_recorded() -> None:
+    output = {"to": {"kind": "ImageStreamTag", "name": "page:v1"}}
+    source, strategy = {"type": "Binary", "binary": {}}, {"type": "Docker", "dockerStrategy": {}}
+    made = create("buildconfigs", "page", spec={"source": source, "strategy": strategy, "output": output})
+    assert made["spec"] == {
+        "runPolicy": "Serial",
+        "source": source,
+        "strategy": strategy,
+        "output": output,
+        "resources": {},
+        "postCommit": {},
+        "nodeSelector": None,
+        "successfulBuildsHistoryLimit": 5,
+        "failedBuildsHistoryLimit": 5,
+    }
+    assert made["status"] == {"lastVersion": 0}
+    assert made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"] == {
+        "f:output": {"f:to": {}},
+        "f:runPolicy": {},
+        "f:source": {"f:binary": {}, "f:type": {}},
+        "f:strategy": {"f:dockerStrategy": {}, "f:type": {}},
+    }
+
+
+def pushed(store: Store, tag: str = "v1", image: str = DIGEST) -> Object:
+    stream = store.find("imagestreams", NAMESPACE, "page") or create("imagestreams", "page", store)
+    item = {"created": "2026-11-23T07:35:57Z", "dockerImageReference": f"{REPOSITORY}@{image}"}
+    item |= {"image": image, "generation": stream["metadata"]["generation"]}
+    known = [one for one in stream["status"].get("tags", []) if one["tag"] != tag]
+    status = {**stream["status"], "tags": [*known, {"tag": tag, "items": [item]}]}
+    return store.update("imagestreams", {**stream, "status": status}, manager="test", subresource="status")
+
+
+def tagged(store: Store, stream: Object, name: str, source: Object) -> Object:
+    return store.update("imagestreams", imagestreamtags.with_tag(stream, name, {"tag": {"from": source}}), manager="x")
+
+
+def test_an_image_stream_as_recorded() -> None:
+    stream = create("imagestreams", "page")
+    assert stream["spec"] == {"lookupPolicy": {"local": False}}
+    assert stream["status"] == {"dockerImageRepository": REPOSITORY}
+    assert "managedFields" not in stream["metadata"]
+
+
+def test_a_pinned_tag_is_resolved_at_once() -> None:
+    store = Store()
+    source = {"kind": "ImageStreamImage", "namespace": NAMESPACE, "name": f"page@{DIGEST}"}
+    stream = tagged(store, pushed(store), "latest", source)
+    assert stream["spec"]["tags"] == [
+        {
+            "name": "latest",
+            "annotations": None,
+            "from": source,
+            "generation": 2,
+            "importPolicy": {"importMode": "Legacy"},
+            "referencePolicy": {"type": "Source"},
+        }
+    ]
+    latest = stream["status"]["tags"][0]
+    assert latest["tag"] == "latest"
+    assert (latest["items"][0]["image"], latest["items"][0]["generation"]) == (DIGEST, 2)
+    # The same again: no new item, no new generation.
+    assert tagged(store, stream, "latest", source) == stream
+
+
+def test_a_tag_of_a_tag_follows_it() -> None:
+    store = Store()
+    create("imagestreams", "page", store)
+    stream = tagged(
+        store, store.get("imagestreams", NAMESPACE, "page"), "latest", {"kind": "ImageStreamTag", "name": "page:v1"}
+    )
+    assert "tags" not in stream["status"]
+    first = pushed(store)
+    assert [(one["tag"], one["items"][0]["image"]) for one in first["status"]["tags"]] == [
+        ("latest", DIGEST),
+        ("v1", DIGEST),
+    ]
+    second = pushed(store, image="sha256:2")
+    assert [item["image"] for item in second["status"]["tags"][0]["items"]] == ["sha256:2", DIGEST]
+
+
+def test_a_tag_from_a_registry_waits_for_its_import() -> None:
+    store = Store()
+    create("imagestreams", "page", store)
+    source = {"kind": "DockerImage", "name": "registry.example.test/page:v1"}
+    stream = tagged(store, store.get("imagestreams", NAMESPACE, "page"), "latest", source)
+    assert "tags" not in stream["status"]
+    assert stream["spec"]["tags"][0]["generation"] == 2
+    again = imagestreamtags.with_tag(stream, "latest", {"tag": {"from": source, "generation": 0}})
+    assert store.update("imagestreams", again, manager="x")["spec"]["tags"][0]["generation"] == 3
+
+
+def test_the_view_of_a_tag_that_points_to_nothing_as_recorded() -> None:
+    store = Store()
+    create("imagestreams", "page", store)
+    stream = tagged(
+        store, store.get("imagestreams", NAMESPACE, "page"), "latest", {"kind": "ImageStreamTag", "name": "page:v1"}
+    )
+    view = imagestreamtags.tag_view(stream, "latest", lambda _: None)
+    assert view["generation"] == 0
+    assert view["metadata"]["name"] == "page:latest"
+    assert view["metadata"]["uid"] == stream["metadata"]["uid"]
+    assert view["image"] == {
+        "metadata": {},
+        "dockerImageMetadata": {
+            "kind": "DockerImage",
+            "apiVersion": "image.openshift.io/1.0",
+            "Id": "",
+            "Created": None,
+            "ContainerConfig": {},
+        },
+        "dockerImageMetadataVersion": "1.0",
+    }
+
+
+def test_the_view_of_a_pushed_image() -> None:
+    store = Store()
+    image = {"metadata": {"name": DIGEST}, "dockerImageReference": "elsewhere", "dockerImageMetadataVersion": "1.0"}
+    made = store.create("images", image, manager="test")
+    view = imagestreamtags.tag_view(pushed(store), "v1", lambda name: store.find("images", "", name))
+    assert view["tag"] is None
+    assert view["metadata"]["creationTimestamp"] == "2026-11-23T07:35:57Z"
+    kept = {name: made["metadata"][name] for name in ("name", "uid", "resourceVersion", "creationTimestamp")}
+    assert view["image"] == {
+        "metadata": kept,
+        "dockerImageReference": f"{REPOSITORY}@{DIGEST}",
+        "dockerImageMetadataVersion": "1.0",
+    }
+    assert imagestreamtags.image_view(pushed(store), "sha256:unknown", lambda _: None) is None

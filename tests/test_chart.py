@@ -1,0 +1,369 @@
+"""The chart, rendered by the real Helm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import json
+import re
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+
+from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.rehearsal.apiserver.rights import User
+from maintenance_ci.rehearsal.apiserver.server import ApiServer
+from maintenance_ci.rehearsal.apiserver.store import Store
+from maintenance_ci.rehearsal.tools import helm_path
+from maintenance_ci.settings import IMAGE_TAG, REGISTRY
+
+CHART = Path(__file__).parent.parent / "chart"
+REGISTRY_SET = "dockerRegistry=registry.example.test/team"
+KINDS = {"BuildConfig", "ImageStream", "Deployment", "Service", "NetworkPolicy"}
+
+Objects = dict[str, dict[str, Any]]
+
+
+def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([helm_path(), *arguments], capture_output=True, text=True, check=False)
+
+
+def template(*values: str, release: str = "maintenance-page", chart: Path = CHART) -> Objects:
+    flags = [flag for value in ("imageTag=v1", *values) for flag in ("--set-string", value)]
+    done = helm("template", release, chart, "--namespace", "web", *flags)
+    assert done.returncode == 0, done.stderr
+    documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+    objects = {document["kind"]: document for document in documents}
+    assert len(objects) == len(documents)
+    return objects
+
+
+@pytest.fixture(scope="module")
+def objects() -> Objects:
+    return template()
+
+
+@pytest.fixture(scope="module")
+def with_registry() -> Objects:
+    return template(REGISTRY_SET, "pushSecret=team-secret")
+
+
+def container(objects: Objects) -> dict[str, Any]:
+    (only,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def test_lint_finds_nothing(tmp_path: Path) -> None:
+    done = helm("lint", "--strict", CHART, "--set-string", "imageTag=v1")
+    assert (done.returncode, "[WARNING]" in done.stdout, "[ERROR]" in done.stdout) == (0, False, False)
+    wrong = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    (wrong / "Chart.yaml").write_text((CHART / "Chart.yaml").read_text().replace("0.1.0", "v0.0.1x"))
+    assert helm("lint", "--strict", wrong, "--set-string", "imageTag=v1").returncode != 0
+
+
+def test_it_holds_the_page_and_nothing_of_the_cluster(objects: Objects) -> None:
+    assert set(objects) == KINDS
+    for manifest in objects.values():
+        assert manifest["metadata"]["name"] == "maintenance-page"
+        assert "namespace" not in manifest["metadata"]
+
+
+def test_labels(objects: Objects) -> None:
+    for manifest in objects.values():
+        assert manifest["metadata"]["labels"] == {
+            "app.kubernetes.io/name": "maintenance-page",
+            "app.kubernetes.io/instance": "maintenance-page",
+            "app.kubernetes.io/version": "v1",
+            "app.kubernetes.io/component": "page",
+            "app.kubernetes.io/part-of": "maintenance",
+            "app.kubernetes.io/managed-by": "Helm",
+            "helm.sh/chart": "maintenance-page-0.1.0",
+        }
+
+
+def test_what_selects_the_pods_does_select_them(objects: Objects) -> None:
+    pod_labels = objects["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    for selector in (
+        objects["Deployment"]["spec"]["selector"]["matchLabels"],
+        objects["Service"]["spec"]["selector"],
+        objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert selector == {
+            "app.kubernetes.io/name": "maintenance-page",
+            "app.kubernetes.io/instance": "maintenance-page",
+        }
+        assert selector.items() <= pod_labels
+
+
+def test_a_new_tag_or_chart_rolls_no_pods(objects: Objects, tmp_path: Path) -> None:
+    newer = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    (newer / "Chart.yaml").write_text((CHART / "Chart.yaml").read_text().replace("0.1.0", "0.2.0"))
+    other = template("imageTag=v2", chart=newer)
+    assert other["Deployment"]["metadata"] != objects["Deployment"]["metadata"]
+    assert other["Deployment"]["spec"] == objects["Deployment"]["spec"]
+    other_limit = template("resources.memoryLimit=32Mi")
+    assert other_limit["Deployment"]["spec"] != objects["Deployment"]["spec"]
+
+
+def test_two_releases_share_nothing(objects: Objects) -> None:
+    other = template(release="page-two")
+    for kind in KINDS:
+        assert other[kind]["metadata"]["name"] == "page-two"
+    assert other["Service"]["spec"]["selector"] != objects["Service"]["spec"]["selector"]
+    assert other["BuildConfig"]["spec"]["output"]["to"]["name"] == "page-two:v1"
+    assert trigger(other)["from"]["name"] == "page-two:latest"
+
+
+@pytest.mark.parametrize("release", ["123", "1e3", "true"])
+def test_names_that_yaml_would_take_for_something_else(release: str) -> None:
+    for manifest in template("imageTag=1e3", "pushSecret=12", REGISTRY_SET, release=release).values():
+        assert manifest["metadata"]["name"] == release
+        assert manifest["metadata"]["labels"]["app.kubernetes.io/version"] == "1e3"
+
+
+def test_a_build_goes_into_the_image_stream(objects: Objects) -> None:
+    spec = objects["BuildConfig"]["spec"]
+    assert spec["output"] == {"to": {"kind": "ImageStreamTag", "name": "maintenance-page:v1"}}
+    assert spec["source"] == {"type": "Binary", "binary": {}}
+    assert spec["strategy"] == {"type": "Docker", "dockerStrategy": {}}
+    assert (spec["triggers"], spec["runPolicy"]) == ([], "Serial")
+    assert (spec["failedBuildsHistoryLimit"], spec["successfulBuildsHistoryLimit"]) == (5, 5)
+    assert "imagePullSecrets" not in objects["Deployment"]["spec"]["template"]["spec"]
+
+
+def test_or_to_a_registry_with_its_secret(with_registry: Objects) -> None:
+    assert with_registry["BuildConfig"]["spec"]["output"] == {
+        "to": {"kind": "DockerImage", "name": "registry.example.test/team/maintenance-page:v1"},
+        "pushSecret": {"name": "team-secret"},
+    }
+    pod = with_registry["Deployment"]["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "team-secret"}]
+    assert template(REGISTRY_SET)["BuildConfig"]["spec"]["output"]["pushSecret"] == {"name": "docker-registry-secret"}
+
+
+def trigger(objects: Objects) -> dict[str, Any]:
+    annotations = objects["Deployment"]["metadata"]["annotations"]
+    (only,) = json.loads(annotations["image.openshift.io/triggers"])
+    return dict(only)
+
+
+def test_the_deployment_follows_the_tag_latest(objects: Objects) -> None:
+    assert trigger(objects) == {
+        "from": {"kind": "ImageStreamTag", "name": "maintenance-page:latest"},
+        "fieldPath": "spec.template.spec.containers[0].image",
+    }
+    assert container(objects)["image"] == "maintenance-page:latest"
+    assert container(objects)["imagePullPolicy"] == "IfNotPresent"
+
+
+def test_a_rollout_never_leaves_the_page_without_a_pod(objects: Objects) -> None:
+    spec = objects["Deployment"]["spec"]
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    for probe in ("readinessProbe", "livenessProbe"):
+        assert container(objects)[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container(objects)["lifecycle"]["preStop"] == {"exec": {"command": ["sleep", "10"]}}
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
+
+
+def test_the_pod_meets_the_restricted_standard(objects: Objects) -> None:
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)
+    assert container(objects)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container(objects)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert [set(volume) for volume in pod["volumes"]] == [{"name", "emptyDir"}]
+
+
+def test_resources_are_those_of_the_values(objects: Objects) -> None:
+    assert container(objects)["resources"] == {
+        "requests": {"cpu": "5m", "memory": "12Mi"},
+        "limits": {"memory": "24Mi"},
+    }
+    other = template("resources.cpuLimit=100m", "resources.memoryLimit=32Mi")
+    assert container(other)["resources"]["limits"] == {"cpu": "100m", "memory": "32Mi"}
+
+
+def test_every_source_reaches_the_page_and_only_the_page(objects: Objects) -> None:
+    (port,) = objects["Service"]["spec"]["ports"]
+    assert port == {"name": "http", "port": 8080, "targetPort": "http", "protocol": "TCP"}
+    assert container(objects)["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    policy = objects["NetworkPolicy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    assert policy["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
+
+
+def refusal(*arguments: str) -> str:
+    done = helm("template", "maintenance-page", CHART, *arguments)
+    assert done.returncode != 0
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ([], "imageTag"),
+        (["--set-string", "imageTag="], "imageTag"),
+        (["--set-string", "imageTag=latest"], "imageTag"),
+        (["--set", "imageTag=20261123"], "imageTag"),
+        (["--set-string", f"imageTag={'a' * 64}"], "imageTag"),
+        (["--set-string", "imageTag=v1-"], "imageTag"),
+        (["--set-string", "imageTag=-v1"], "imageTag"),
+        (["--set-string", "imageTag=a/b"], "imageTag"),
+        (["--set-string", "imageTag=a:b"], "imageTag"),
+        (
+            ["--set-string", "imageTag=v1", "--set-string", "dockerRegistry=https://registry.example.test"],
+            "dockerRegistry",
+        ),
+        (["--set-string", "imageTag=v1", "--set-string", "dockerRegistry=registry.example.test/"], "dockerRegistry"),
+        (["--set-string", "imageTag=v1", "--set", "pushSecret="], "pushSecret"),
+        (["--set-string", "imageTag=v1", "--set", "replicas=0"], "replicas"),
+        (["--set-string", "imageTag=v1", "--set", "replicas=two"], "replicas"),
+        (["--set-string", "imageTag=v1", "--set", "resources.memoryLimit=24MB"], "memoryLimit"),
+        (["--set-string", "imageTag=v1", "--set", "resources.memory=24Mi"], "memory"),
+        (["--set-string", "imageTag=v1", "--set", "imagetag=v2"], "imagetag"),
+    ],
+)
+def test_the_schema_refuses(arguments: list[str], field: str) -> None:
+    message = refusal(*arguments)
+    assert "specifications of the schema" in message
+    assert field in message
+
+
+@pytest.mark.parametrize("tag", ["1", "a" * 63, "v1.2.3_rc-1", "20261123", "Latest"])
+def test_and_accepts(tag: str) -> None:
+    assert template(f"imageTag={tag}")["Service"]["metadata"]["labels"]["app.kubernetes.io/version"] == tag
+
+
+def test_the_schema_and_the_jobs_agree_on_what_is_a_tag_and_a_registry() -> None:
+    properties = json.loads((CHART / "values.schema.json").read_text())["properties"]
+    samples = [
+        "v1",
+        "1",
+        "a.b",
+        "a_b",
+        "-a",
+        "a-",
+        ".a",
+        "a b",
+        "a/b",
+        "a:5000",
+        "a:5000/b",
+        "a/b/c-d",
+        "A.b",
+        "a/",
+        "",
+    ]
+    for sample in samples:
+        assert bool(re.search(properties["imageTag"]["pattern"], sample)) == bool(IMAGE_TAG.fullmatch(sample))
+        registry = bool(REGISTRY.fullmatch(sample)) or sample == ""
+        assert bool(re.search(properties["dockerRegistry"]["pattern"], sample)) == registry
+
+
+def test_its_version_of_nginx_is_the_one_that_is_built() -> None:
+    dockerfile = (CHART.parent / "docker/Dockerfile").read_text()
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert re.search(rf"^FROM nginxinc/nginx-unprivileged:{re.escape(version)}-", dockerfile, re.MULTILINE)
+
+
+@dataclass
+class Release:
+    """The chart as a release on an API server, handled by Helm with the rights of docs/service-account.yaml alone."""
+
+    store: Store
+    environment: dict[str, str]
+
+    async def helm(self, *arguments: str | Path) -> tuple[int | None, str]:
+        """Run Helm to its end; returns its exit code and all that it printed."""
+        child = await asyncio.create_subprocess_exec(
+            helm_path(), *arguments, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        output, _ = await child.communicate()
+        return child.returncode, output.decode()
+
+    async def upgrade(self, tag: str, chart: Path = CHART) -> tuple[int | None, str]:
+        return await self.helm("upgrade", "-i", "maintenance-page", chart, "--set-string", f"imageTag={tag}")
+
+    def deployment(self) -> Any:
+        return self.store.get("deployments", "web", "maintenance-page")
+
+    def pin(self, image: str) -> None:
+        """Write the image as the image trigger does."""
+        deployment = copy.deepcopy(self.deployment())
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        self.store.update("deployments", deployment, manager="openshift-controller-manager")
+
+
+@contextlib.asynccontextmanager
+async def release(folder: Path) -> AsyncIterator[Release]:
+    ca = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+    store = Store()
+    store.create("namespaces", {"metadata": {"name": "web"}}, manager="test")
+    role = (CHART.parent / "docs/service-account.yaml").read_text()
+    rules = next(document["rules"] for document in yaml.safe_load_all(role) if document["kind"] == "Role")
+    server = ApiServer(store, {"token": User("system:serviceaccount:web:maintenance-ci", roles={"web": rules})}, tls)
+    await server.start()
+    certificate = ca.cert_pem.bytes().decode()
+    kubeconfig = write_kubeconfig(folder, url=server.url, token="token", namespace="web", ca=certificate)
+    try:
+        yield Release(store, {"KUBECONFIG": str(kubeconfig), "HOME": str(folder)})
+    finally:
+        await server.stop()
+
+
+PINNED = f"image-registry.openshift-image-registry.svc:5000/web/maintenance-page@sha256:{'1' * 64}"
+
+
+def test_an_upgrade_keeps_the_image_that_the_trigger_wrote(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with release(tmp_path) as page:
+            code, output = await page.upgrade("v1")
+            assert code == 0, output
+            assert container({"Deployment": page.deployment()})["image"] == "maintenance-page:latest"
+            page.pin(PINNED)
+            before = page.deployment()
+            code, output = await page.upgrade("v2")
+            assert code == 0, output
+            after = page.deployment()
+            assert after["metadata"]["labels"]["app.kubernetes.io/version"] == "v2"
+            assert after["spec"] == before["spec"]
+            assert after["metadata"]["generation"] == before["metadata"]["generation"]
+            page.pin(PINNED.replace("1" * 64, "2" * 64))
+            assert (await page.upgrade("v2"))[0] == 0, "the trigger's next image belongs to the trigger again"
+            code, output = await page.helm("uninstall", "maintenance-page")
+            assert code == 0, output
+            assert not any(page.store.list(plural, "web") for plural in ("deployments", "services", "secrets"))
+
+    asyncio.run(story())
+
+
+def test_without_the_lookup_it_does_not(tmp_path: Path) -> None:
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    helpers = chart / "templates/_helpers.tpl"
+    helpers.write_text(re.sub(r"lookup .*? }}", "dict }}", helpers.read_text()))
+
+    async def story() -> None:
+        async with release(tmp_path) as page:
+            code, output = await page.upgrade("v1", chart)
+            assert code == 0, output
+            page.pin(PINNED)
+            code, output = await page.upgrade("v2", chart)
+            failed = code != 0 and 'conflict with "openshift-controller-manager"' in output  # Helm 4
+            assert failed or container({"Deployment": page.deployment()})["image"] != PINNED  # Helm 3
+
+    asyncio.run(story())

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.errors import EXIT_PERSON, MaintenanceError, TryAgainError
+from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
+from maintenance_ci.report import JobLog
+
+JOBS = ("build-and-deploy", "deploy-route", "delete")
+BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "maintenance_ci", *arguments],
+        env=BARE | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def median_seconds(*arguments: str, module: bool = True) -> float:
+    argv = [sys.executable, *(("-m", "maintenance_ci") if module else ()), *arguments]
+    times = []
+    for _ in range(8):
+        began = time.perf_counter()
+        subprocess.run(argv, check=True, capture_output=True)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[1:])  # the first one warms the cache
+
+
+def test_help_lists_the_commands_and_exit_codes() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for word in (*JOBS, "rehearse", "75"):
+        assert word in done.stdout
+
+
+def test_help_answers_at_once() -> None:
+    assert median_seconds("--help") < 0.3
+
+
+def test_a_job_s_imports_are_cheap() -> None:
+    """What they cost beyond the interpreter's own start."""
+    modules = (
+        "maintenance_ci.jobs.delete, maintenance_ci.openshift, maintenance_ci.template_project, maintenance_ci.helm"
+    )
+    assert median_seconds("-c", f"import {modules}", module=False) - median_seconds("-c", "pass", module=False) < 0.6
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_variables_are_checked_first_all_at_once(job: str) -> None:
+    done = run(job, OKD_URL="https://api.example.test", OKD_TOKEN="very secret", SUBPATH="x y", IMAGE_TAG="latest")
+    assert done.returncode == 2
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith("variables are wrong. Nothing was changed.")
+    named = [line.split(":")[0].strip() for line in lines[1:]]
+    assert named[:2] == ["PROJECT", "OKD_TOKEN"]
+    assert ("IMAGE_TAG" in named) == (job == "build-and-deploy")
+    assert ("SUBPATH" in named) == (job != "build-and-deploy")
+    assert "very secret" not in done.stdout
+
+
+def test_an_unknown_command_is_exit_code_2() -> None:
+    done = run("restore")
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr
+
+
+def test_what_is_changed_stands_in_the_failure_and_decides_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    log = JobLog(sys.stdout)
+    assert log.fail(TryAgainError("GitLab is away.", "Try again.")) == 75
+    log.now("The Route is deleted.", switched=True)
+    assert log.fail(MaintenanceError("It broke.")) == EXIT_PERSON
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["ERROR: GitLab is away. Nothing was changed. Try again.", "ERROR: It broke. The Route is deleted."]
+
+
+def test_the_kubeconfig_is_private_and_removed() -> None:
+    with private_folder() as folder:
+        path = write_kubeconfig(folder, url="https://x", token="t", namespace="web")
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+
+
+def test_a_cancelled_job_leaves_nothing_private(tmp_path: Path) -> None:
+    """GitLab cancels a job with SIGTERM; the job waits for an API server that never answers."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(10)
+        variables = {
+            "PROJECT": "web", "ROUTE_NAME": "shop", "SUBPATH": "/a", "OKD_TOKEN": "token", "TMPDIR": str(tmp_path),
+            "OKD_URL": f"https://127.0.0.1:{silent.getsockname()[1]}",
+        }  # fmt: skip
+        job = subprocess.Popen(
+            [sys.executable, "-m", "maintenance_ci", "deploy-route"],
+            env=BARE | variables,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        assert list(tmp_path.iterdir())
+        job.terminate()
+        output, _ = job.communicate(timeout=10)
+        connection.close()
+    assert job.returncode == 1
+    assert "ERROR: The job was interrupted. Nothing was changed." in output
+    assert list(tmp_path.iterdir()) == []

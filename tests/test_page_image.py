@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maintenance_ci.page_image import (
+    image_digest,
+    import_result,
+    needs_build,
+    pinned_tag,
+    pod_troubles,
+    rollout_lacks,
+)
+
+DIGEST = "sha256:" + "a" * 64
+REGISTRY_IMAGE = "registry.example.test/maintenance-page:v1"
+
+
+def stream(tag: str, *, source: str | None = None, generation: int = 1, **status: Any) -> dict[str, Any]:
+    spec = {"name": tag, "generation": generation, "from": {"kind": "DockerImage", "name": source}}
+    return {"spec": {"tags": [spec] if source else []}, "status": {"tags": [{"tag": tag, **status}]}}
+
+
+def deployment(image: str = f"registry/ns/maintenance-page@{DIGEST}", **status: int) -> dict[str, Any]:
+    done = {"observedGeneration": 3, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+    return {
+        "metadata": {"generation": 3},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{"image": image}]}}},
+        "status": done | status,
+    }
+
+
+def test_the_digest_is_the_newest_item_s() -> None:
+    assert image_digest(stream("v1", items=[{"image": DIGEST}, {"image": "sha256:old"}]), "v1") == DIGEST
+    for nothing in (None, {}, stream("v1"), stream("v2", items=[{"image": DIGEST}])):
+        assert image_digest(nothing, "v1") is None
+
+
+def test_a_build_is_needed_where_there_is_no_image() -> None:
+    assert needs_build(None, "v1", None)
+    assert not needs_build(stream("v1", items=[{"image": DIGEST}]), "v1", None)
+    assert needs_build(stream("v1", items=[{"image": DIGEST}]), "v2", None)
+
+
+def test_with_a_registry_latest_tells() -> None:
+    imported = stream("latest", source=REGISTRY_IMAGE, items=[{"image": DIGEST}])
+    assert not needs_build(imported, "v1", REGISTRY_IMAGE)
+    assert needs_build(imported, "v2", REGISTRY_IMAGE.replace("v1", "v2"))
+    assert needs_build(stream("latest", source=REGISTRY_IMAGE), "v1", REGISTRY_IMAGE)
+
+
+def test_an_import_is_finished_only_when_it_is_as_new_as_the_tag() -> None:
+    old, new = {"image": "sha256:old", "generation": 1}, {"image": DIGEST, "generation": 2}
+    failed = {"type": "ImportSuccess", "status": "False", "message": "not found"}
+    asked = {"source": REGISTRY_IMAGE, "generation": 2}
+    assert import_result(stream("latest", **asked, items=[old]), "latest") == (None, None)
+    assert import_result(stream("latest", **asked, items=[new, old]), "latest") == (DIGEST, None)
+    assert import_result(stream("latest", **asked, conditions=[failed | {"generation": 2}]), "latest") == (
+        None,
+        "not found",
+    )
+    stale = stream("latest", **asked, items=[old], conditions=[failed | {"generation": 1}])
+    assert import_result(stale, "latest") == (None, None)
+
+
+def test_a_tag_is_pinned_as_oc_tag_does() -> None:
+    tag = pinned_tag("maintenance-page", "web", "latest", DIGEST)
+    assert tag["metadata"]["name"] == "maintenance-page:latest"
+    assert tag["tag"]["from"] == {"kind": "ImageStreamImage", "name": f"maintenance-page@{DIGEST}", "namespace": "web"}
+
+
+@pytest.mark.parametrize(
+    ("found", "lacks"),
+    [
+        (deployment(), None),
+        (None, "not there"),
+        (deployment(image="maintenance-page:latest"), "does not have the new image"),
+        (deployment(image="registry/ns/maintenance-page@sha256:old"), "does not have the new image"),
+        (deployment(observedGeneration=2), "not observed"),
+        (deployment(updatedReplicas=0), "0 of 1 Pods are of the new image"),
+        (deployment(replicas=2), "a Pod of the old image"),
+        (deployment(availableReplicas=0), "0 of 1 Pods are ready"),
+    ],
+)
+def test_what_a_rollout_lacks(found: dict[str, Any] | None, lacks: str | None) -> None:
+    said = rollout_lacks(found, DIGEST)
+    assert said is None if lacks is None else said is not None and lacks in said
+
+
+def test_pods_say_why_they_do_not_run() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    pods = [
+        {"status": {"containerStatuses": [waiting]}},
+        {"status": {"containerStatuses": [{"ready": False, "state": {}}]}},
+        {},
+    ]
+    assert pod_troubles(pods) == ["ImagePullBackOff: no such image", "running, but its readiness probe fails"]

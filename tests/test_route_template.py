@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.route_template import (
+    carry_over_certificates,
+    expected_route,
+    fill_parameters,
+    parse_template,
+    template_path,
+)
+
+PLAIN = """
+kind: Route
+apiVersion: route.openshift.io/v1
+metadata: {name: shop, uid: 1-2, resourceVersion: "7", labels: {app: shop}}
+spec:
+  host: shop.apps.example.test
+  to: {kind: Service, name: shop}
+status: {ingress: []}
+"""
+
+
+def route(**tls: str) -> dict[str, Any]:
+    return {"metadata": {"name": "shop"}, "spec": {"host": "h.example.test", "tls": tls}}
+
+
+def test_the_path_is_a_pattern() -> None:
+    assert template_path("{{ route_name }}.yaml", "shop") == "shop.yaml"
+    assert template_path("routes/{{route_name}}/route.yaml.j2", "shop") == "routes/shop/route.yaml.j2"
+
+
+def test_a_plain_route() -> None:
+    manifest = parse_template(PLAIN, path="shop.yaml", values={})
+    restored = expected_route([manifest], name="shop", namespace="web", path="shop.yaml")
+    assert restored["metadata"] == {"name": "shop", "namespace": "web", "labels": {"app": "shop"}}
+    assert "status" not in restored
+
+
+def test_jinja2_only_where_the_name_says_so() -> None:
+    text = PLAIN.replace("shop.apps", "{{ tier }}.apps")
+    assert (
+        parse_template(text, path="shop.yaml.j2", values={"tier": "prod"})["spec"]["host"] == "prod.apps.example.test"
+    )
+    assert (
+        parse_template(text, path="shop.yaml", values={"tier": "prod"})["spec"]["host"]
+        == "{{ tier }}.apps.example.test"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "says"),
+    [
+        ("<!DOCTYPE html><html>Sign in</html>", "shop.yaml", "HTML page"),
+        ("  \n<html>", "shop.yaml", "HTML page"),
+        ("a: [", "shop.yaml", "is not YAML"),
+        ("", "shop.yaml", "must hold one Route or one Template"),
+        ("just text", "shop.yaml", "must hold one Route or one Template"),
+        (PLAIN + "---" + PLAIN, "shop.yaml", "must hold one Route or one Template"),
+        ("kind: Secret\nmetadata: {name: shop}", "shop.yaml", "must hold one Route or one Template"),
+        ("host: {{ nobody }}", "shop.yaml.j2", "does not render"),
+        ("{% for %}", "shop.yaml.j2", "does not render"),
+        ("{{ ''.__class__.__mro__ }}", "shop.yaml.j2", "may not do"),
+        ("{{ 1 / 0 }}", "shop.yaml.j2", "does not render"),
+    ],
+)  # fmt: skip
+def test_what_is_no_template(text: str, path: str, says: str) -> None:
+    with pytest.raises(MaintenanceError, match=says):
+        parse_template(text, path=path, values={})
+
+
+def test_parameters_are_filled_and_unknown_ones_refused() -> None:
+    template = {"kind": "Template", "parameters": [{"name": "HOST", "value": "a"}, {"name": "PORT"}]}
+    filled = fill_parameters(template, {"PORT": "80"}, path="t")
+    assert filled["parameters"] == [{"name": "HOST", "value": "a"}, {"name": "PORT", "value": "80"}]
+    with pytest.raises(MaintenanceError, match="no parameter NOPE"):
+        fill_parameters(template, {"NOPE": "1"}, path="t")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "Secret"},
+        {"metadata": {"name": "other"}},
+        {"metadata": {}},
+        {"metadata": {"name": "shop", "namespace": "elsewhere"}},
+        {"spec": {"to": {"name": "shop"}}},
+        {"spec": None},
+    ],
+)
+def test_only_the_expected_route_is_taken(change: dict[str, Any]) -> None:
+    manifest = parse_template(PLAIN, path="shop.yaml", values={}) | change
+    with pytest.raises(MaintenanceError):
+        expected_route([manifest], name="shop", namespace="web", path="shop.yaml")
+
+
+def test_nothing_else_than_one_route() -> None:
+    manifest = parse_template(PLAIN, path="shop.yaml", values={})
+    for objects in ([], [manifest, manifest], [manifest, {"kind": "Secret"}]):
+        with pytest.raises(MaintenanceError, match="something else than one Route"):
+            expected_route(objects, name="shop", namespace="web", path="shop.yaml")
+
+
+def test_certificates_that_the_template_lacks_are_carried_over() -> None:
+    live = route(termination="edge", certificate="C", key="K", caCertificate="CA")
+    carried = carry_over_certificates(route(termination="edge", insecureEdgeTerminationPolicy="Redirect"), live)
+    ours = {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
+    assert carried["spec"]["tls"] == ours | {"certificate": "C", "key": "K", "caCertificate": "CA"}
+
+
+@pytest.mark.parametrize(
+    ("restored", "live"),
+    [
+        (
+            route(termination="edge", certificate="mine", key="mine"),
+            route(termination="edge", certificate="C", key="K"),
+        ),
+        (route(termination="edge"), None),
+        (route(termination="edge"), route(termination="edge")),
+        ({"metadata": {}, "spec": {"host": "h"}}, route(termination="edge", certificate="C", key="K")),
+    ],
+)
+def test_nothing_is_carried_over_what_the_template_has_or_where_there_is_nothing(
+    restored: dict[str, Any], live: dict[str, Any] | None
+) -> None:
+    assert carry_over_certificates(restored, live) == restored
+
+
+def test_an_edge_route_gets_no_destination_ca() -> None:
+    live = route(termination="reencrypt", certificate="C", key="K", destinationCACertificate="D")
+    assert "destinationCACertificate" not in carry_over_certificates(route(termination="edge"), live)["spec"]["tls"]
+    restored = carry_over_certificates(route(termination="reencrypt"), live)
+    assert restored["spec"]["tls"]["destinationCACertificate"] == "D"

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import pytest
+import trustme
+
+from maintenance_ci.errors import VariableError
+from maintenance_ci.settings import (
+    BuildAndDeploySettings,
+    JobSettings,
+    RouteSettings,
+    child_environment,
+    read_settings,
+)
+
+GOOD = {
+    "PROJECT": "web",
+    "OKD_URL": "https://api.okd.example.test:6443",
+    "OKD_TOKEN": "sha256~secret-token",
+    "ROUTE_NAME": "shop",
+    "IMAGE_TAG": "v1",
+    "ROUTE_TEMPLATES_PROJECT": "ops/route-templates",
+    "CI_SERVER_URL": "https://gitlab.example.test",
+    "CI_JOB_TOKEN": "job-token",
+}
+EVERYTHING = {
+    **GOOD,
+    "OKD_CA": trustme.CA().cert_pem.bytes().decode(),
+    "OKD_INSECURE_SKIP_TLS_VERIFY": "no",
+    "SUBPATH": "/checkout",
+    "BUILD_MAINTENANCE_PAGE": "true",
+    "DOCKER_REGISTRY": "registry.example.test:5000/team",
+    "ROUTE_STRATEGY": "swap",
+    "ROUTE_TEMPLATES_REF": "main",
+    "ROUTE_TEMPLATE_PATH": "routes/{{ route_name }}.yaml.j2",
+    "ROUTE_TEMPLATES_TOKEN": "glpat-secret",
+    "ROUTE_TEMPLATE_PARAMETERS": '{"PORT": "8080"}',
+    "ROUTER_RELOAD_INTERVAL": "5",
+    "ADMISSION_TIMEOUT": "60",
+    "BUILD_TIMEOUT": "900",
+    "ROLLOUT_TIMEOUT": "300",
+    "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
+}
+HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../etc/passwd", "\x1b[31mred"]
+# Hostile to a shell, and yet good values: a token may hold any printable character.
+HARMLESS = {
+    (token, value)
+    for token in ("OKD_TOKEN", "CI_JOB_TOKEN", "ROUTE_TEMPLATES_TOKEN")
+    for value in ("x" * 300, "$(id)", "../../etc/passwd")
+}
+
+
+def faults(model: type[JobSettings], variables: dict[str, str]) -> list[str]:
+    with pytest.raises(VariableError) as caught:
+        read_settings(model, variables)
+    return caught.value.faults
+
+
+def models_of(variable: str) -> list[type[JobSettings]]:
+    return [
+        model
+        for model in (BuildAndDeploySettings, RouteSettings)
+        if variable in {name.upper() for name in model.model_fields}
+    ]
+
+
+def test_good_variables_are_taken() -> None:
+    route = read_settings(RouteSettings, GOOD)
+    assert (route.project, route.route_name, route.subpath) == ("web", "shop", None)
+    assert read_settings(BuildAndDeploySettings, EVERYTHING).build_maintenance_page is True
+
+
+def test_all_faults_are_reported_at_once_by_name() -> None:
+    found = faults(
+        RouteSettings, {"ROUTE_NAME": "A", "SUBPATH": "x", "OKD_URL": "http://x", "ROUTER_RELOAD_INTERVAL": "0"}
+    )
+    assert [fault.split(":")[0] for fault in found] == [
+        "PROJECT", "OKD_URL", "ROUTE_NAME", "SUBPATH", "ROUTER_RELOAD_INTERVAL", "OKD_TOKEN",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("variable", sorted(EVERYTHING))
+def test_hostile_values_are_refused_without_being_shown(variable: str, value: str) -> None:
+    for model in models_of(variable):
+        if (variable, value) in HARMLESS:
+            read_settings(model, EVERYTHING | {variable: value})
+            continue
+        found = faults(model, EVERYTHING | {variable: value})
+        assert [fault.split(":")[0] for fault in found] == [variable]
+        assert value not in found[0]
+
+
+@pytest.mark.parametrize(
+    "variable", ["PROJECT", "ROUTE_NAME", "IMAGE_TAG", "OKD_URL", "OKD_TOKEN", "ROUTE_TEMPLATES_PROJECT"]
+)
+@pytest.mark.parametrize("empty", [None, "", "   "])
+def test_a_needed_variable_that_is_missing_or_empty_is_named(variable: str, empty: str | None) -> None:
+    variables = {name: value for name, value in GOOD.items() if name != variable}
+    if empty is not None:
+        variables[variable] = empty
+    for model in models_of(variable):
+        assert [fault.split(":")[0] for fault in faults(model, variables)] == [variable]
+
+
+@pytest.mark.parametrize("text", ["MAINTENANCE_TITLE", "MAINTENANCE_MESSAGE", "MAINTENANCE_SIGNATURE"])
+def test_the_page_s_text_may_hold_anything_a_person_writes_but_no_control_characters(text: str) -> None:
+    settings = read_settings(BuildAndDeploySettings, GOOD | {text: 'Zurück um 9 h; "$(id)" <b>\n– merci 🙏'})
+    assert getattr(settings, text.lower()).startswith("Zurück")
+    assert faults(BuildAndDeploySettings, GOOD | {text: "\x1b[31m"})
+    assert faults(BuildAndDeploySettings, GOOD | {text: "x" * 501})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("true", True),
+        ("TRUE", True),
+        ("1", True),
+        ("yes", True),
+        ("false", False),
+        ("0", False),
+        ("No", False),
+        ("", False),
+    ],
+)
+def test_booleans_as_gitlab_users_write_them(given: str, meant: bool) -> None:
+    assert (
+        read_settings(BuildAndDeploySettings, GOOD | {"BUILD_MAINTENANCE_PAGE": given}).build_maintenance_page is meant
+    )
+
+
+def test_a_word_that_is_no_boolean_is_refused() -> None:
+    assert faults(BuildAndDeploySettings, GOOD | {"BUILD_MAINTENANCE_PAGE": "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("/checkout", "/checkout"),
+        ("/checkout/", "/checkout"),
+        ("/a/b-c/d.e", "/a/b-c/d.e"),
+        ("/a..b", "/a..b"),
+        ("", None),
+    ],
+)
+def test_subpaths(given: str, meant: str | None) -> None:
+    assert read_settings(RouteSettings, GOOD | {"SUBPATH": given}).subpath == meant
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "/",
+        "checkout",
+        "/a/../b",
+        "/..",
+        "/./a",
+        "/a?b",
+        "/a#b",
+        "/a b",
+        "//a",
+        "/a//b",
+        "/a%2fb",
+        "https://x/a",
+        "/a\n",
+    ],
+)
+def test_bad_subpaths(bad: str) -> None:
+    assert faults(RouteSettings, GOOD | {"SUBPATH": bad})[0].startswith("SUBPATH: ")
+
+
+@pytest.mark.parametrize("bad", ["latest", "-v1", "v1-", "v 1", "v1/2", "é", "x" * 64])
+def test_bad_image_tags(bad: str) -> None:
+    assert faults(BuildAndDeploySettings, GOOD | {"IMAGE_TAG": bad})[0].startswith("IMAGE_TAG: ")
+
+
+@pytest.mark.parametrize("good", ["v1", "20261123", "1.2.3", "a_b", "x" * 63])
+def test_good_image_tags(good: str) -> None:
+    assert read_settings(BuildAndDeploySettings, GOOD | {"IMAGE_TAG": good}).image_tag == good
+
+
+def test_a_subpath_needs_no_template_project() -> None:
+    variables = {name: value for name, value in GOOD.items() if not name.startswith(("CI_", "ROUTE_TEMPLATES"))}
+    assert read_settings(RouteSettings, variables | {"SUBPATH": "/a"}).route_templates_project is None
+    assert len(faults(RouteSettings, variables)) == 3
+
+
+def test_a_kubeconfig_replaces_address_and_token(tmp_path: object) -> None:
+    variables = {name: value for name, value in GOOD.items() if not name.startswith("OKD")}
+    path = f"{tmp_path}/kubeconfig"
+    assert faults(RouteSettings, variables | {"KUBECONFIG": path}) == [
+        "KUBECONFIG: must be the path of a kubeconfig file that exists"
+    ]
+    with open(path, "w") as file:  # noqa: PTH123
+        file.write("{}")
+    assert read_settings(RouteSettings, variables | {"KUBECONFIG": path}).kubeconfig == path
+
+
+def test_a_ca_may_be_a_file(tmp_path: object) -> None:
+    path = f"{tmp_path}/ca.pem"
+    pem = trustme.CA().cert_pem
+    pem.write_to_path(path)
+    assert read_settings(RouteSettings, GOOD | {"OKD_CA": path}).okd_ca == pem.bytes().decode()
+    assert faults(RouteSettings, GOOD | {"OKD_CA": "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----"})
+
+
+def test_secrets_are_not_shown_and_not_handed_to_commands() -> None:
+    settings = read_settings(RouteSettings, EVERYTHING)
+    for secret in ("sha256~secret-token", "glpat-secret", "job-token"):
+        assert secret not in repr(settings)
+        assert secret not in str(child_environment(EVERYTHING).values())
+    assert child_environment(EVERYTHING)["PROJECT"] == "web"
