@@ -73,7 +73,7 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
     if int(status.get("updatedReplicas") or 0) < wanted:
         return f"{status.get('updatedReplicas') or 0} of {wanted} Pods are of the new image"
     if int(status.get("replicas") or 0) > int(status.get("updatedReplicas") or 0):
-        return "a Pod of the old image still runs"
+        return "the new Pod has not taken over from the old one"
     if int(status.get("availableReplicas") or 0) < wanted:
         return f"{status.get('availableReplicas') or 0} of {wanted} Pods are ready"
     return None

@@ -17,7 +17,7 @@ NAMESPACE, OTHER_NAMESPACE = "web", "other-team"
 APPLICATION = "shop"
 HOST = "shop.apps.example.test"
 
-LABELS = {"app": APPLICATION}
+PORT = 8080  # of every container here
 
 
 def objects() -> Iterator[tuple[str, Object]]:
@@ -34,7 +34,7 @@ def application(name: str, namespace: str = NAMESPACE) -> Iterator[tuple[str, Ob
     container = {
         "name": "application",
         "image": APPLICATION_IMAGE,
-        "ports": [{"name": "http", "containerPort": 8080}],
+        "ports": [{"name": "http", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
     }
     yield (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import secrets
+import socket
 import ssl
 import tempfile
 from dataclasses import dataclass
@@ -21,7 +23,12 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.builds import Builds
-from maintenance_ci.rehearsal.controllers import all_controllers
+from maintenance_ci.rehearsal.controllers.deployments import Deployments
+from maintenance_ci.rehearsal.controllers.endpoints import EndpointSlices
+from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
+from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
+from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
+from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project
 from maintenance_ci.rehearsal.images import ImageStore
 from maintenance_ci.rehearsal.kubelet import Kubelet
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
 
 ADMIN = "system:admin"
 PIPELINE = f"system:serviceaccount:{manifests.NAMESPACE}:maintenance-ci"
+START_TIMEOUT = 30.0  # seconds for the application's Pod to be ready
 PIPELINE_PROJECT, TEMPLATE_PROJECT = "ops/maintenance", "ops/route-templates"
 
 
@@ -90,7 +98,7 @@ class EmbeddedOpenShift:
         self.store = Store()
         self.images = ImageStore(self._subfolder("images"))
         builds = Builds(self.store, self.images, self._subfolder("builds"))
-        self.kubelet = Kubelet(self.store, self.images, self._subfolder("pods"))
+        self.kubelet = Kubelet(self.store, self.images, self._subfolder("pods"), _free_subnet())
         self.server = ApiServer(
             self.store, self._users(), self._server_tls("127.0.0.1"), builds=builds, pods=self.kubelet
         )
@@ -107,6 +115,17 @@ class EmbeddedOpenShift:
 
         for plural, manifest in manifests.objects():
             self.store.create(plural, manifest, manager="rehearsal")
+        for controller in (
+            Deployments(self.store),
+            ReplicaSets(self.store),
+            EndpointSlices(self.store),
+            ImageTriggers(self.store, self.options.image_trigger_delay),
+            ImageImports(self.store, self.images),
+            GarbageCollector(self.store),
+        ):
+            self._run(controller.run())
+        self._run(self.kubelet.run())
+        await self._application_ready()
         self.router = Router(
             self.store,
             directory=self._subfolder("router"),
@@ -114,9 +133,6 @@ class EmbeddedOpenShift:
             reload_interval=self.options.reload_interval,
         )
         await self._started(self.router.start(), self.router.stop)
-        for controller in all_controllers(self.store, self.images, trigger_delay=self.options.image_trigger_delay):
-            self._run(controller.run())
-        self._run(self.kubelet.run())
         if self.options.busy:
             self._run(OtherTenant(self.store, manifests.OTHER_NAMESPACE).run())
 
@@ -125,6 +141,17 @@ class EmbeddedOpenShift:
         for task in self._tasks:
             if task.done():
                 await task
+
+    async def _application_ready(self) -> None:
+        """Wait until the application's Pod is ready: users who come before it would be answered 503."""
+        async with asyncio.timeout(START_TIMEOUT):
+            while not any(
+                endpoint["conditions"].get("ready")
+                for found in self.store.list("endpointslices", manifests.NAMESPACE)
+                for endpoint in found["endpoints"]
+            ):
+                await self.healthy()
+                await asyncio.sleep(0.02)
 
     def job_variables(self) -> dict[str, str]:
         """Return the variables of a pipeline's job, as GitLab and the project's settings give them."""
@@ -190,6 +217,15 @@ class EmbeddedOpenShift:
         task = asyncio.create_task(work)
         self._tasks.append(task)
         self._stack.push_async_callback(_cancelled, task)
+
+
+def _free_subnet() -> str:
+    """Return a subnet of the loopback on which no other rehearsal runs Pods."""
+    while True:
+        subnet = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"  # noqa: S311 - no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((f"{subnet}.1", manifests.PORT))
+            return subnet
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -85,8 +85,8 @@ class ImageStore:
 
     def find_base(self, reference: str) -> Image | None:
         """The image that ``FROM reference`` builds upon, or None where the rehearsal has nothing for it."""
-        repository = _with_tag(reference).partition("@")[0].rpartition(":")[0] or reference
-        return self.find(reference) or (self._nginx if "nginx" in repository.rpartition("/")[2] else None)
+        name = reference.partition("@")[0].rpartition("/")[2].partition(":")[0]
+        return self.find(reference) or (self._nginx if "nginx" in name else None)
 
 
 def _with_tag(reference: str) -> str:

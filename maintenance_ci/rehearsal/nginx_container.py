@@ -108,7 +108,8 @@ class NginxContainer:
             return
         self._process.send_signal(signal.SIGQUIT)
         try:
-            await asyncio.wait_for(self._process.wait(), grace)
+            async with asyncio.timeout(grace):
+                await self._process.wait()
         except TimeoutError:
             await processes.stop(self._process, grace=FAST_STOP)
 

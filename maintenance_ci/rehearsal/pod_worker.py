@@ -152,7 +152,8 @@ class PodWorker:
         sleep = max(map(_pre_stop_sleep, self._pod["spec"]["containers"]), default=0.0)
         allowed = float(self._pod["spec"].get("terminationGracePeriodSeconds", 30))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), max(KILL_DELAY, min(sleep, allowed)))
+            async with asyncio.timeout(max(KILL_DELAY, min(sleep, allowed))):
+                await self._hurry.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)

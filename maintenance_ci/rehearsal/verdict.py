@@ -184,7 +184,7 @@ def _broken(stretch: _Stretch) -> list[str]:
 def _wrong_side(stretch: _Stretch) -> list[str]:
     kinds = defaultdict(list)
     for answer in stretch.answers:
-        if answer.status is not None and not stretch.allows(answer):
+        if answer.status is not None and answer.status < 500 and not stretch.allows(answer):
             expected = " or ".join(dict.fromkeys(side.expects(answer.path) for side in stretch.sides))
             kinds[f"were answered by {answer.served_by}, not by {expected}"].append(answer)
     return [_fault(stretch, answers, what) for what, answers in kinds.items()]

@@ -228,7 +228,7 @@ def test_a_page_that_does_not_get_ready_fails_the_job(cluster: Cluster, tmp_path
     (docker / "default.conf").write_text("server { listen 8080; this is no directive; }\n")
     job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "4"}, docker=docker)
     assert job.code == 1
-    assert "The page is not ready within 4 s: 0 of 1 Pods are ready" in job.lines[-1]
+    assert "The page is not ready within 4 s: the new Pod has not taken over" in job.lines[-1]
     assert "CrashLoopBackOff" in job.lines[-1]
 
     job = cluster.run("deploy-route")

@@ -197,6 +197,9 @@ class Store:
             self.resource_version += 1
             metadata["resourceVersion"] = str(self.resource_version)
         obj = event.object
+        for name in ("labels", "annotations"):
+            if name in metadata:
+                metadata[name] = dict(sorted(metadata[name].items()))
         obj["metadata"] = {key: metadata[key] for key in METADATA_ORDER if key in metadata} | metadata
         event = replace(event, object={key: obj[key] for key in OBJECT_ORDER if key in obj} | obj)
         if dry_run:

@@ -29,7 +29,9 @@ async def keep_level(store: Store, plurals: tuple[str, ...], reconcile: Callable
             changed.clear()
             delay = reconcile()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), delay)
+                # Not wait_for: up to Python 3.11 that may swallow a cancellation that comes along with a change.
+                async with asyncio.timeout(delay):
+                    await changed.wait()
     finally:
         noting.cancel()
         await asyncio.wait([noting])

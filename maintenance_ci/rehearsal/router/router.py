@@ -49,12 +49,10 @@ class HAProxy:
     async def start(self, files: dict[str, str]) -> None:
         """Start it with these files, and return when it serves."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        socket_file = self.directory / self.SOCKET
-        socket_file.unlink(missing_ok=True)
         self._write(files)
         argv: list[str | Path] = [tools.haproxy_path(), "-W", "-S", f"unix@{self.SOCKET},mode,600", "-f", CONFIG]
         self._process = await processes.start(argv, cwd=self.directory, log=self._log)
-        while not (socket_file.exists() and "worker" in await self._command("show proc")):
+        while not await self._works():
             if self._process.returncode is not None:
                 raise HAProxyError(f"HAProxy did not start:\n{self._log.read_text()}")
             await asyncio.sleep(0.01)
@@ -62,7 +60,10 @@ class HAProxy:
     async def reload(self, files: dict[str, str]) -> None:
         """Put these files in place, and return when a new worker has taken over."""
         self._write(files)
-        answer = await self._command("reload")
+        try:
+            answer = await self._command("reload", patience=30)
+        except (OSError, TimeoutError) as error:
+            raise HAProxyError(f"HAProxy's master does not answer; its log:\n{self._log.read_text()}") from error
         if not answer.startswith("Success=1"):
             raise HAProxyError(f"HAProxy refused its configuration:\n{answer}")
 
@@ -81,19 +82,26 @@ class HAProxy:
         for name, text in files.items():
             (self.directory / name).write_text(text)
 
-    async def _command(self, command: str) -> str:
-        """Send a command to the master's command line."""
+    async def _works(self) -> bool:
+        """Say whether the master listens and has a worker."""
         try:
-            with _opened(self.directory) as fd:
-                reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{fd}/{self.SOCKET}")
-        except OSError as error:
-            raise HAProxyError(f"HAProxy's master does not answer; its log:\n{self._log.read_text()}") from error
+            return "worker" in await self._command("show proc", patience=0.2)
+        except (OSError, TimeoutError):
+            return False
+
+    async def _command(self, command: str, *, patience: float) -> str:
+        """Send a command to the master's command line; ``patience`` is in seconds."""
+        with _opened(self.directory) as fd:
+            reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{fd}/{self.SOCKET}")
         try:
-            writer.write(f"{command}\n".encode())
-            return (await reader.read()).decode()
+            async with asyncio.timeout(patience):
+                writer.write(f"{command}\n".encode())
+                writer.write_eof()
+                return (await reader.read()).decode()
         finally:
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 class Router:
@@ -141,7 +149,11 @@ class Router:
         self.http_port, self.https_port = (one.getsockname()[1] for one in self._reservations)
         self._admit()
         self._files = self._generate()
-        await self._haproxy.start(self._files)
+        try:
+            await self._haproxy.start(self._files)
+        except BaseException:
+            await self.stop()
+            raise
         self._running = asyncio.create_task(self._run(), name=f"router {self.name}")
 
     async def run(self) -> None:

@@ -52,6 +52,13 @@ class EchoBuilds:
             await asyncio.sleep(0.01)
 
 
+class PrintedLines:
+    """Every Pod has printed its name."""
+
+    def container_log(self, namespace: str, pod: str) -> str:
+        return f"{namespace}/{pod}\n"
+
+
 class Api:
     """A running API server, seen from outside of its event loop."""
 
@@ -122,7 +129,7 @@ def api(authority: trustme.CA, builds: EchoBuilds, tmp_path: Path) -> Iterator[A
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ApiServer(store, USERS, context, builds=builds)
+    server = ApiServer(store, USERS, context, builds=builds, pods=PrintedLines())
     asyncio.run_coroutine_threadsafe(server.start("127.0.0.1", 0), loop).result(timeout=10)
     try:
         yield Api(server, loop, tmp_path)

@@ -83,3 +83,10 @@ def test_objects_that_kubectl_sends_in_protobuf(api: Api) -> None:
     assert api.kubectl("delete", "configmap", "-l", "kept=no").returncode == 0
     assert api.kubectl("get", "configmaps", "-o", "name").stdout == ""
     assert api.kubectl("create", "namespace", "new", token="admin-token").stdout == "namespace/new created\n"
+
+
+def test_the_log_of_a_pod(api: Api) -> None:
+    pod = {"metadata": {"name": "page", "namespace": "shop"}, "spec": {"containers": [{"name": "page"}]}}
+    api.call(api.server.store.create, "pods", pod, manager="test")
+    assert api.kubectl("logs", "page").stdout == "shop/page\n"
+    assert 'pods "other" not found' in api.kubectl("logs", "other").stderr

@@ -13,21 +13,20 @@ Object = dict[str, Any]
 def set_defaults(config: Object) -> None:
     """Builds of one BuildConfig run one after the other."""
     given = config.get("spec") or {}
-    # The order in which the real server writes a BuildConfig.
-    spec = {"runPolicy": given.get("runPolicy") or "Serial"} | {k: v for k, v in given.items() if k != "runPolicy"}
-    for name in ("source", "strategy", "output", "resources", "postCommit"):
-        spec[name] = spec.get(name) or {}
-    spec.setdefault("nodeSelector", None)
-    if not spec.get("triggers"):
-        spec.pop("triggers", None)
-    config["spec"] = spec
+    parts = {name: given.get(name) or {} for name in ("source", "strategy", "output", "resources", "postCommit")}
+    rest = {name: value for name, value in given.items() if name not in (*parts, "runPolicy", "nodeSelector")}
+    if not rest.get("triggers"):
+        rest.pop("triggers", None)
+    # In the order in which the real server writes a BuildConfig.
+    policy = {"runPolicy": given.get("runPolicy") or "Serial"}
+    config["spec"] = policy | parts | {"nodeSelector": given.get("nodeSelector")} | rest
 
 
 def prepare(config: Object, old: Object | None, _cluster: Cluster) -> None:
     """Keep five builds of each outcome, and the number of the last one."""
     spec = config["spec"]
-    spec.setdefault("successfulBuildsHistoryLimit", 5)
-    spec.setdefault("failedBuildsHistoryLimit", 5)
+    for name in ("successfulBuildsHistoryLimit", "failedBuildsHistoryLimit"):
+        spec[name] = spec.pop(name, 5)
     last = ((old or {}).get("status") or {}).get("lastVersion", 0)
     status = config.get("status") or {}
     config["status"] = {**status, "lastVersion": max(last, status.get("lastVersion", 0))}
