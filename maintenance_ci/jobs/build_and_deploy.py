@@ -49,13 +49,17 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     context = pack_build_context(tools.docker, _page_conf(settings))
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
+    with log.phase("Look at the page as it is"):
+        build = _must_build(settings, cluster, registry_image, log)
+
     with log.phase("Install the page's chart"):
+        log.now("The page's chart may be half installed; no Route was touched.", switched=False)
         values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
         tools.helm.upgrade(PAGE, tools.chart, values)
         log.now("The page's chart is installed; no Route was touched.", switched=False)
 
-    with log.phase("Build the page's image"):
-        if settings.build_maintenance_page or _says_no_image(cluster, settings.image_tag, registry_image, log):
+    if build:
+        with log.phase("Build the page's image"):
             build_page(
                 cluster,
                 PAGE,
@@ -65,8 +69,6 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
                 timeout=settings.build_timeout,
                 log=log,
             )
-        else:
-            log.say(f"not needed: {PAGE}:{settings.image_tag} is there, and BUILD_MAINTENANCE_PAGE is not true")
 
     with log.phase(f"Make {settings.image_tag} the latest image"):
         digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
@@ -91,11 +93,17 @@ def _page_conf(settings: BuildAndDeploySettings) -> str:
     )
 
 
-def _says_no_image(cluster: OpenShift, tag: str, registry_image: str | None, log: JobLog) -> bool:
-    needed = needs_build(cluster.get("imagestreams", PAGE), tag, registry_image)
-    if needed:
-        log.say(f"{PAGE}:{tag} has no image yet: it is built now, although BUILD_MAINTENANCE_PAGE is not true")
-    return needed
+def _must_build(settings: BuildAndDeploySettings, cluster: OpenShift, registry_image: str | None, log: JobLog) -> bool:
+    """Tell whether to build, and say why."""
+    image = f"{PAGE}:{settings.image_tag}"
+    missing = needs_build(cluster.get("imagestreams", PAGE), settings.image_tag, registry_image)
+    if settings.build_maintenance_page:
+        log.say(f"{image} will be built: BUILD_MAINTENANCE_PAGE is true")
+    elif missing:
+        log.say(f"{image} has no image yet: it will be built, although BUILD_MAINTENANCE_PAGE is not true")
+    else:
+        log.say(f"{image} is there: it is not built anew, since BUILD_MAINTENANCE_PAGE is not true")
+    return settings.build_maintenance_page or missing
 
 
 def _tag_latest(cluster: OpenShift, tag: str, registry_image: str | None, log: JobLog) -> str:

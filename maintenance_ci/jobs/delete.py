@@ -42,7 +42,7 @@ def delete(
     if maintenance:
         with log.phase(f"Delete the maintenance Route {ours}"):
             cluster.delete("routes", maintenance)
-            log.now("The maintenance Route is deleted; the page still runs.", switched=True)
+            log.now("The maintenance Route is deleted; the page still runs. Run the job delete again.", switched=True)
 
     with log.phase("Wait until the routers serve the application"):
         if templates:
@@ -50,7 +50,7 @@ def delete(
             wait_until_admitted(cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log)
         # Removing the page earlier answers 503: a router that has not reloaded still sends requests to it.
         wait_until_reloaded(settings.router_reload_interval, log=log)
-        log.now("Users reach the application again; the page may still run.", switched=True)
+        log.now("Users reach the application again; the page may still run. Run the job delete again.", switched=True)
 
     with log.phase("Remove the page, if no Route needs it any more"):
         users = _routes_to_the_page(cluster)
@@ -73,7 +73,9 @@ def _restore_original(
         log.say("it is there, and not in maintenance: it is left as it is")
         return
     cluster.apply("routes", carry_over_certificates(restored, live or maintenance))
-    log.now("The original Route is there again; users meet the page until its Route is deleted.", switched=True)
+    log.now(
+        "The original Route waits for its host; users still meet the page. Run the job delete again.", switched=True
+    )
     wait_until_seen(cluster, settings.route_name, admitting_routers(maintenance), log=log)
 
 

@@ -55,7 +55,10 @@ def deploy_route(
         manifest = render_maintenance_route(route_template, _values(settings, original))
         cluster.apply("routes", manifest)
         if settings.subpath:
-            log.now(f"Users of {settings.subpath} may meet the page already; the rest is untouched.", switched=True)
+            log.now(
+                f"Users of {settings.subpath} may meet the page already; the rest is untouched. To end it: run the job delete.",
+                switched=True,
+            )
         else:
             log.now(f"Route {ours} waits for the host; users still reach the application.", switched=False)
         wait_until_seen(cluster, ours, admitting_routers(original), log=log)
@@ -63,7 +66,10 @@ def deploy_route(
     if not settings.subpath:
         with log.phase(f"Delete the original Route {settings.route_name}"):
             cluster.delete("routes", original)
-            log.now(f"The original Route is deleted, and users meet what Route {ours} shows.", switched=True)
+            log.now(
+                f"The original Route is deleted, and its host is left to Route {ours}. To put it back: run the job delete.",
+                switched=True,
+            )
 
     with log.phase("Wait until the routers serve the page"):
         wait_until_admitted(cluster, ours, admitting_routers(original), timeout=settings.admission_timeout, log=log)

@@ -133,6 +133,7 @@ class EmbeddedOpenShift:
             reload_interval=self.options.reload_interval,
         )
         await self._started(self.router.start(), self.router.stop)
+        self._run(self.router.run())
         if self.options.busy:
             self._run(OtherTenant(self.store, manifests.OTHER_NAMESPACE).run())
 

@@ -140,7 +140,7 @@ def _mark_faults(axes: Axes, layers: dict[str, Counter[float]], top: float) -> N
             color=FAULT_COLOUR,
             edgecolor="white",
             linewidth=0.8,
-            label=f"moments with a failed request ({total:,} in all)",
+            label=f"where requests failed ({total:,})",
             zorder=5,
         )
 

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -107,6 +107,13 @@ def build_config(output: Object | None = None, **docker_strategy: Any) -> Object
     }
 
 
+class Controller(Protocol):
+    """Something that runs until it is cancelled."""
+
+    async def run(self) -> None:
+        """Run."""
+
+
 @dataclass
 class SmallCluster:
     """What the tests need of it, each part by its name."""
@@ -165,7 +172,7 @@ async def small_cluster(directory: Path, **options: float) -> AsyncIterator[Smal
     images = ImageStore(directory / "images")
     builds = Builds(store, images, directory / "builds", stage_seconds=0.02, start_timeout=options.get("timeout", 5.0))
     kubelet = Kubelet(store, images, directory / "pods", pod_subnet())
-    controllers = [
+    controllers: list[Controller] = [
         Deployments(store),
         ReplicaSets(store),
         EndpointSlices(store),
@@ -193,7 +200,7 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
     """Wait until ``condition`` gives something, and return it."""
     try:
         async with asyncio.timeout(seconds):
-            while not (found := condition()):
+            while not (found := condition()):  # noqa: ASYNC110  (what is waited for has no event of its own)
                 await asyncio.sleep(0.01)
     except TimeoutError as error:
         raise AssertionError(f"not within {seconds} s") from error

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
-from tests.rehearsal.small_cluster import NAMESPACE, PAGE, SmallCluster, build_config, page, small_cluster, tar_of, until
+from tests.rehearsal.small_cluster import (
+    NAMESPACE,
+    PAGE,
+    SmallCluster,
+    build_config,
+    page,
+    small_cluster,
+    tar_of,
+    until,
+)
 
 
 def create_stream(cluster: SmallCluster) -> None:
@@ -30,6 +39,7 @@ def test_build_passes_its_phases_and_its_image_is_pushed(tmp_path: Path) -> None
                     seen.append(event.object["status"]["phase"] if event.plural == "builds" else f"pushed {pushed}")
 
             watching = asyncio.create_task(watch())
+            await asyncio.sleep(0.01)
             running = await cluster.builds.instantiate_binary(NAMESPACE, PAGE, {"name": PAGE}, page("a"))
             assert running["status"]["phase"] == "Running"
             log = await log_of(cluster, f"{PAGE}-1", follow=True)
@@ -125,9 +135,9 @@ def test_upload_that_is_no_archive(tmp_path: Path) -> None:
 def test_missing_build_config_or_build(tmp_path: Path) -> None:
     async def main() -> None:
         async with small_cluster(tmp_path) as cluster:
-            with pytest.raises(ApiError, match='buildconfigs.build.openshift.io "nope" not found'):
+            with pytest.raises(ApiError, match=r'buildconfigs\.build\.openshift\.io "nope" not found'):
                 await cluster.builds.instantiate_binary(NAMESPACE, "nope", {}, b"")
-            with pytest.raises(ApiError, match='builds.build.openshift.io "nope" not found'):
+            with pytest.raises(ApiError, match=r'builds\.build\.openshift\.io "nope" not found'):
                 await log_of(cluster, "nope")
 
     asyncio.run(main())

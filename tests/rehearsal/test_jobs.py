@@ -182,7 +182,7 @@ def test_the_page_is_built_only_when_asked_or_needed(cluster: Cluster, tmp_path:
     image = deployed["spec"]["template"]["spec"]["containers"][0]["image"]
 
     again = ok(cluster.run("build-and-deploy"))
-    assert "not needed" in again.log
+    assert "is not built anew" in again.log
     assert "STEP 1/" not in again.log
     same = cluster.find("deployments", "maintenance-page")
     assert same is not None
@@ -253,7 +253,7 @@ def test_with_a_registry_the_build_goes_there_and_latest_is_imported(cluster: Cl
     assert deployed is not None
     image = deployed["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image.startswith("registry.example.test/team/maintenance-page@sha256:")
-    assert "not needed" in ok(cluster.run("build-and-deploy", registry)).log
+    assert "is not built anew" in ok(cluster.run("build-and-deploy", registry)).log
 
 
 def test_jobs_may_be_run_again(cluster: Cluster) -> None:

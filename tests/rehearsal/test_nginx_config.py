@@ -23,7 +23,9 @@ def test_listen_leads_to_the_pods_address(line: str, rewritten: str) -> None:
     assert REWRITER.rewrite(f"server {{ {line} }}") == f"server {{ {rewritten} }}"
 
 
-@pytest.mark.parametrize("where", ["[::]:8080", "[::]:8080 ipv6only=on", "127.0.0.1:8080", "localhost:9", "192.0.2.1:80"])
+@pytest.mark.parametrize(
+    "where", ["[::]:8080", "[::]:8080 ipv6only=on", "127.0.0.1:8080", "localhost:9", "192.0.2.1:80"]
+)
 def test_what_the_pods_address_cannot_reach_is_not_listened_on(where: str) -> None:
     both = REWRITER.rewrite(f"server {{ listen 8080; listen {where}; }}")
     assert both == 'server { listen "127.1.2.3:8080";  }'

@@ -99,14 +99,19 @@ def test_broken_configuration_never_becomes_ready_and_the_old_page_stays(tmp_pat
             cluster.tag_latest()
             await until(lambda: "CrashLoopBackOff" in str(cluster.store.list("pods")))
             [crashing] = [
-                pod
-                for pod in cluster.store.list("pods")
-                if "waiting" in pod["status"]["containerStatuses"][0]["state"]
+                pod for pod in cluster.store.list("pods") if "waiting" in pod["status"]["containerStatuses"][0]["state"]
             ]
             status = crashing["status"]["containerStatuses"][0]
-            assert 'unknown directive "bogus" in /etc/nginx/conf.d/default.conf:3' in status["state"]["waiting"]["message"]
+            assert (
+                'unknown directive "bogus" in /etc/nginx/conf.d/default.conf:3' in status["state"]["waiting"]["message"]
+            )
             assert status["lastState"]["terminated"]["exitCode"] == 1
-            await until(lambda: cluster.get("pods", crashing["metadata"]["name"])["status"]["containerStatuses"][0]["restartCount"] > 1)
+            await until(
+                lambda: (
+                    cluster.get("pods", crashing["metadata"]["name"])["status"]["containerStatuses"][0]["restartCount"]
+                    > 1
+                )
+            )
             assert "unknown directive" in cluster.kubelet.container_log("shop", crashing["metadata"]["name"])
             assert cluster.ready(PAGE) == [address]
             assert await fetch(address) == "good"

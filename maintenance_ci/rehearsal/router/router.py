@@ -85,7 +85,7 @@ class HAProxy:
     async def _works(self) -> bool:
         """Say whether the master listens and has a worker."""
         try:
-            return "worker" in await self._command("show proc", patience=0.2)
+            return " worker " in await self._command("show proc", patience=0.2)
         except (OSError, TimeoutError):
             return False
 
