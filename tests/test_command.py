@@ -109,3 +109,17 @@ def test_helm_s_command_lines(recorder: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
     helm.uninstall("maintenance-page")
     assert call_of(recorder)["argv"] == ["uninstall", "maintenance-page", "--ignore-not-found", "--namespace", "web"]
+
+
+def test_an_image_without_helm_gets_the_pinned_one(tmp_path: Path) -> None:
+    module = [sys.executable, "-m", "maintenance_ci.rehearsal.tools", str(tmp_path)]
+    assert any("is Helm 4.1.4" in line for line in run_as_a_person(module))
+    assert any('Version:"v4.1.4"' in line for line in run_as_a_person([str(tmp_path / "helm"), "version"]))
+    with pytest.raises(CommandError, match="ERROR: .*File exists"):
+        run_as_a_person(module)
+
+
+def run_as_a_person(argv: list[str]) -> list[str]:
+    said: list[str] = []
+    command.run(argv, environment=os.environ, say=said.append, timeout=100)
+    return said

@@ -56,7 +56,7 @@ def deploy_route(
         cluster.apply("routes", manifest)
         if settings.subpath:
             log.now(
-                f"Users of {settings.subpath} may meet the page already; the rest is untouched. To end it: run the job delete.",
+                f"Users of {settings.subpath} may meet the page; the rest is untouched. To end it: run the job delete.",
                 switched=True,
             )
         else:
@@ -67,7 +67,7 @@ def deploy_route(
         with log.phase(f"Delete the original Route {settings.route_name}"):
             cluster.delete("routes", original)
             log.now(
-                f"The original Route is deleted, and its host is left to Route {ours}. To put it back: run the job delete.",
+                f"The original Route is deleted; its host is left to Route {ours}. To put it back: run the job delete.",
                 switched=True,
             )
 

@@ -1,6 +1,7 @@
 """A Build as an object: how it begins, how it passes its phases, and its log.
 
-Labels, annotations, conditions and the order of the fields were recorded on a real OpenShift 4.21.
+Labels, annotations, conditions and the order of the fields were recorded on a real OpenShift 4.21, for a build that
+succeeds; where ``reason``, ``message`` and ``logSnippet`` of a failed one stand was not.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import copy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .apiserver.store import now
+from maintenance_ci.rehearsal.apiserver.store import now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from .apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
 
 MANAGER = "openshift-controller-manager"
 ENDED = frozenset(("Complete", "Failed", "Cancelled", "Error"))

@@ -12,22 +12,22 @@ import copy
 import shutil
 from typing import TYPE_CHECKING
 
-from . import image_build, image_streams
-from .apiserver.errors import ApiError, bad_request
-from .apiserver.store import now
-from .build_record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
+from maintenance_ci.rehearsal import image_build, image_streams
+from maintenance_ci.rehearsal.apiserver.errors import ApiError, bad_request
+from maintenance_ci.rehearsal.apiserver.store import now
+from maintenance_ci.rehearsal.build_record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-    from .apiserver.store import Object, Store
-    from .images import Image, ImageStore
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.images import Image, ImageStore
 
 API_SERVER = "openshift-apiserver"
 START_TIMEOUT = 20.0  # seconds; five minutes on a real OpenShift
 POLL = 0.02
-# Reasons and their messages, as OpenShift's build controller writes them.
+# Reasons as OpenShift's API names them. Of these, GenericBuildFailed alone was recorded, without its message.
 NO_OUTPUT = ("InvalidOutputReference", "Output image could not be resolved.")
 NO_PUSH_SECRET = ("MissingPushSecret", "Missing push secret.")
 BAD_SOURCE = ("FetchSourceFailed", "Failed to fetch the input source.")

@@ -1,6 +1,7 @@
 """A Dockerfile, as far as a page needs it: what is copied where, upon which base. Nothing in it is executed.
 
-Messages are those that ``buildah``, the builder of OpenShift, prints for the same mistakes.
+The message for a missing source is the one that ``buildah``, the builder of OpenShift, prints; the others are our own
+words in its form.
 """
 
 from __future__ import annotations

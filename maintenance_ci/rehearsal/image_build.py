@@ -8,16 +8,16 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import dockerfile
-from .images import Program
-from .nginx_container import BASE_DIRECTORIES
+from maintenance_ci.rehearsal import dockerfile
+from maintenance_ci.rehearsal.images import Program
+from maintenance_ci.rehearsal.nginx_container import BASE_DIRECTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from .dockerfile import Instruction
-    from .images import Image, ImageStore
+    from maintenance_ci.rehearsal.dockerfile import Instruction
+    from maintenance_ci.rehearsal.images import Image, ImageStore
 
 
 class BuildError(Exception):
@@ -52,7 +52,7 @@ class Options:
 
 
 def build(context: Path, options: Options, images: ImageStore, log: Callable[[str], None]) -> Image:
-    """Follow the Dockerfile in ``context``; raises ``BuildError``, with the wording of a real build."""
+    """Follow the Dockerfile in ``context``; raises ``BuildError``."""
     instructions = dockerfile.parse(_read_dockerfile(context, options.dockerfile_path))
     heading, steps = _split(instructions)
     upload = {one.relative_to(context).as_posix() for one in context.rglob("*") if one.is_file()}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from .apiserver.kinds import imagestreams
+from maintenance_ci.rehearsal.apiserver.kinds import imagestreams
 
 if TYPE_CHECKING:
-    from .apiserver.store import Object, Store
-    from .images import Image
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.images import Image
 
 # The tags of an ImageStream are written by the API server itself, on behalf of the registry (recorded).
 MANAGER = "openshift-apiserver"

@@ -6,14 +6,14 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from .controllers.level import keep_level
-from .pod_worker import PodWorker
+from maintenance_ci.rehearsal.controllers.level import keep_level
+from maintenance_ci.rehearsal.pod_worker import PodWorker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .apiserver.store import Store
-    from .images import ImageStore
+    from maintenance_ci.rehearsal.apiserver.store import Store
+    from maintenance_ci.rehearsal.images import ImageStore
 
 HOSTS = 254  # addresses of a subnet
 

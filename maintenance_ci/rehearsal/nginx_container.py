@@ -10,9 +10,9 @@ import shutil
 import signal
 from typing import TYPE_CHECKING
 
-from . import processes
-from .nginx_config import Rewriter
-from .tools import nginx_path
+from maintenance_ci.rehearsal import processes
+from maintenance_ci.rehearsal.nginx_config import Rewriter
+from maintenance_ci.rehearsal.tools import nginx_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,7 @@ class NginxContainer:
             ],
             cwd=self._root,
             log=self._output,
+            death_signal=signal.SIGTERM,  # its workers would outlive a master that is killed
         )
 
     async def wait(self) -> int:

@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .users import APPLICATION, NOBODY, ROUTER
+from maintenance_ci.rehearsal.users import APPLICATION, NOBODY, ROUTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from .users import Answer
-    from .verdict import Phase
+    from maintenance_ci.rehearsal.users import Answer
+    from maintenance_ci.rehearsal.verdict import Phase
 
 BIN = 0.5  # seconds
 SIZE = (12, 5)  # inches, at 100 dots each

@@ -1,4 +1,4 @@
-"""A Pod's status from the states of its containers. The form was recorded on a real OpenShift 4.21."""
+"""A Pod's status from the states of its containers. A ready Pod's form follows the recordings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .apiserver.store import Object
+    from maintenance_ci.rehearsal.apiserver.store import Object
 
 HOST_IP = "127.0.0.1"
 

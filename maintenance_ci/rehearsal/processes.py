@@ -23,14 +23,19 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with(parent: int) -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _die_with(parent: int, death_signal: int) -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, death_signal)
     if os.getppid() != parent:  # the parent died before prctl took hold
         os._exit(1)
 
 
-async def start(argv: Sequence[str | Path], *, cwd: Path, log: Path) -> asyncio.subprocess.Process:
-    """Start ``argv`` in ``cwd``; what it prints is appended to ``log``. It dies with this process."""
+async def start(
+    argv: Sequence[str | Path], *, cwd: Path, log: Path, death_signal: int = signal.SIGKILL
+) -> asyncio.subprocess.Process:
+    """Start ``argv`` in ``cwd``; what it prints is appended to ``log``.
+
+    When this process dies it gets ``death_signal``: another than SIGKILL where it must end children of its own first.
+    """
     parent = os.getpid()
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
@@ -39,7 +44,7 @@ async def start(argv: Sequence[str | Path], *, cwd: Path, log: Path) -> asyncio.
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=lambda: _die_with(parent, death_signal),
         )
 
 
@@ -50,7 +55,8 @@ async def stop(process: asyncio.subprocess.Process, *, sig: int = signal.SIGTERM
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(sig)
     try:
-        await asyncio.wait_for(process.wait(), grace)
+        async with asyncio.timeout(grace):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -10,11 +10,11 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .apiserver.store import Object
+    from maintenance_ci.rehearsal.apiserver.store import Object
 
 # Seconds: the longest that a rehearsal waits before the first probe, and from one to the next.
 LONGEST_PAUSE = 0.2
-USER_AGENT = "kube-probe/1.34"  # as a kubelet of OpenShift 4.21 calls itself
+USER_AGENT = "kube-probe/1.34"  # the form in which a kubelet names itself
 
 
 async def keep_probing(container: Object, address: str, report: Callable[[bool], None]) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+JOBS = ("build-and-deploy", "deploy-route", "delete")
 IMAGE_TAG = "v1"
 # Seconds for which each side must be seen to serve, beyond the jobs' own time.
 HOLD = 11.0
@@ -74,9 +75,14 @@ def rehearse(options: Options) -> int:
 
 
 async def _cancellable(options: Options) -> int:
-    task = asyncio.current_task()
-    if task:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    """Run the story, until Ctrl-C or a SIGTERM cancels it."""
+    story = asyncio.ensure_future(_run(options))
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sig, story.cancel)
+    return await story
+
+
+async def _run(options: Options) -> int:
     _say("starting the embedded OpenShift: API server, controllers, router, GitLab, and the application")
     async with EmbeddedOpenShift(options.cluster) as cluster:
         variables = cluster.job_variables() | {"ROUTE_NAME": manifests.APPLICATION, "IMAGE_TAG": IMAGE_TAG}
@@ -99,6 +105,7 @@ class Rehearsal:
         page = f"{PAGE}:{workplace.environment['IMAGE_TAG']}"
         self._in_maintenance = under(subpath, inside=page, outside=APPLICATION) if subpath else page
         paths = PATHS if subpath is None else (*PATHS, subpath, f"{subpath}/deep", f"{subpath}ish")
+        self._began = 0.0
         self._users = Users(manifests.HOST, cluster.router.https_port, cluster.client_tls(), paths=paths)
 
     async def run(self) -> Verdict:
@@ -108,6 +115,7 @@ class Rehearsal:
             phases, failed = await self._story()
         finally:
             answers = await self._users.stop()
+        phases.append(self._phase(phases, self._began))
         verdict = judge(answers, phases, minimum_seconds=min(10.0, self._options.hold))
         if failed:
             verdict = Verdict(verdict.rows, (*verdict.faults, *failed))
@@ -119,20 +127,23 @@ class Rehearsal:
         return verdict
 
     async def _story(self) -> tuple[list[Phase], list[str]]:
-        """Run the three jobs; returns the phases in which one side must answer, and what went wrong with the jobs."""
+        """Run the three jobs; return the phases that are over, and what went wrong with the jobs.
+
+        In a phase one side alone must answer: the application until deploy-route starts, the page from when it has
+        ended until delete starts, the application from when that has ended.
+        """
         phases: list[Phase] = []
-        began = self._users.elapsed
         await self._hold("the application serves")
-        for job, next_side in (("build-and-deploy", None), ("deploy-route", "maintenance"), ("delete", "application")):
-            if next_side:
-                phases.append(self._phase(phases, began))
+        for job in JOBS:
+            if job != "build-and-deploy":
+                phases.append(self._phase(phases, self._began))
             code = await self._job(job)
             if code:
-                return phases or [self._phase(phases, began)], [f"the job {job} ended with exit code {code}"]
-            if next_side:
-                began = self._users.elapsed
-                await self._hold(f"the {next_side} serves")
-        return [*phases, self._phase(phases, began)], []
+                return phases, [f"the job {job} ended with exit code {code}"]
+            if job != "build-and-deploy":
+                self._began = self._users.elapsed
+                await self._hold("the page serves" if job == "deploy-route" else "the application serves again")
+        return phases, []
 
     def _phase(self, before: list[Phase], began: float) -> Phase:
         """Close the phase that began then: application, maintenance, application again."""

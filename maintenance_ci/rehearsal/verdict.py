@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from .users import Answer
+    from maintenance_ci.rehearsal.users import Answer
 
 SWITCHING = "(switching)"
 

@@ -69,11 +69,11 @@ def prepare(
         ToolMissingError: there is no Helm, and none can be had.
     """
     work, tools = folder / "checkout", folder / "tools"
-    for path in (work, tools):
-        path.mkdir()
+    work.mkdir()
+    tools.mkdir()
     for name, own in (("chart", chart), ("docker", docker), ("route-templates", templates)):
         (work / name).symlink_to((own or find(name)).resolve())
     (tools / "helm").symlink_to(helm_path())
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
-    path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return Workplace(work, {**inherited, "PATH": path, **variables})
+    search_path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return Workplace(work, {**inherited, "PATH": search_path, **variables})

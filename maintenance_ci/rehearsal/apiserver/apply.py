@@ -7,12 +7,12 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import errors, managed_fields, schema
-from .catalogue import RESOURCES
-from .managed_fields import Entry, Fields, Path
+from maintenance_ci.rehearsal.apiserver import errors, managed_fields, schema
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.apiserver.managed_fields import Entry, Fields, Path
 
 if TYPE_CHECKING:
-    from .schema import Shape
+    from maintenance_ci.rehearsal.apiserver.schema import Shape
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any
 
-from .catalogue import RESOURCES, Resource
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES, Resource
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .catalogue import Resource
+    from maintenance_ci.rehearsal.apiserver.catalogue import Resource
 
 
 @dataclass(frozen=True)

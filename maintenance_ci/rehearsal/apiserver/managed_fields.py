@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import schema
-from .catalogue import RESOURCES
-from .schema import Shape
+from maintenance_ci.rehearsal.apiserver import schema
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.apiserver.schema import Shape
 
 Path = tuple[str, ...]
 Fields = frozenset[Path]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import apply, errors, kinds, patches, selectors
-from .catalogue import RESOURCES
-from .request import is_true
-from .rights import Action, is_allowed, refusal
-from .store import Owner, now
+from maintenance_ci.rehearsal.apiserver import apply, errors, kinds, patches, selectors
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.apiserver.request import is_true
+from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, refusal
+from maintenance_ci.rehearsal.apiserver.store import Owner, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .request import Request
-    from .store import Store
+    from maintenance_ci.rehearsal.apiserver.request import Request
+    from maintenance_ci.rehearsal.apiserver.store import Store
 
 Object = dict[str, Any]
 Answer = tuple[int, Object]

@@ -8,8 +8,8 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from . import errors, schema
-from .schema import Shape
+from maintenance_ci.rehearsal.apiserver import errors, schema
+from maintenance_ci.rehearsal.apiserver.schema import Shape
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message, message_factory
 
-from . import errors
+from maintenance_ci.rehearsal.apiserver import errors
 
 Object = dict[str, Any]
 

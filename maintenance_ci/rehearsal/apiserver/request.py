@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import apply, errors, protobuf
-from .catalogue import Resource, by_path
-from .rights import Action, User
+from maintenance_ci.rehearsal.apiserver import apply, errors, protobuf
+from maintenance_ci.rehearsal.apiserver.catalogue import Resource, by_path
+from maintenance_ci.rehearsal.apiserver.rights import Action, User
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

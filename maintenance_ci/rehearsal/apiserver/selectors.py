@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from . import errors
+from maintenance_ci.rehearsal.apiserver import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

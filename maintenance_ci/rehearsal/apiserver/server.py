@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from . import discovery, errors
-from .errors import ApiError
-from .objects import Objects
-from .request import Request as ApiRequest
-from .request import is_true, parse_path
-from .rights import Action, User, is_allowed, refusal
-from .views import Views
-from .watching import watch
+from maintenance_ci.rehearsal.apiserver import discovery, errors
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.apiserver.objects import Objects
+from maintenance_ci.rehearsal.apiserver.request import Request as ApiRequest
+from maintenance_ci.rehearsal.apiserver.request import is_true, parse_path
+from maintenance_ci.rehearsal.apiserver.rights import Action, User, is_allowed, refusal
+from maintenance_ci.rehearsal.apiserver.views import Views
+from maintenance_ci.rehearsal.apiserver.watching import watch
 
 if TYPE_CHECKING:
     import ssl
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from .builds_api import BuildService, PodLogs
-    from .request import Target
-    from .store import Store
+    from maintenance_ci.rehearsal.apiserver.builds_api import BuildService, PodLogs
+    from maintenance_ci.rehearsal.apiserver.request import Target
+    from maintenance_ci.rehearsal.apiserver.store import Store
 
 Object = dict[str, Any]
 Verb = Callable[[ApiRequest], tuple[int, Object]]

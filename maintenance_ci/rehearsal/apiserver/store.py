@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from . import errors, kinds, managed_fields
-from .catalogue import RESOURCES, Resource
+from maintenance_ci.rehearsal.apiserver import errors, kinds, managed_fields
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES, Resource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from .managed_fields import Entry
+    from maintenance_ci.rehearsal.apiserver.managed_fields import Entry
 
 Object = dict[str, Any]
 

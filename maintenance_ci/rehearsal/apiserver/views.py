@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import errors, managed_fields
-from .catalogue import RESOURCES
-from .kinds import imagestreams, imagestreamtags, templates
-from .objects import as_list, matcher, success
-from .patches import apply_patch
-from .rights import Action, is_allowed, review_action
-from .store import now
+from maintenance_ci.rehearsal.apiserver import errors, managed_fields
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.apiserver.kinds import imagestreams, imagestreamtags, templates
+from maintenance_ci.rehearsal.apiserver.objects import as_list, matcher, success
+from maintenance_ci.rehearsal.apiserver.patches import apply_patch
+from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, review_action
+from maintenance_ci.rehearsal.apiserver.store import now
 
 if TYPE_CHECKING:
-    from .request import Request
-    from .store import Store
+    from maintenance_ci.rehearsal.apiserver.request import Request
+    from maintenance_ci.rehearsal.apiserver.store import Store
 
 Object = dict[str, Any]
 Answer = tuple[int, Object]

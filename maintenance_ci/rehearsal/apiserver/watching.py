@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .errors import ApiError
-from .objects import matcher
-from .request import is_true, number
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.apiserver.objects import matcher
+from maintenance_ci.rehearsal.apiserver.request import is_true, number
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from .request import Request
-    from .store import Event, Store
+    from maintenance_ci.rehearsal.apiserver.request import Request
+    from maintenance_ci.rehearsal.apiserver.store import Event, Store
 
 Object = dict[str, Any]
 

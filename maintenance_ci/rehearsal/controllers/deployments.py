@@ -6,13 +6,13 @@ import copy
 import logging
 from typing import TYPE_CHECKING
 
-from ..apiserver.errors import ApiError
-from ..apiserver.store import now
-from . import rollout
-from .level import controlled_by, keep_level, owned_by
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.apiserver.store import now
+from maintenance_ci.rehearsal.controllers import rollout
+from maintenance_ci.rehearsal.controllers.level import controlled_by, keep_level, owned_by
 
 if TYPE_CHECKING:
-    from ..apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .level import controlled_by, is_ready, keep_level, owned_by
+from maintenance_ci.rehearsal.controllers.level import controlled_by, is_ready, keep_level, owned_by
 
 if TYPE_CHECKING:
-    from ..apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
 
 MANAGER = "kube-controller-manager"
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..apiserver.catalogue import RESOURCES
-from .level import keep_level
+from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.controllers.level import keep_level
 
 if TYPE_CHECKING:
-    from ..apiserver.store import Store
+    from maintenance_ci.rehearsal.apiserver.store import Store
 
 KINDS = tuple(RESOURCES)
 

@@ -9,12 +9,12 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from .. import image_streams
-from ..apiserver.errors import ApiError
-from .level import keep_level
+from maintenance_ci.rehearsal import image_streams
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.controllers.level import keep_level
 
 if TYPE_CHECKING:
-    from ..apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
 
 
 async def keep_level(store: Store, plurals: tuple[str, ...], reconcile: Callable[[], float | None]) -> None:

@@ -1,6 +1,7 @@
 """How a Deployment goes from one template to the next: which ReplicaSet gets how many Pods, and what the status says.
 
-The rules are those of Kubernetes' Deployment controller; reasons and messages were recorded on a real OpenShift 4.21.
+The rules are those of Kubernetes' Deployment controller; reasons and messages of a rollout that
+succeeds were recorded on a real OpenShift 4.21, those of a failing one were not.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .level import condition
+from maintenance_ci.rehearsal.controllers.level import condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..apiserver.store import Object
+    from maintenance_ci.rehearsal.apiserver.store import Object
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"

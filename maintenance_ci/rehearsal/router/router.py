@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal import processes, tools
 from maintenance_ci.rehearsal.apiserver.store import now
-
-from .claims import judge_claims, record
-from .haproxy_config import CONFIG, Frontends, generate
+from maintenance_ci.rehearsal.router.claims import judge_claims, record
+from maintenance_ci.rehearsal.router.haproxy_config import CONFIG, Frontends, generate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 from maintenance_ci.rehearsal.tools import helm_path
-
-from .conftest import Api
+from tests.rehearsal.apiserver.conftest import Api
 
 TEMPLATE = """
 apiVersion: v1

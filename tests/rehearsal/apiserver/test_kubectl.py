@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .conftest import Api
+from tests.rehearsal.apiserver.conftest import Api
 
 ROUTE = """
 apiVersion: route.openshift.io/v1

@@ -11,7 +11,7 @@ import pytest
 import urllib3
 from kubernetes import client, watch
 
-from .conftest import Api, EchoBuilds
+from tests.rehearsal.apiserver.conftest import Api, EchoBuilds
 
 ROUTES = ("route.openshift.io", "v1", "shop", "routes")
 PATH = "/apis/route.openshift.io/v1/namespaces/shop/routes"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import builds, core, imagestreams, routes, workloads
-from .platform import Cluster, Platform
+from maintenance_ci.rehearsal.apiserver.kinds import builds, core, imagestreams, routes, workloads
+from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..errors import Cause
+    from maintenance_ci.rehearsal.apiserver.errors import Cause
 
 Object = dict[str, Any]
 

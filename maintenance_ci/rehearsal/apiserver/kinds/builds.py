@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .platform import Cluster
+    from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
 
 Object = dict[str, Any]
 

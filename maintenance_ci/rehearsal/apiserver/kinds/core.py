@@ -8,10 +8,10 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cause, invalid_number, invalid_value, required_value
+from maintenance_ci.rehearsal.apiserver.errors import Cause, invalid_number, invalid_value, required_value
 
 if TYPE_CHECKING:
-    from .platform import Cluster
+    from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .platform import Cluster
+    from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
 
 Object = dict[str, Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from .imagestreams import find_item, latest_item
+from maintenance_ci.rehearsal.apiserver.kinds.imagestreams import find_item, latest_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

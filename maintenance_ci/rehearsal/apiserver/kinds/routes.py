@@ -8,12 +8,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cause, forbidden_value, invalid_number, invalid_value, required_value, unsupported_value
+from maintenance_ci.rehearsal.apiserver.errors import (
+    Cause,
+    forbidden_value,
+    invalid_number,
+    invalid_value,
+    required_value,
+    unsupported_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .platform import Cluster
+    from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
 
 Object = dict[str, Any]
 

@@ -9,7 +9,7 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cause, invalid_value, required_value
+from maintenance_ci.rehearsal.apiserver.errors import Cause, invalid_value, required_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cause, invalid_value
+from maintenance_ci.rehearsal.apiserver.errors import Cause, invalid_value
 
 if TYPE_CHECKING:
-    from .platform import Cluster
+    from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
 
 Object = dict[str, Any]
 

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from maintenance_ci.rehearsal import processes
+
+CLUSTER = """
+import asyncio, sys
+from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
+from maintenance_ci.rehearsal.workplace import prepare
+async def main():
+    async with EmbeddedOpenShift() as cluster:
+        variables = cluster.job_variables() | {"IMAGE_TAG": "v1"}
+        code = await prepare(cluster.folder, variables).run("build-and-deploy", say=lambda line: None)
+        print("up", code, flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def in_session(session: int) -> list[str]:
+    listed = subprocess.run(
+        ["ps", "-o", "stat=,args=", "-s", str(session)], capture_output=True, text=True, check=False
+    )
+    return [line for line in listed.stdout.splitlines() if not line.startswith("Z")]
+
+
+def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+
+    async def scenario() -> int | None:
+        child = await processes.start([sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "log")
+        while "up" not in (tmp_path / "log").read_text():
+            await asyncio.sleep(0.02)
+        await processes.stop(child, grace=0.2)
+        return child.returncode
+
+    assert asyncio.run(scenario()) == -signal.SIGKILL
+
+
+def test_no_process_outlives_a_cluster_that_is_killed(tmp_path: Path) -> None:
+    """HAProxy with its worker, nginx with its worker: all are there before, none after a SIGKILL."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "up 0\n"
+    before = in_session(running.pid)
+    assert sum("haproxy" in line for line in before) >= 2
+    assert sum("nginx" in line for line in before) >= 2
+    running.kill()
+    running.communicate(timeout=10)
+    deadline = time.monotonic() + 5
+    while in_session(running.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert in_session(running.pid) == []
