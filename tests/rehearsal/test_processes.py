@@ -36,7 +36,7 @@ def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> Non
 
     async def scenario() -> int | None:
         child = await processes.start([sys.executable, "-c", code], cwd=tmp_path, log=tmp_path / "log")
-        while "up" not in (tmp_path / "log").read_text():
+        while "up" not in (tmp_path / "log").read_text():  # noqa: ASYNC110 - another process says it
             await asyncio.sleep(0.02)
         await processes.stop(child, grace=0.2)
         return child.returncode
