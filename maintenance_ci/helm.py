@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci import command
+from maintenance_ci.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,11 +24,16 @@ class Helm:
         environment: Helm's environment, PATH in it.
         home: a writable folder: Helm's own are under HOME, which a container may not let us write.
         say: gets what Helm prints.
+
+    Raises:
+        CommandError: there is no Helm; from each method, too: Helm failed, with its last words.
     """
 
     def __init__(
         self, kubeconfig: str, namespace: str, *, environment: Mapping[str, str], home: Path, say: Callable[[str], None]
     ) -> None:
+        if command.on_path("helm", environment) is None:  # found out now, not when users are switched already
+            raise CommandError("There is no helm on PATH.", "Install it where the job runs.")
         self._namespace, self._say = namespace, say
         folders = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
         self._environment = {**environment, **folders, "KUBECONFIG": kubeconfig}

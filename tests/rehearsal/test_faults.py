@@ -156,6 +156,12 @@ def test_no_right_to_the_routes(cluster: Cluster) -> None:
     assert "docs/service-account.yaml" in line
 
 
+@pytest.mark.parametrize("job", ["build-and-deploy", "delete"])
+def test_no_helm_is_found_out_before_anything_is_touched(cluster: Cluster, job: str) -> None:
+    line = refused(cluster, job, {"PATH": "/nowhere"}, 1)
+    assert line == "ERROR: There is no helm on PATH. Nothing was changed. Install it where the job runs."
+
+
 def test_a_failure_after_the_switch_is_exit_code_3(cluster: Cluster) -> None:
     """The host is lost: a Route of another namespace, older than ours, waits for it."""
     theirs = manifests.route("thief", manifests.HOST, namespace=manifests.OTHER_NAMESPACE)

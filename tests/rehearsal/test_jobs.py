@@ -279,3 +279,16 @@ def test_deploy_route_makes_few_requests(cluster: Cluster) -> None:
     assert len(requests) >= 6
     polls = [request for request in requests if request.method == "GET" and request.path.endswith(f"/routes/{WHOLE}")]
     assert len(requests) - len(polls) <= 12, [(request.method, request.path) for request in requests]
+
+
+def test_three_upgrades_after_an_image_trigger_roll_nothing(cluster: Cluster) -> None:
+    ok(cluster.run("build-and-deploy"))
+    before = cluster.find("deployments", "maintenance-page")
+    pods = {pod["metadata"]["name"] for pod in cluster.call(cluster.store.list, "pods", manifests.NAMESPACE)}
+    for _ in range(3):
+        log = ok(cluster.run("build-and-deploy")).log
+        assert 'Release "maintenance-page" has been upgraded' in log
+    after = cluster.find("deployments", "maintenance-page")
+    assert before is not None and after is not None
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert {pod["metadata"]["name"] for pod in cluster.call(cluster.store.list, "pods", manifests.NAMESPACE)} == pods
