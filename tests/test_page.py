@@ -22,9 +22,9 @@ import pytest
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.page import MAX_VALUE, pack_build_context, render_page_conf
-from maintenance_ci.rehearsal.image_build import Options, build, unpack
-from maintenance_ci.rehearsal.images import ImageStore
-from maintenance_ci.rehearsal.nginx_container import NginxContainer
+from maintenance_ci.rehearsal.builds.image_build import Options, build, unpack
+from maintenance_ci.rehearsal.builds.images import ImageStore
+from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
 from maintenance_ci.rehearsal.tools import nginx_path
 from maintenance_ci.settings import BuildAndDeploySettings
 

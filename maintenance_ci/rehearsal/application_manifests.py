@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from maintenance_ci.rehearsal.images import APPLICATION_IMAGE
+from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,7 +22,8 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.apiserver.store import Store
-from maintenance_ci.rehearsal.builds import Builds
+from maintenance_ci.rehearsal.builds.builds import Builds
+from maintenance_ci.rehearsal.builds.images import ImageStore
 from maintenance_ci.rehearsal.controllers.deployments import Deployments
 from maintenance_ci.rehearsal.controllers.endpoints import EndpointSlices
 from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
@@ -30,8 +31,7 @@ from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
 from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project
-from maintenance_ci.rehearsal.images import ImageStore
-from maintenance_ci.rehearsal.kubelet import Kubelet
+from maintenance_ci.rehearsal.pods.kubelet import Kubelet
 from maintenance_ci.rehearsal.router.router import OtherTenant, Router
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from typing import Any, Protocol
 import aiohttp
 
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
-from maintenance_ci.rehearsal.builds import Builds
+from maintenance_ci.rehearsal.builds.builds import Builds
+from maintenance_ci.rehearsal.builds.images import ImageStore
 from maintenance_ci.rehearsal.controllers.deployments import Deployments
 from maintenance_ci.rehearsal.controllers.endpoints import EndpointSlices
 from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
 from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
 from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
-from maintenance_ci.rehearsal.images import ImageStore
-from maintenance_ci.rehearsal.kubelet import Kubelet
+from maintenance_ci.rehearsal.pods.kubelet import Kubelet
 
 NAMESPACE = "shop"
 PAGE = "maintenance-page"

@@ -6,14 +6,14 @@ import asyncio
 import copy
 from typing import TYPE_CHECKING
 
-from maintenance_ci.rehearsal import image_streams
 from maintenance_ci.rehearsal.apiserver.kinds import imagestreams
 from maintenance_ci.rehearsal.apiserver.store import now
+from maintenance_ci.rehearsal.builds import image_streams
 from maintenance_ci.rehearsal.controllers.level import keep_level
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
-    from maintenance_ci.rehearsal.images import ImageStore
+    from maintenance_ci.rehearsal.builds.images import ImageStore
 
 DELAY = 0.1  # seconds; long enough for a client to see that `oc tag` returned before the image is there
 

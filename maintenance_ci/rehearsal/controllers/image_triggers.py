@@ -9,8 +9,8 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from maintenance_ci.rehearsal import image_streams
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.builds import image_streams
 from maintenance_ci.rehearsal.controllers.level import keep_level
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.rehearsal import image_streams
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
+from maintenance_ci.rehearsal.builds import image_streams
+from maintenance_ci.rehearsal.builds.images import ImageStore, Program
 from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
 from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
-from maintenance_ci.rehearsal.images import ImageStore, Program
 from tests.rehearsal.small_cluster import NAMESPACE, deployment, until
 
 REFERENCE = "registry.example.test/team/page:v1"

@@ -9,7 +9,7 @@ from maintenance_ci.rehearsal.apiserver.kinds import imagestreams
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
-    from maintenance_ci.rehearsal.images import Image
+    from maintenance_ci.rehearsal.builds.images import Image
 
 # The tags of an ImageStream are written by the API server itself, on behalf of the registry (recorded).
 MANAGER = "openshift-apiserver"

@@ -12,17 +12,17 @@ import copy
 import shutil
 from typing import TYPE_CHECKING
 
-from maintenance_ci.rehearsal import image_build, image_streams
 from maintenance_ci.rehearsal.apiserver.errors import ApiError, bad_request
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.build_record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
+from maintenance_ci.rehearsal.builds import image_build, image_streams
+from maintenance_ci.rehearsal.builds.record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
-    from maintenance_ci.rehearsal.images import Image, ImageStore
+    from maintenance_ci.rehearsal.builds.images import Image, ImageStore
 
 API_SERVER = "openshift-apiserver"
 START_TIMEOUT = 20.0  # seconds; five minutes on a real OpenShift

@@ -7,10 +7,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from maintenance_ci.rehearsal.nginx_container import NginxContainer
+from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
 from tests.rehearsal.small_cluster import fetch, pod_subnet
 
-PAGE_FOLDER = Path(__file__).parents[2] / "docker"
+PAGE_FOLDER = Path(__file__).parents[3] / "docker"
 
 
 async def serving(container: NginxContainer, address: str) -> None:

@@ -7,13 +7,13 @@ import itertools
 from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal.controllers.level import keep_level
-from maintenance_ci.rehearsal.pod_worker import PodWorker
+from maintenance_ci.rehearsal.pods.worker import PodWorker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Store
-    from maintenance_ci.rehearsal.images import ImageStore
+    from maintenance_ci.rehearsal.builds.images import ImageStore
 
 HOSTS = 254  # addresses of a subnet
 

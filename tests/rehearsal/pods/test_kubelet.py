@@ -9,7 +9,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.store import Object
-from maintenance_ci.rehearsal.images import APPLICATION_IMAGE
+from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE
 from tests.rehearsal.small_cluster import NAMESPACE, SmallCluster, fetch, small_cluster, until
 
 

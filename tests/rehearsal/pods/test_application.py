@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from maintenance_ci.rehearsal.application import ApplicationContainer
+from maintenance_ci.rehearsal.pods.application import ApplicationContainer
 from tests.rehearsal.small_cluster import fetch, pod_subnet
 
 

@@ -11,7 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal import processes
-from maintenance_ci.rehearsal.nginx_config import Rewriter
+from maintenance_ci.rehearsal.pods.nginx_config import Rewriter
 from maintenance_ci.rehearsal.tools import nginx_path
 
 if TYPE_CHECKING:

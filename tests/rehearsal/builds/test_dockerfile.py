@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from maintenance_ci.rehearsal.dockerfile import DockerfileError, Instruction, Stage, expand, parse
+from maintenance_ci.rehearsal.builds.dockerfile import DockerfileError, Instruction, Stage, expand, parse
 
 DIRECTORIES = ("/", "/etc/nginx/conf.d", "/usr/share/nginx/html")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.rehearsal.image_build import BadArchiveError, BuildError, Options, build, unpack
-from maintenance_ci.rehearsal.images import APPLICATION_IMAGE, ImageStore
+from maintenance_ci.rehearsal.builds.image_build import BadArchiveError, BuildError, Options, build, unpack
+from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE, ImageStore
 from tests.rehearsal.small_cluster import DOCKERFILE, page, tar_of
 
 

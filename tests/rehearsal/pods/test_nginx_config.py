@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.rehearsal.nginx_config import Rewriter
+from maintenance_ci.rehearsal.pods.nginx_config import Rewriter
 
 REWRITER = Rewriter(Path("/c"), "127.1.2.3", Path("/out.log"))
 

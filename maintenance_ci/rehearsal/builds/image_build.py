@@ -8,16 +8,16 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from maintenance_ci.rehearsal import dockerfile
-from maintenance_ci.rehearsal.images import Program
-from maintenance_ci.rehearsal.nginx_container import BASE_DIRECTORIES
+from maintenance_ci.rehearsal.builds import dockerfile
+from maintenance_ci.rehearsal.builds.images import Program
+from maintenance_ci.rehearsal.pods.nginx_container import BASE_DIRECTORIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from maintenance_ci.rehearsal.dockerfile import Instruction
-    from maintenance_ci.rehearsal.images import Image, ImageStore
+    from maintenance_ci.rehearsal.builds.dockerfile import Instruction
+    from maintenance_ci.rehearsal.builds.images import Image, ImageStore
 
 
 class BuildError(Exception):

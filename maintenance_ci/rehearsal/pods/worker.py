@@ -7,12 +7,12 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Protocol
 
-from maintenance_ci.rehearsal import readiness
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.application import ApplicationContainer
-from maintenance_ci.rehearsal.images import Program
-from maintenance_ci.rehearsal.nginx_container import NginxContainer
-from maintenance_ci.rehearsal.pod_status import ContainerState, pod_status
+from maintenance_ci.rehearsal.builds.images import Program
+from maintenance_ci.rehearsal.pods import readiness
+from maintenance_ci.rehearsal.pods.application import ApplicationContainer
+from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
+from maintenance_ci.rehearsal.pods.status import ContainerState, pod_status
 from maintenance_ci.rehearsal.tools import ToolMissingError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
-    from maintenance_ci.rehearsal.images import Image, ImageStore
+    from maintenance_ci.rehearsal.builds.images import Image, ImageStore
 
 MANAGER = "kubelet"
 # Seconds between two tries, doubled each time up to the longest; on a real node 10 s up to five minutes.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.rehearsal.images import APPLICATION_IMAGE, ImageStore, Program
+from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE, ImageStore, Program
 
 
 def test_same_content_is_the_same_image(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Binary builds, and the images that they make."""

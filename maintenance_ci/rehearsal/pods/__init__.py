@@ -1,0 +1,1 @@
+"""Pods that really serve: the kubelet, and what it runs."""
