@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 JOBS ?= 2
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help setup rehearse test test-all lint format lock clean
 
@@ -36,9 +37,9 @@ format: setup    ## let ruff correct what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:            ## write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
-	    --no-header --no-emit-index-url --output-file requirements.lock pyproject.toml
+lock:            ## write both lock files anew from pyproject.toml (needs uv)
+	uv pip compile $(LOCK) --all-extras --output-file requirements.lock pyproject.toml
+	uv pip compile $(LOCK) --extra build --output-file requirements-jobs.lock pyproject.toml
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache rehearsal.png

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Seconds on top of the reload interval: a reload of a router with thousands of Routes takes seconds itself.
 RELOAD_MARGIN = 2.0
+# The reason of a Route that waits for a host which another one holds.
+HOST_TAKEN = "HostAlreadyClaimed"
 # Seconds for the routers to write what they think of a new Route.
 SEEN_TIMEOUT = 30.0
 
@@ -36,46 +38,65 @@ def admitting_routers(route: Mapping[str, Any] | None) -> frozenset[str]:
 def refusals(route: Mapping[str, Any] | None) -> dict[str, str]:
     """Return, for each router that refuses the Route, its reason and message."""
     return {
-        router: f"{condition.get('reason', '')}: {condition.get('message', '')}"
+        router: f"{condition.get('reason', 'no reason')}: {condition.get('message', '')}"
         for router, condition in _verdicts(route).items()
         if condition["status"] != "True"
     }
+
+
+def serving_routers(route: Mapping[str, Any]) -> frozenset[str]:
+    """Return the routers that serve a Route whose users are to be switched.
+
+    Raises:
+        MaintenanceError: none does: nobody could tell whether a switch worked, or undo it.
+    """
+    routers = admitting_routers(route)
+    if not routers:
+        raise MaintenanceError(
+            f"No router serves Route {route['metadata']['name']} ({_said(route)}): its users do not reach it now.",
+            "Find out why first: oc describe route " + str(route["metadata"]["name"]),
+        )
+    return routers
 
 
 def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: JobLog) -> None:
     """Wait until each of ``routers`` has judged the Route: from then on it takes over in the step that frees its host.
 
     Raises:
-        MaintenanceError: one has not within `SEEN_TIMEOUT` seconds.
+        MaintenanceError: one has not within `SEEN_TIMEOUT` seconds, or refuses it for more than that the host is taken.
     """
 
-    def seen() -> bool | None:
-        return set(routers) <= set(_verdicts(cluster.get("routes", name))) or None
+    def seen() -> Object | None:
+        route = cluster.get("routes", name)
+        return route if route is not None and set(routers) <= set(_verdicts(route)) else None
 
-    if not wait_for(seen, timeout=SEEN_TIMEOUT, say=log.say, subject=f"the routers to see Route {name}"):
+    route = wait_for(seen, timeout=SEEN_TIMEOUT, say=log.say, subject=f"the routers to see Route {name}")
+    if route is None:
         raise MaintenanceError(
             f"The routers ({_names(routers)}) have not seen Route {name} within {SEEN_TIMEOUT:.0f} s.",
-            "Ask the cluster's administrators whether the router is well, then run the job again.",
+            "Ask the cluster's administrators whether the router is well, or gone and its entry in the status stale.",
+        )
+    if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route).values()):
+        raise MaintenanceError(
+            f"Route {name} would not be served ({_said(route)}).", "Correct it, then run the job again."
         )
 
 
 def wait_until_admitted(cluster: OpenShift, name: str, routers: Set[str], *, timeout: float, log: JobLog) -> None:
-    """Wait until each of ``routers`` serves the Route.
+    """Wait until each of ``routers``, and at least one, serves the Route.
 
     Raises:
         MaintenanceError: one does not within ``timeout`` seconds; the message holds the router's reason.
     """
 
-    def admitted() -> Object | None:
-        route = cluster.get("routes", name)
-        return route if route is not None and set(routers) <= admitting_routers(route) else None
+    def admitted() -> bool | None:
+        serving = admitting_routers(cluster.get("routes", name))
+        return (bool(serving) and set(routers) <= serving) or None
 
-    if not routers:
-        log.say("no router served the Route before: there is no admission to wait for")
-    elif not wait_for(admitted, timeout=timeout, say=log.say, subject=f"Route {name} to be admitted"):
-        said = refusals(cluster.get("routes", name))
-        reasons = "; ".join(f"{router} says {reason}" for router, reason in said.items()) or "they say nothing"
-        raise MaintenanceError(f"Route {name} is not admitted by {_names(routers)} within {timeout:.0f} s ({reasons}).")
+    if not wait_for(admitted, timeout=timeout, say=log.say, subject=f"Route {name} to be admitted"):
+        by = f" by {_names(routers)}" if routers else ""
+        said = _said(cluster.get("routes", name))
+        raise MaintenanceError(f"Route {name} is not admitted{by} within {timeout:.0f} s ({said}).")
 
 
 def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:
@@ -89,11 +110,16 @@ def _verdicts(route: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
     """Return each router's Admitted condition."""
     ingresses = ((route or {}).get("status") or {}).get("ingress") or []
     return {
-        str(ingress["routerName"]): condition
+        str(ingress.get("routerName")): condition
         for ingress in ingresses
         for condition in ingress.get("conditions") or []
-        if condition["type"] == "Admitted"
+        if condition.get("type") == "Admitted"
     }
+
+
+def _said(route: Mapping[str, Any] | None) -> str:
+    """Return what the routers that refuse a Route say of it."""
+    return "; ".join(f"{router} says {reason}" for router, reason in refusals(route).items()) or "no router says why"
 
 
 def _names(routers: Set[str]) -> str:

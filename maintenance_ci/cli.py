@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.report import JobLog
 
 if TYPE_CHECKING:
@@ -36,18 +38,24 @@ Exit codes: 0 done; 1 failed, and nothing was changed for users; 2 a variable is
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a runner's locale may be ASCII
+        sys.stdout.reconfigure(errors="backslashreplace")
     log = JobLog(sys.stdout)
     signal.signal(signal.SIGTERM, _raise_on_sigterm)
     try:
         return arguments.run(arguments, log) or 0
     except MaintenanceError as error:
         return log.fail(error)
+    except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
+        traceback.print_exc(file=sys.stdout)
+        return log.crash()
     except KeyboardInterrupt:
         return log.fail(MaintenanceError("The job was interrupted.", "Run it again: it goes on from what it finds."))
 
 
 def _raise_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    """End as on Ctrl-C when GitLab cancels the job, so that what is private is removed."""
+    """End as on Ctrl-C when GitLab cancels the job, so that what is private is removed; once."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -69,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     rehearse.add_argument("--keep", action="store_true", help="leave the cluster up, and print how to use it")
     for name, what in (("chart", "the Helm chart"), ("docker", "the page"), ("templates", "the Route templates")):
         rehearse.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"a folder to try as {what}")
+    rehearse.add_argument(
+        "--trouble", action="append", default=[], metavar="LINE", help="let a request fail: 'DELETE routes/shop: 503'"
+    )
     rehearse.add_argument("--picture", type=Path, default=Path("rehearsal.png"), metavar="FILE", help=".png or .svg")
     return parser
 
@@ -123,13 +134,20 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
     try:
+        from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
         from maintenance_ci.rehearsal.rehearse import Options, rehearse
+        from maintenance_ci.rehearsal.trouble import parse_trouble
     except ModuleNotFoundError as error:
         raise MaintenanceError(
             f"The rehearsal needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
         ) from error
+    try:
+        troubles = tuple(parse_trouble(line) for line in arguments.trouble)
+    except ValueError as error:
+        raise VariableError([f"--trouble: {error}"]) from None
     return rehearse(
         Options(
+            cluster=ClusterOptions(troubles=troubles),
             subpath=arguments.subpath,
             keep=arguments.keep,
             chart=arguments.chart,

@@ -14,6 +14,8 @@ from maintenance_ci.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# Seconds for a command to end when it is asked to.
+GRACE = 10.0
 # How much of a failed command's output its error repeats.
 LAST_LINES = 5
 
@@ -32,7 +34,7 @@ def run(argv: Sequence[str], *, environment: Mapping[str, str], say: Callable[[s
         argv: the command, as a list: no shell reads it.
         environment: the child's whole environment.
         say: gets the command line, then each line of its output.
-        timeout: seconds after which the command is killed.
+        timeout: seconds after which the command is ended.
 
     Raises:
         CommandError: it is not there, ended with another code than 0, or did not end in time.
@@ -44,7 +46,7 @@ def run(argv: Sequence[str], *, environment: Mapping[str, str], say: Callable[[s
 
         def give_up() -> None:
             late.set()
-            child.kill()
+            child.terminate()
 
         timer = threading.Timer(timeout, give_up)
         timer.start()
@@ -55,11 +57,20 @@ def run(argv: Sequence[str], *, environment: Mapping[str, str], say: Callable[[s
             code = child.wait()
         finally:  # also on SIGTERM: a command that outlives its job would go on changing the cluster
             timer.cancel()
-            child.kill()
+            _end(child)
     if code != 0:
         why = f"did not end within {timeout:.0f} s" if late.is_set() else f"failed (exit code {code})"
         said = " / ".join(filter(None, last)) or "it printed nothing"
         raise CommandError(f"{' '.join(argv[:2])} {why}: {said}.")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a command that runs still: politely, so that Helm can note in its release that it failed, then for good."""
+    child.terminate()
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def _start(argv: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -1,6 +1,6 @@
 """What can go wrong, as one tree, with the exit code of each.
 
-    MaintenanceError                 1   failed; nothing was changed, or it was put back
+    MaintenanceError                 1   failed; users are not affected
     ├── VariableError                2   a pipeline variable is wrong; nothing was touched
     ├── CommandError                 1   helm or oc failed
     ├── ConflictError                1   somebody else changed the object between our read and our write
@@ -8,8 +8,7 @@
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
-(`maintenance_ci.report.JobLog.switched`). The codes are those of ``docs/exit-codes.md``; 75 is EX_TEMPFAIL of
-sysexits.h, which GitLab's ``retry:exit_codes`` can name.
+(`maintenance_ci.report.JobLog.switched`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's ``retry:exit_codes`` names.
 """
 
 from __future__ import annotations

@@ -49,4 +49,10 @@ class Helm:
 
     def _run(self, *arguments: str) -> None:
         argv = ["helm", *arguments, "--namespace", self._namespace]
-        command.run(argv, environment=self._environment, say=self._say, timeout=TIMEOUT)
+        try:
+            command.run(argv, environment=self._environment, say=self._say, timeout=TIMEOUT)
+        except CommandError as error:
+            if "another operation" not in error.what:
+                raise
+            advice = "A Helm was ended half-way: helm uninstall (or helm rollback) the release, then run the job again."
+            raise CommandError(error.what, advice) from error

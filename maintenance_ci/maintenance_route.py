@@ -15,7 +15,7 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Object = dict[str, Any]
 
@@ -140,6 +140,11 @@ def backend_services(route: Mapping[str, Any]) -> set[str]:
     return {
         backend["name"] for backend in backends if backend.get("kind", "Service") == "Service" and "name" in backend
     }
+
+
+def routes_to(service: str, routes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the Routes that send requests to a Service."""
+    return [route["metadata"]["name"] for route in routes if service in backend_services(route)]
 
 
 def _mapping(value: object) -> dict[str, Any]:

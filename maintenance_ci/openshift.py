@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -27,6 +28,10 @@ Object = dict[str, Any]
 FIELD_MANAGER = "maintenance-ci"
 # Seconds to connect, and to wait for the next bytes of an answer.
 TIMEOUT = (5.0, 30.0)
+# Seconds for a whole answer, and its bytes at the most; bytes of a log's line.
+ANSWER_TIMEOUT = 60.0
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_LINE = 64 * 1024
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).
 BUILD_START_TIMEOUT = (5.0, 330.0)
 # How often a deletion is tried again when a controller wrote the object's status meanwhile.
@@ -41,6 +46,7 @@ GROUPS = {
     "imagestreamtags": "image.openshift.io/v1",
     "deployments": "apps/v1",
     "endpointslices": "discovery.k8s.io/v1",
+    "secrets": "v1",
     "services": "v1",
     "pods": "v1",
 }
@@ -64,7 +70,10 @@ class OpenShift:
         # What urllib3 would print about each retry says less than the error in the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         configuration = Configuration()
-        configuration.retries = urllib3.Retry(total=2, backoff_factor=0.5, allowed_methods={"GET"})
+        # Only what never reached the server is sent again; a Retry-After may ask for hours.
+        configuration.retries = urllib3.Retry(
+            connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
+        )
         try:
             self._client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]
                 kubeconfig, persist_config=False, client_configuration=configuration
@@ -86,18 +95,22 @@ class OpenShift:
         """Return the namespace's objects, those with ``labels`` only where given."""
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
         found = self._object("GET", self._path(plural), query=query)
-        return list(found["items"]) if found else []
+        return list(found.get("items") or []) if found else []
 
     def create(self, plural: str, manifest: Object) -> Object:
         """Create an object, and return it as the server completed it."""
         return self._object("POST", self._path(plural), body=manifest) or {}
 
-    def apply(self, plural: str, manifest: Object) -> Object:
-        """Create or change an object by server-side apply, as ``maintenance-ci``, taking over contested fields."""
+    def apply(self, plural: str, manifest: Object, *, dry_run: bool = False) -> Object:
+        """Create or change an object by server-side apply, as ``maintenance-ci``, taking over contested fields.
+
+        With ``dry_run`` the server says what would become of it, or refuses, and changes nothing.
+        """
+        rehearsed = [("dryRun", "All")] if dry_run else []
         return self._object(
             "PATCH",
             self._path(plural, str(manifest["metadata"]["name"])),
-            query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+            query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *rehearsed],
             body=manifest,
             content_type="application/apply-patch+yaml",
         ) or {}  # fmt: skip
@@ -149,20 +162,42 @@ class OpenShift:
             timeout=BUILD_START_TIMEOUT,
         ) or {}  # fmt: skip
 
-    def follow_build_log(self, build: str, *, silence: float) -> Iterator[str]:
-        """Yield the lines of a Build's log until it ends; a log silent for ``silence`` seconds raises TryAgainError."""
+    def follow_build_log(self, build: str, *, timeout: float) -> Iterator[str]:
+        """Yield the lines of a Build's log until it ends, or until ``timeout`` seconds have passed."""
         path = self._path("builds", build, "log")
-        response = self._request("GET", path, query=[("follow", "true")], timeout=(TIMEOUT[0], silence))
+        response = self._request("GET", path, query=[("follow", "true")], timeout=(TIMEOUT[0], timeout))
         if response.status != 200:
-            raise _refusal(response.status, response.read(), path)
+            raise _refusal(response.status, self._content(response), path)
         rest = b""
-        with _reachable(self._host()):
-            for chunk in response.response.stream():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line.decode(errors="replace")
+        for chunk in self._chunks(response, timeout):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
+            if len(rest) > MAX_LINE:
+                yield rest.decode(errors="replace")
+                rest = b""
         if rest:
             yield rest.decode(errors="replace")
+
+    def _chunks(self, response: Any, timeout: float) -> Iterator[bytes]:
+        """Yield an answer's body as it comes, for ``timeout`` seconds at the most: a server may drip for ever."""
+        deadline = time.monotonic() + timeout
+        with _reachable(self._host()):
+            for chunk in response.response.stream():
+                yield chunk
+                if time.monotonic() > deadline:
+                    response.response.close()
+                    raise TryAgainError(
+                        f"The cluster's answer did not end within {timeout:.0f} s.", "Run the job again."
+                    )
+
+    def _content(self, response: Any) -> bytes:
+        content = b""
+        for chunk in self._chunks(response, ANSWER_TIMEOUT):
+            content += chunk
+            if len(content) > MAX_ANSWER:
+                raise MaintenanceError(f"The cluster's answer is over {MAX_ANSWER} bytes.", "Check OKD_URL.")
+        return content
 
     def _path(self, plural: str, name: str = "", subresource: str = "") -> str:
         group = GROUPS[plural]
@@ -172,18 +207,21 @@ class OpenShift:
 
     def _object(self, method: str, path: str, *, missing_is_none: bool = False, **request: Any) -> Object | None:
         response = self._request(method, path, **request)
-        with _reachable(self._host()):
-            content = response.read()
+        content = self._content(response)
         if response.status == 404 and missing_is_none and _is_about_the_object(content):
             return None
         if not 200 <= response.status < 300:
             raise _refusal(response.status, content, path)
         try:
             answer = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
-            raise MaintenanceError("The address of the cluster answers, but not as a Kubernetes API.", "Check OKD_URL.")
+        if not isinstance(answer, dict) or "kind" not in answer:
+            # After a change nobody knows whether it was made: as with an answer that was lost.
+            raise TryAgainError(
+                "The address of the cluster answers, but not as a Kubernetes API.",
+                "Check OKD_URL, then run the job again.",
+            )
         return answer
 
     def _request(
@@ -248,7 +286,7 @@ def _intent(found: Object) -> tuple[object, ...]:
 
 def _is_about_the_object(content: bytes) -> bool:
     """Tell "no such object" from "no such path", which is also a 404 but no Status of the API."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         status = json.loads(content)
         return isinstance(status, dict) and "name" in (status.get("details") or {})
     return False
@@ -257,7 +295,7 @@ def _is_about_the_object(content: bytes) -> bool:
 def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
     """Make our error of the server's answer, with the server's own message."""
     message = f"HTTP {status} for {path}"
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         answer = json.loads(content)
         if isinstance(answer, dict) and answer.get("message"):
             message = str(answer["message"])
@@ -270,6 +308,8 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         )
     if status == 409:
         return ConflictError(f"The cluster refuses a change: {message}.", "Run the job again.")
+    if "failed to create typed patch object" in message:  # a 500, and yet the manifest is at fault
+        return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
     if status == 429 or status >= 500:
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", "Run the job again.")
     return MaintenanceError(f"The cluster refuses (HTTP {status}): {message}.")

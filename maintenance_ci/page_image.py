@@ -17,18 +17,6 @@ def image_digest(stream: Mapping[str, Any] | None, tag: str) -> str | None:
     return None
 
 
-def needs_build(stream: Mapping[str, Any] | None, tag: str, registry_image: str | None) -> bool:
-    """Tell whether there is no image of that tag yet.
-
-    Where builds go to a registry outside of the cluster, the ImageStream has no such tag: ``latest``, imported from
-    ``registry_image``, tells instead.
-    """
-    if registry_image is None:
-        return image_digest(stream, tag) is None
-    source = _tag(stream, "spec", "name", "latest").get("from") or {}
-    return image_digest(stream, "latest") is None or source.get("name") != registry_image
-
-
 def pinned_tag(name: str, namespace: str, tag: str, digest: str) -> Object:
     """Return the ImageStreamTag that makes ``tag`` this very image, as ``oc tag NAME:v1 NAME:latest`` does."""
     source = {"kind": "ImageStreamImage", "name": f"{name}@{digest}", "namespace": namespace}

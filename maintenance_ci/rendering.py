@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, Undefined
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -21,12 +21,29 @@ def _to_yaml(value: object) -> str:
 
     Jinja2's own ``tojson`` writes characters beyond U+FFFF as two surrogates, which YAML does not join again.
     """
+    if isinstance(value, Undefined):
+        return str(value)  # raises: the template names a variable that it was not given
     return yaml.safe_dump(value, default_flow_style=True, default_style='"', width=math.inf).strip()
 
 
 # A manifest is not HTML: quoting is the template's, by `toyaml`.
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 _ENVIRONMENT.filters["toyaml"] = _to_yaml
+for endless in ("range", "lipsum"):  # what could keep a job busy for ever
+    del _ENVIRONMENT.globals[endless]
+# What Python may say of a template that is wrong, besides Jinja2's own errors.
+_FAULTS = (
+    TemplateError,
+    yaml.YAMLError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
@@ -39,5 +56,5 @@ def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
         return _ENVIRONMENT.from_string(template).render(values)
     except SecurityError as error:
         raise MaintenanceError(f"{name} does what a template may not do: {error}.") from error
-    except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
+    except _FAULTS as error:
         raise MaintenanceError(f"{name} does not render: {error}.") from error

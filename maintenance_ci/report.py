@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from maintenance_ci.errors import EXIT_PERSON, MaintenanceError, VariableError
+from maintenance_ci.errors import EXIT_FAILED, EXIT_PERSON, MaintenanceError, TryAgainError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,23 @@ class JobLog:
         self.state = state
         self.switched = switched
 
+    @contextlib.contextmanager
+    def changing(self, state: str, *, switched: bool) -> Iterator[None]:
+        """Note the change that the body makes: when it is made, and when nobody knows whether it was.
+
+        A request that the server refused made none; one whose answer was lost may have.
+        """
+        try:
+            yield
+        except MaintenanceError as error:
+            if isinstance(error, TryAgainError):
+                self.now(state, switched=switched)
+            raise
+        except BaseException:
+            self.now(state, switched=switched)
+            raise
+        self.now(state, switched=switched)
+
     def end(self, *lines: str) -> None:
         """Close a job that succeeded: what users see now, and what a person can do next."""
         self._write("")
@@ -55,8 +72,15 @@ class JobLog:
         """Close a job that failed, and return its exit code."""
         if isinstance(error, VariableError):
             return self._fail_variables(error)
-        self._write(" ".join(filter(None, ("ERROR:", error.what, self.state, error.advice))))
+        # After a switch the state says what to run; "run the job again" would say the opposite.
+        advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
+        self._write(" ".join(" ".join(filter(None, ("ERROR:", error.what, self.state, advice))).split()))
         return EXIT_PERSON if self.switched else error.exit_code
+
+    def crash(self) -> int:
+        """Close a job that met a fault of its own, which the traceback shows; return its exit code."""
+        self._write(f"ERROR: This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
+        return EXIT_PERSON if self.switched else EXIT_FAILED
 
     def _fail_variables(self, error: VariableError) -> int:
         if len(error.faults) == 1:
@@ -68,5 +92,6 @@ class JobLog:
         return error.exit_code
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        # A server's or a build's words may hold what steers a terminal, or GitLab's log sections.
+        self._stream.write("".join(letter for letter in line if letter.isprintable() or letter == "\t") + "\n")
         self._stream.flush()

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.maintenance_route import TRACKING_LABELS
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
@@ -18,9 +20,61 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
+
+class _Manifest(BaseModel):
+    """A part of a manifest: what is not named here is the server's to judge."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class _Metadata(_Manifest):
+    name: str
+    namespace: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class _Backend(_Manifest):
+    kind: str = "Service"
+    name: str
+
+
+class _Tls(_Manifest):
+    termination: str
+
+
+class _Spec(_Manifest):
+    host: str = Field(min_length=1)
+    path: str | None = None
+    to: _Backend
+    alternateBackends: list[_Backend] | None = None  # noqa: N815 - the API's name
+    tls: _Tls | None = None
+
+
+class _Route(_Manifest):
+    metadata: _Metadata
+    spec: _Spec
+
+
+class _Parameter(_Manifest):
+    name: str
+
+
+class _Template(_Manifest):
+    parameters: list[_Parameter] | None = None
+    objects: list[dict[str, Any]]
+
+
 CERTIFICATE_FIELDS = ("certificate", "key", "caCertificate", "destinationCACertificate")
-# What a server writes into an object, and an export carries along.
-SYSTEM_METADATA = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
+# What PyYAML raises for what only looks like YAML: an impossible date, a number of 5,000 digits, 3,000 brackets.
+YAML_FAULTS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+CORRECT_IT = "Correct it in the template project."
+# Of the metadata nothing else is taken: an owner or a finalizer would decide over the Route's life.
+METADATA = ("name", "labels", "annotations")
+# No Route is larger; YAML aliases make a small file into a huge document.
+MAX_VALUES, MAX_DEPTH = 5_000, 40
+# Annotations that the router acts upon: without them the application is not reached as before.
+ROUTER_ANNOTATIONS = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
 
 
 def template_path(pattern: str, route_name: str) -> str:
@@ -48,15 +102,50 @@ def parse_template(text: str, *, path: str, values: Mapping[str, str]) -> Object
         text = render(text, values, name=path)
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
-        raise MaintenanceError(f"The template {path} is not YAML.", "Correct it in the template project.") from error
+    except (
+        yaml.YAMLError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise MaintenanceError(f"The template {path} is not YAML.", CORRECT_IT) from error
     kinds = [document.get("kind") if isinstance(document, dict) else None for document in documents]
     if kinds not in (["Route"], ["Template"]):
-        raise MaintenanceError(
-            f"The template {path} must hold one Route or one Template, nothing else.",
-            "Correct it in the template project.",
-        )
+        raise MaintenanceError(f"The template {path} must hold one Route or one Template, nothing else.", CORRECT_IT)
+    _check_shape(documents[0], _Template if kinds == ["Template"] else _Route, path)
     return dict(documents[0])
+
+
+def _check_shape(manifest: object, model: type[_Manifest], path: str) -> None:
+    """Refuse what no server would take, by its place in the manifest; its values may be secret."""
+    try:
+        _check_plain(manifest)
+        model.model_validate(manifest)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}" for found in error.errors()]
+        raise MaintenanceError(f"The template {path} is not right: {'; '.join(faults[:5])}.", CORRECT_IT) from None
+    except ValueError as error:
+        raise MaintenanceError(f"The template {path} is not right: {error}.", CORRECT_IT) from None
+
+
+def _check_plain(manifest: object) -> None:
+    """Refuse what JSON does not know (dates, bytes), and what is larger or deeper than any Route."""
+    left = MAX_VALUES
+    waiting = [(manifest, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        left -= 1
+        if left < 0 or depth > MAX_DEPTH:
+            raise ValueError("it is larger or deeper than any Route")
+        if isinstance(value, dict):
+            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            waiting += [(part, depth + 1) for part in value]
+        elif value is not None and not isinstance(value, (str, int, float, bool)):
+            raise ValueError(f"a {type(value).__name__} is no value of a manifest: put it in quotes")
 
 
 def fill_parameters(template: Object, values: Mapping[str, str], *, path: str) -> Object:
@@ -89,14 +178,11 @@ def expected_route(objects: Iterable[Object], *, name: str, namespace: str, path
     if [item.get("kind") for item in found] != ["Route"]:
         raise MaintenanceError(f"The template {path} renders to something else than one Route.", advice)
     route = found[0]
-    metadata = {key: value for key, value in (route.get("metadata") or {}).items() if key not in SYSTEM_METADATA}
-    if metadata.get("name") != name or metadata.get("namespace", namespace) != namespace:
+    _check_shape(route, _Route, path)
+    metadata = {key: value for key, value in route["metadata"].items() if key in METADATA}
+    if metadata["name"] != name or (route["metadata"].get("namespace") or namespace) != namespace:
         raise MaintenanceError(f"The template {path} renders to another Route than {name} of {namespace}.", advice)
-    spec = route.get("spec")
-    if not isinstance(spec, dict) or not spec.get("host"):
-        raise MaintenanceError(
-            f"The template {path} gives the Route no host: the cluster would make one up.", "Write spec.host into it."
-        )
+    spec = route["spec"]
     return {
         "apiVersion": "route.openshift.io/v1",
         "kind": "Route",
@@ -118,3 +204,70 @@ def carry_over_certificates(route: Object, live: Mapping[str, Any] | None) -> Ob
     if str(tls.get("termination", "")).lower() != "reencrypt":
         carried.pop("destinationCACertificate", None)
     return route | {"spec": route["spec"] | {"tls": carried | tls}}
+
+
+def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
+    """Return what a restored Route would do otherwise than the live one; certificates are no difference.
+
+    Compared are the spec, with the server's defaults, the labels (router shards select on them) and the annotations
+    that the router acts upon. Each line names the field and both values.
+    """
+    new, old = _meaning(restored), _meaning(live)
+    return [
+        f"{field} is {_shown(new.get(field))} in the template, {_shown(old.get(field))} in the cluster"
+        for field in sorted(new.keys() | old.keys())
+        if new.get(field) != old.get(field)
+    ]
+
+
+def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any]) -> list[str]:
+    """Return how a restored Route would miss the place that its maintenance Route holds: host, path, TLS or none."""
+    place = ("spec.host", "spec.path")
+    there, here = _meaning(restored), _meaning(maintenance)
+    faults = [
+        f"{field} is {_shown(there.get(field))} in the template, {_shown(here.get(field))} in the cluster"
+        for field in place
+        if there.get(field) != here.get(field)
+    ]
+    if bool(restored["spec"].get("tls")) != bool(maintenance["spec"].get("tls")):
+        faults.append("spec.tls is there on one side only")
+    return faults
+
+
+def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
+    """Return a Route as flat ``{field: value}``, with the server's defaults, without certificates and bookkeeping."""
+    spec, metadata = route["spec"], route["metadata"]
+    tls = {key: value for key, value in (spec.get("tls") or {}).items() if key not in CERTIFICATE_FIELDS}
+    if tls:
+        tls["termination"] = str(tls.get("termination", "")).lower()
+        # The API says of it: None, or empty, serves no plain HTTP.
+        tls["insecureEdgeTerminationPolicy"] = tls.get("insecureEdgeTerminationPolicy") or "None"
+    backends = [spec.get("to") or {}, *(spec.get("alternateBackends") or [])]
+    plain = {key: value for key, value in spec.items() if key not in ("tls", "to", "alternateBackends", "subdomain")}
+    annotations = metadata.get("annotations") or {}
+    return _flat(
+        {
+            "spec": {"path": "", "wildcardPolicy": "None"}
+            | plain
+            | {
+                "tls": tls,
+                "backends": {str(i): {"kind": "Service", "weight": 100} | b for i, b in enumerate(backends)},
+            },
+            "labels": {key: val for key, val in (metadata.get("labels") or {}).items() if key not in TRACKING_LABELS},
+            "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_ANNOTATIONS)},
+        }
+    )
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict):
+        return {prefix: value or None}
+    return {
+        field: leaf
+        for key, inner in value.items()
+        for field, leaf in _flat(inner, f"{prefix}.{key}" if prefix else str(key)).items()
+    }
+
+
+def _shown(value: object) -> str:
+    return "absent" if value is None else repr(value)

@@ -119,7 +119,11 @@ def _certificates(value: str) -> str:
 
 def _existing_file(value: str) -> str:
     for part in value.split(os.pathsep):
-        if not part or "\n" in part or not Path(part).is_file():
+        try:
+            there = Path(part).is_file()
+        except (OSError, ValueError):  # a name that is too long, or that no file can have
+            there = False
+        if not there:
             raise ValueError("must be the path of a kubeconfig file that exists")
     return value
 
@@ -148,7 +152,7 @@ def _file_pattern(value: str) -> str:
 def _parameters(value: object) -> dict[str, str]:
     try:
         parsed = json.loads(str(value))
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict) or not all(isinstance(text, str) for text in parsed.values()):
         raise ValueError('must be a JSON object of strings, such as {"PORT": "8080"}')
@@ -182,8 +186,8 @@ class JobSettings(BaseModel):
     okd_ca: Certificates | None = None
     okd_insecure_skip_tls_verify: Boolean = False
     kubeconfig: Annotated[str, AfterValidator(_existing_file)] | None = None
-    ci_pipeline_id: str = ""
-    ci_pipeline_url: str = ""
+    ci_pipeline_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] = ""
+    ci_pipeline_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,250}$")] = ""
 
     @classmethod
     def missing(cls, given: Mapping[str, str]) -> list[str]:
@@ -219,6 +223,7 @@ class RouteSettings(JobSettings):
     route_template_path: Annotated[str, AfterValidator(_file_pattern)] = "{{ route_name }}.yaml"
     route_templates_token: Token | None = None
     route_template_parameters: Annotated[dict[str, str], BeforeValidator(_parameters)] = Field(default_factory=dict)
+    accept_route_differences: Boolean = False
     # The router's reloadInterval (tuningOptions of the IngressController): 1 to 120 s, 5 s unless set.
     router_reload_interval: Annotated[float, Field(ge=0.1, le=120, allow_inf_nan=False)] = 5.0
     admission_timeout: Seconds = 60

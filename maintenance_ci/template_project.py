@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import gitlab
@@ -14,8 +15,20 @@ if TYPE_CHECKING:
 
 # Seconds for each answer: python-gitlab has no limit of its own.
 TIMEOUT = 20.0
-# Its retries of what is transient wait 0.1 s, then twice as long each time: these take under a second.
-RETRIES = 3
+# Seconds between the tries where GitLab is away or too busy.
+PAUSES = (0.5, 1.0, 2.0)
+CHUNK, MAX_TEMPLATE = 64 * 1024, 1024 * 1024  # bytes
+
+
+class _HomeSession(requests.Session):
+    """A session that follows no redirect to another address: GitLab's tokens are headers, which would go along."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            raise MaintenanceError(
+                "GitLab redirects to another address, which was not followed.", "Check CI_SERVER_URL."
+            )
+        super().rebuild_auth(prepared_request, response)
 
 
 class TemplateProject:
@@ -47,7 +60,7 @@ class TemplateProject:
             job_token=None if private_token else job_token,
             ssl_verify=str(ca) if ca else True,
             timeout=TIMEOUT,
-            retry_transient_errors=True,
+            session=_HomeSession(),
         )
 
     def read(self, path: str) -> str:
@@ -58,10 +71,37 @@ class TemplateProject:
             ForbiddenError: the token is refused.
             TryAgainError: GitLab cannot be reached, or fails.
         """
+        content = self._try_again_soon(path)
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise MaintenanceError(
+                f"The template {path} is not text.", "Correct it in the template project."
+            ) from error
+
+    def _try_again_soon(self, path: str) -> bytes:
+        """Fetch; try again what is transient: python-gitlab's own retries wait as long as a server tells them."""
+        for pause in PAUSES:
+            try:
+                return self._fetch(path)
+            except TryAgainError:
+                time.sleep(pause)
+        return self._fetch(path)
+
+    def _fetch(self, path: str) -> bytes:
         files = self._gitlab.projects.get(self._project, lazy=True).files
+        began, content = time.monotonic(), b""
         try:
             # HEAD is the default branch, for every version of GitLab.
-            content = files.raw(path, ref=self._ref or "HEAD", max_retries=RETRIES)
+            for chunk in files.raw(
+                path, ref=self._ref or "HEAD", iterator=True, chunk_size=CHUNK, obey_rate_limit=False
+            ):
+                content += chunk
+                if len(content) > MAX_TEMPLATE or time.monotonic() - began > TIMEOUT:
+                    raise MaintenanceError(
+                        f"The template {path} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
+                        "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
+                    )
         except gitlab.GitlabAuthenticationError as error:
             raise ForbiddenError(
                 "GitLab refuses the token (401).",
@@ -73,16 +113,11 @@ class TemplateProject:
             raise MaintenanceError(
                 "GitLab's certificate cannot be verified.", "Give its CA in CI_SERVER_TLS_CA_FILE."
             ) from error
-        except requests.RequestException as error:
+        except (requests.RequestException, OSError, ValueError) as error:
             raise TryAgainError(
                 f"GitLab cannot be reached ({type(error).__name__}).", "Check CI_SERVER_URL, then run the job again."
             ) from error
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            raise MaintenanceError(
-                f"The template {path} is not text.", "Correct it in the template project."
-            ) from error
+        return content
 
     def _refusal(self, error: gitlab.GitlabError, path: str) -> MaintenanceError:
         where = f"{path} in {self._project}" + (f" at {self._ref}" if self._ref else "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypeVar
 
+from maintenance_ci.errors import TryAgainError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,18 +19,25 @@ SIGN_OF_LIFE = 15.0
 def wait_for(
     look: Callable[[], Found | None], *, timeout: float, say: Callable[[str], None], subject: str, every: float = 0.5
 ) -> Found | None:
-    """Call ``look`` every ``every`` seconds until it returns something, and return that; None after ``timeout`` s."""
+    """Call ``look`` every ``every`` seconds until it returns something, and return that; None after ``timeout`` s.
+
+    A server that is away for a moment is not the end of the wait: users may be between two sides.
+    """
     began = time.monotonic()
     spoken = began
-    while (found := look()) is None:
+    while True:
+        try:
+            found = look()
+        except TryAgainError as error:
+            say(f"{error.what} Asking again.")
+            found = None
         now = time.monotonic()
-        if now - began >= timeout:
-            return None
+        if found is not None or now - began >= timeout:
+            return found
         if now - spoken >= SIGN_OF_LIFE:
             say(f"still waiting for {subject} ({now - began:.0f} s of {timeout:.0f} s)")
             spoken = now
         time.sleep(min(every, max(0.0, began + timeout - now)))
-    return found
 
 
 def let_pass(seconds: float, *, say: Callable[[str], None], subject: str) -> None:

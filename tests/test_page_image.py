@@ -7,7 +7,6 @@ import pytest
 from maintenance_ci.page_image import (
     image_digest,
     import_result,
-    needs_build,
     pinned_tag,
     pod_troubles,
     rollout_lacks,
@@ -35,19 +34,6 @@ def test_the_digest_is_the_newest_item_s() -> None:
     assert image_digest(stream("v1", items=[{"image": DIGEST}, {"image": "sha256:old"}]), "v1") == DIGEST
     for nothing in (None, {}, stream("v1"), stream("v2", items=[{"image": DIGEST}])):
         assert image_digest(nothing, "v1") is None
-
-
-def test_a_build_is_needed_where_there_is_no_image() -> None:
-    assert needs_build(None, "v1", None)
-    assert not needs_build(stream("v1", items=[{"image": DIGEST}]), "v1", None)
-    assert needs_build(stream("v1", items=[{"image": DIGEST}]), "v2", None)
-
-
-def test_with_a_registry_latest_tells() -> None:
-    imported = stream("latest", source=REGISTRY_IMAGE, items=[{"image": DIGEST}])
-    assert not needs_build(imported, "v1", REGISTRY_IMAGE)
-    assert needs_build(imported, "v2", REGISTRY_IMAGE.replace("v1", "v2"))
-    assert needs_build(stream("latest", source=REGISTRY_IMAGE), "v1", REGISTRY_IMAGE)
 
 
 def test_an_import_is_finished_only_when_it_is_as_new_as_the_tag() -> None:

@@ -39,13 +39,18 @@ EVERYTHING = {
     "BUILD_TIMEOUT": "900",
     "ROLLOUT_TIMEOUT": "300",
     "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
+    "ACCEPT_ROUTE_DIFFERENCES": "false",
+    "KUBECONFIG": __file__,
+    "CI_PIPELINE_ID": "42",
+    "CI_PIPELINE_URL": "https://gitlab.example.test/ops/maintenance/-/pipelines/42",
 }
-HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../etc/passwd", "\x1b[31mred"]
+TEXTS = {"MAINTENANCE_TITLE", "MAINTENANCE_MESSAGE", "MAINTENANCE_SIGNATURE"}
+HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../nowhere", "\x1b[31mred"]
 # Hostile to a shell, and yet good values: a token may hold any printable character.
 HARMLESS = {
     (token, value)
     for token in ("OKD_TOKEN", "CI_JOB_TOKEN", "ROUTE_TEMPLATES_TOKEN")
-    for value in ("x" * 300, "$(id)", "../../etc/passwd")
+    for value in ("x" * 300, "$(id)", "../../nowhere")
 }
 
 
@@ -61,6 +66,11 @@ def models_of(variable: str) -> list[type[JobSettings]]:
         for model in (BuildAndDeploySettings, RouteSettings)
         if variable in {name.upper() for name in model.model_fields}
     ]
+
+
+def test_no_variable_is_forgotten_here() -> None:
+    read = {name.upper() for model in (BuildAndDeploySettings, RouteSettings) for name in model.model_fields}
+    assert set(EVERYTHING) | TEXTS == read
 
 
 def test_good_variables_are_taken() -> None:

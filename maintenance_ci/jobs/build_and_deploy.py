@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maintenance_ci.builds import build_page
+from maintenance_ci.checks import require_push_secret
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.maintenance_route import PAGE
+from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.page import pack_build_context, render_page_conf
 from maintenance_ci.page_image import (
     image_digest,
     import_result,
     imported_tag,
-    needs_build,
     pinned_tag,
     pod_troubles,
     rollout_lacks,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Seconds for an image to be imported from the registry.
 IMPORT_TIMEOUT = 120.0
+# The Secret of the namespace that the chart names for a registry (chart/values.yaml, pushSecret).
+PUSH_SECRET = "docker-registry-secret"  # noqa: S105 - its name
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,10 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):
-        build = _must_build(settings, cluster, registry_image, log)
+        there = cluster.get("imagestreams", PAGE)
+        log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
+        if registry_image:
+            require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET)
 
     with log.phase("Install the page's chart"):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
@@ -58,7 +63,12 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         tools.helm.upgrade(PAGE, tools.chart, values)
         log.now("The page's chart is installed; no Route was touched.", switched=False)
 
-    if build:
+    digest = None
+    if not settings.build_maintenance_page:
+        with log.phase(f"Make {settings.image_tag} the latest image, where it is there"):
+            digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
+
+    if digest is None:
         with log.phase("Build the page's image"):
             build_page(
                 cluster,
@@ -69,17 +79,24 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
                 timeout=settings.build_timeout,
                 log=log,
             )
-
-    with log.phase(f"Make {settings.image_tag} the latest image"):
-        digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
-        log.say(f"{PAGE}:latest is {digest}")
+        with log.phase(f"Make {settings.image_tag} the latest image"):
+            digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
+        if digest is None:
+            raise MaintenanceError(
+                f"The build left no image in {registry_image or f'{PAGE}:{settings.image_tag}'}.",
+                f"Look at it: oc get builds -n {settings.project}",
+            )
 
     with log.phase("Wait until the page runs that image"):
         _wait_for_rollout(cluster, digest, settings.rollout_timeout, log)
 
+    shown = routes_to(PAGE, cluster.select("routes"))
     log.end(
-        f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}, and not exposed.",
-        "Users still reach every application. Next: the job deploy-route.",
+        f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}.",
+        f"It is shown by {', '.join(shown)} now."
+        if shown
+        else "It is not exposed: users still reach every application.",
+        "Next: the job deploy-route.",
     )
 
 
@@ -93,62 +110,48 @@ def _page_conf(settings: BuildAndDeploySettings) -> str:
     )
 
 
-def _must_build(settings: BuildAndDeploySettings, cluster: OpenShift, registry_image: str | None, log: JobLog) -> bool:
-    """Tell whether to build, and say why."""
-    image = f"{PAGE}:{settings.image_tag}"
-    missing = needs_build(cluster.get("imagestreams", PAGE), settings.image_tag, registry_image)
-    if settings.build_maintenance_page:
-        log.say(f"{image} will be built: BUILD_MAINTENANCE_PAGE is true")
-    elif missing:
-        log.say(f"{image} has no image yet: it will be built, although BUILD_MAINTENANCE_PAGE is not true")
-    else:
-        log.say(f"{image} is there: it is not built anew, since BUILD_MAINTENANCE_PAGE is not true")
-    return settings.build_maintenance_page or missing
-
-
-def _tag_latest(cluster: OpenShift, tag: str, registry_image: str | None, log: JobLog) -> str:
-    """Make ``latest`` the image of ``tag``, and return that image's digest."""
+def _tag_latest(cluster: OpenShift, tag: str, registry_image: str | None, log: JobLog) -> str | None:
+    """Make ``latest`` the image of ``tag``, and return that image's digest; None, said, where it has none."""
     if registry_image:
-        return _import_latest(cluster, registry_image, log)
-    digest = image_digest(cluster.get("imagestreams", PAGE), tag)
-    if digest is None:
-        raise MaintenanceError(
-            f"The build left no image in {PAGE}:{tag}.", f"Look at it: oc describe istag {PAGE}:{tag}"
-        )
-    cluster.replace("imagestreamtags", pinned_tag(PAGE, cluster.namespace, "latest", digest))
+        digest, why = _import_latest(cluster, registry_image, log)
+    else:
+        digest, why = image_digest(cluster.get("imagestreams", PAGE), tag), "it was never built"
+        if digest:
+            cluster.replace("imagestreamtags", pinned_tag(PAGE, cluster.namespace, "latest", digest))
+    image = registry_image or f"{PAGE}:{tag}"
+    log.say(f"{PAGE}:latest is {image}, {digest}" if digest else f"{image} has no image yet: {why}")
     return digest
 
 
-def _import_latest(cluster: OpenShift, image: str, log: JobLog) -> str:
+def _import_latest(cluster: OpenShift, image: str, log: JobLog) -> tuple[str | None, str]:
+    """Import ``latest`` from the registry; returns its digest, or None and why there is none."""
     cluster.replace("imagestreamtags", imported_tag(PAGE, cluster.namespace, "latest", image))
 
     def imported() -> tuple[str | None, str | None] | None:
         result = import_result(cluster.get("imagestreams", PAGE), "latest")
         return result if any(result) else None
 
-    digest, reason = wait_for(imported, timeout=IMPORT_TIMEOUT, say=log.say, subject=f"the import of {image}") or (
-        None,
-        f"not within {IMPORT_TIMEOUT:.0f} s",
-    )
-    if digest is None:
-        raise MaintenanceError(
-            f"The image {image} cannot be imported: {reason}.",
-            "Check DOCKER_REGISTRY and its pull secret, or build it with BUILD_MAINTENANCE_PAGE=true.",
-        )
-    return digest
+    result = wait_for(imported, timeout=IMPORT_TIMEOUT, say=log.say, subject=f"the import of {image}")
+    digest, why = result or (None, f"it was not imported within {IMPORT_TIMEOUT:.0f} s")
+    return digest, why or ""
 
 
 def _wait_for_rollout(cluster: OpenShift, digest: str, timeout: float, log: JobLog) -> None:
-    lacking = "nothing was seen yet"
+    """Wait until the page runs that image; meanwhile say what keeps its Pods from running, when that changes."""
+    lacking, troubles = "nothing was seen yet", "its Pods say nothing"
 
     def rolled_out() -> bool | None:
-        nonlocal lacking
+        nonlocal lacking, troubles
         lacking = rollout_lacks(cluster.get("deployments", PAGE), digest) or ""
-        return None if lacking else True
+        if not lacking:
+            return True
+        told = "; ".join(pod_troubles(cluster.select("pods", {"app.kubernetes.io/instance": PAGE}))) or troubles
+        if told != troubles:
+            log.say(f"{lacking} ({told})")
+        troubles = told
+        return None
 
-    if not wait_for(rolled_out, timeout=timeout, say=log.say, subject="the rollout of the page"):
-        pods = cluster.select("pods", {"app.kubernetes.io/instance": PAGE})
-        troubles = "; ".join(pod_troubles(pods)) or "its Pods say nothing"
+    if not wait_for(rolled_out, timeout=timeout, say=log.say, subject="the rollout of the page", every=1.0):
         raise MaintenanceError(
             f"The page is not ready within {timeout:.0f} s: {lacking} ({troubles}).",
             f"Look at it: oc describe deployment/{PAGE}, then run the job again.",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
+from maintenance_ci.checks import require_ours, require_same_route
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.restore import original_from_template
-from maintenance_ci.maintenance_route import PAGE, backend_services, maintenance_name
-from maintenance_ci.route_template import carry_over_certificates
+from maintenance_ci.maintenance_route import PAGE, maintenance_name, routes_to
+from maintenance_ci.route_template import carry_over_certificates, moved
 
 if TYPE_CHECKING:
     from maintenance_ci.helm import Helm
@@ -33,6 +35,7 @@ def delete(
 
     with log.phase(f"Read the maintenance Route {ours}"):
         maintenance = cluster.get("routes", ours)
+        require_ours(maintenance, settings.route_name)
         log.say("it is there" if maintenance else "it is not there: it was removed already, or never made")
 
     if templates:
@@ -40,9 +43,9 @@ def delete(
             _restore_original(settings, cluster, templates, maintenance, log)
 
     if maintenance:
-        with log.phase(f"Delete the maintenance Route {ours}"):
+        now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
+        with log.phase(f"Delete the maintenance Route {ours}"), log.changing(now, switched=True):
             cluster.delete("routes", maintenance)
-            log.now("The maintenance Route is deleted; the page still runs. Run the job delete again.", switched=True)
 
     with log.phase("Wait until the routers serve the application"):
         if templates:
@@ -53,15 +56,21 @@ def delete(
         log.now("Users reach the application again; the page may still run. Run the job delete again.", switched=True)
 
     with log.phase("Remove the page, if no Route needs it any more"):
-        users = _routes_to_the_page(cluster)
+        users = routes_to(PAGE, cluster.select("routes"))
         if users:
-            log.say(f"it stays: {', '.join(users)} still need it")
+            log.say(f"it stays, needed by {', '.join(users)}")
         else:
             helm.uninstall(PAGE)
+            if cluster.get("deployments", PAGE):  # Helm takes every error for "not found" here
+                raise MaintenanceError("Helm could not remove the page.", "Run the job delete again.")
 
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
-    page = f"The page stays for {len(users)} other Route(s)." if users else "The page is removed."
-    log.end(f"Users of {place} reach the application again. {page}")
+    still = [name for name in users if name.startswith(f"{maintenance_name(settings.route_name, None)}")]
+    log.end(
+        f"{place} is out of maintenance, and its users reach the application"
+        + (f", but for what {', '.join(still)} still shows." if still else " again."),
+        f"The page stays: {', '.join(users)} shows it." if users else "The page is removed.",
+    )
 
 
 def _restore_original(
@@ -72,12 +81,10 @@ def _restore_original(
     if live is not None and maintenance is None:
         log.say("it is there, and not in maintenance: it is left as it is")
         return
-    cluster.apply("routes", carry_over_certificates(restored, live or maintenance))
-    log.now(
-        "The original Route waits for its host; users still meet the page. Run the job delete again.", switched=True
-    )
+    now = "The original Route is there again. Run the job delete again."
+    if maintenance:
+        require_same_route(moved(restored, maintenance), accepted=settings.accept_route_differences)
+        now = "The original Route waits for its host; users still meet the page. Run the job delete again."
+    with log.changing(now, switched=True):
+        cluster.apply("routes", carry_over_certificates(restored, live or maintenance))
     wait_until_seen(cluster, settings.route_name, admitting_routers(maintenance), log=log)
-
-
-def _routes_to_the_page(cluster: OpenShift) -> list[str]:
-    return [route["metadata"]["name"] for route in cluster.select("routes") if PAGE in backend_services(route)]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
+from maintenance_ci.admission import serving_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
+from maintenance_ci.checks import (
+    require_below,
+    require_host,
+    require_no_rival,
+    require_ours,
+    require_ready_page,
+    require_same_route,
+)
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.restore import original_from_template
 from maintenance_ci.maintenance_route import (
@@ -14,8 +22,11 @@ from maintenance_ci.maintenance_route import (
     maintenance_values,
     render_maintenance_route,
 )
+from maintenance_ci.route_template import carry_over_certificates, differences
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
@@ -37,45 +48,51 @@ def deploy_route(
     ours = maintenance_name(settings.route_name, settings.subpath)
 
     with log.phase(f"Read Route {settings.route_name}"):
-        original = cluster.get("routes", settings.route_name)
-        if original is None:
-            _say_why_missing(settings, cluster, log)
-            return
-        log.say(f"https://{original['spec']['host']}{original['spec'].get('path', '')}")
+        routes = {route["metadata"]["name"]: route for route in cluster.select("routes")}
+        original = routes.get(settings.route_name)
+        require_ours(routes.get(ours), settings.route_name)
+        if original:
+            require_host(original)
+            log.say(f"https://{original['spec']['host']}{original['spec'].get('path', '')}")
 
-    with log.phase("Check that the page is ready"):
-        _require_ready_page(cluster)
+    if original is None:
+        _confirm_maintenance(settings, cluster, routes, log)
+        return
 
-    if templates:
-        with log.phase("Check the way back"):
-            _require_way_back(original, original_from_template(settings, cluster, templates))
-            log.say("the original's template is there, and renders to this Route")
+    with log.phase("Check what could go wrong"):
+        routers = serving_routers(original)
+        require_ready_page(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
+        manifest = render_maintenance_route(route_template, _values(settings, original))
+        require_no_rival(manifest, routes.values(), settings.route_name)
+        if settings.subpath:
+            require_below(original, settings.subpath)
+        if templates:
+            _require_way_back(settings, cluster, templates, original, log)
+        port_forwards = _port_forwards(cluster, original)
 
     with log.phase(f"Create the maintenance Route {ours}"):
-        manifest = render_maintenance_route(route_template, _values(settings, original))
-        cluster.apply("routes", manifest)
-        if settings.subpath:
-            log.now(
-                f"Users of {settings.subpath} may meet the page; the rest is untouched. To end it: run the job delete.",
-                switched=True,
-            )
-        else:
-            log.now(f"Route {ours} waits for the host; users still reach the application.", switched=False)
-        wait_until_seen(cluster, ours, admitting_routers(original), log=log)
+        now = f"Users of {settings.subpath} may meet the page; the rest is untouched. To end it: run the job delete."
+        if not settings.subpath:
+            now = f"Route {ours} waits for the host; users still reach the application."
+        with log.changing(now, switched=bool(settings.subpath)):
+            cluster.apply("routes", manifest)
+        wait_until_seen(cluster, ours, routers, log=log)
 
     if not settings.subpath:
-        with log.phase(f"Delete the original Route {settings.route_name}"):
+        with log.phase(f"Delete the original Route {settings.route_name}"), log.changing(_deleted(ours), switched=True):
             cluster.delete("routes", original)
-            log.now(
-                f"The original Route is deleted; its host is left to Route {ours}. To put it back: run the job delete.",
-                switched=True,
-            )
 
     with log.phase("Wait until the routers serve the page"):
-        wait_until_admitted(cluster, ours, admitting_routers(original), timeout=settings.admission_timeout, log=log)
+        wait_until_admitted(cluster, ours, routers, timeout=settings.admission_timeout, log=log)
         wait_until_reloaded(settings.router_reload_interval, log=log)
 
-    _say_what_users_see(settings, cluster, original, log)
+    place = f"https://{original['spec']['host']}{manifest['spec'].get('path') or '/'}"
+    log.end(
+        f"Users of {place} now meet the maintenance page.",
+        f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
+        "To look at the application meanwhile:",
+        *(f"   {line}" for line in port_forwards),
+    )
 
 
 def _values(settings: RouteSettings, original: Object) -> Object:
@@ -87,53 +104,43 @@ def _values(settings: RouteSettings, original: Object) -> Object:
     )
 
 
-def _say_why_missing(settings: RouteSettings, cluster: OpenShift, log: JobLog) -> None:
-    """End well where the whole Route is in maintenance already; otherwise raise."""
-    whole = cluster.get("routes", maintenance_name(settings.route_name, None))
-    if whole is None:
+def _confirm_maintenance(
+    settings: RouteSettings, cluster: OpenShift, routes: Mapping[str, Object], log: JobLog
+) -> None:
+    """End well where the whole Route is in maintenance already, and users see it; otherwise raise."""
+    whole = maintenance_name(settings.route_name, None)
+    if whole not in routes:
         raise MaintenanceError(
             f"Route {settings.route_name} is not in namespace {settings.project}.",
             f"Check ROUTE_NAME and PROJECT: oc get routes -n {settings.project}",
         )
+    require_ours(routes[whole], settings.route_name)
+    with log.phase(f"Route {settings.route_name} is deleted already: confirm that {whole} is served"):
+        log.now(_deleted(whole), switched=True)
+        wait_until_admitted(cluster, whole, frozenset(), timeout=settings.admission_timeout, log=log)
+        wait_until_reloaded(settings.router_reload_interval, log=log)
+    host = routes[whole]["spec"]["host"]
     log.end(
-        f"Route {settings.route_name} is in maintenance already: users of {whole['spec']['host']} meet the page.",
-        "Nothing was changed. To end it, run the job delete.",
+        f"Route {settings.route_name} is in maintenance already: users of {host} meet the page.",
+        "To end it: run the job delete.",
     )
 
 
-def _require_ready_page(cluster: OpenShift) -> None:
-    slices = cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE})
-    endpoints = [endpoint for found in slices for endpoint in found.get("endpoints") or []]
-    if not any((endpoint.get("conditions") or {}).get("ready") for endpoint in endpoints):
-        raise MaintenanceError(
-            f"The maintenance page is not ready: Service {PAGE} has no ready endpoint.",
-            "Run the job build-and-deploy first.",
-        )
-
-
-def _require_way_back(original: Object, restored: Object) -> None:
+def _require_way_back(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, original: Object, log: JobLog
+) -> None:
     """Refuse what the template would not bring back, before anything is deleted."""
-    live, wanted = original["spec"], restored["spec"]
-    if wanted["host"] != live["host"]:
-        raise MaintenanceError(
-            "The original's template has another host than the Route.", "Correct the template first."
-        )
-    lost = (live.get("tls") or {}).get("destinationCACertificate")
-    if lost and not (wanted.get("tls") or {}).get("destinationCACertificate"):
-        raise MaintenanceError(
-            "The original's template lacks the Route's destinationCACertificate: it would be lost.",
-            "Add it to the template first.",
-        )
+    restored = carry_over_certificates(original_from_template(settings, cluster, templates), original)
+    found = differences(restored, original)
+    require_same_route(found, accepted=settings.accept_route_differences)
+    cluster.apply("routes", restored, dry_run=True)
+    for difference in found:
+        log.say(f"accepted: {difference}; the template's state will come back")
+    log.say("the template of the original is there, and the cluster takes what it renders to")
 
 
-def _say_what_users_see(settings: RouteSettings, cluster: OpenShift, original: Object, log: JobLog) -> None:
-    path = settings.subpath or original["spec"].get("path", "")
-    log.end(
-        f"Users of https://{original['spec']['host']}{path or '/'} now meet the maintenance page.",
-        f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
-        "To look at the application meanwhile:",
-        *(f"   {line}" for line in _port_forwards(cluster, original)),
-    )
+def _deleted(ours: str) -> str:
+    return f"The original Route is deleted, its host left to Route {ours}. To put it back: run the job delete."
 
 
 def _in_pipeline(settings: RouteSettings) -> str:

@@ -24,6 +24,11 @@ def objects() -> Iterator[tuple[str, Object]]:
     """Yield ``(plural, manifest)`` of everything that is there from the start."""
     for namespace in (NAMESPACE, OTHER_NAMESPACE):
         yield "namespaces", {"metadata": {"name": namespace}}
+    push_secret = {"name": "docker-registry-secret", "namespace": NAMESPACE}
+    yield (
+        "secrets",
+        {"metadata": push_secret, "type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}},
+    )
     yield from application(APPLICATION)
     yield "routes", route(APPLICATION, HOST)
 

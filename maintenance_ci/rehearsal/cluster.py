@@ -32,7 +32,9 @@ from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project
 from maintenance_ci.rehearsal.pods.kubelet import Kubelet
-from maintenance_ci.rehearsal.router.router import OtherTenant, Router
+from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
+from maintenance_ci.rehearsal.router.router import Router, check_reload_interval
+from maintenance_ci.rehearsal.trouble import Trouble, Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -48,14 +50,25 @@ class Options:
     """How the cluster behaves.
 
     Attributes:
-        reload_interval: seconds between two reloads of the router, at the least; 5 as on a real one.
+        reload_interval: seconds between two reloads of the router, at the least; 5 as on a real one, 0.2 to 120.
+        replicas: of the router; each reloads at moments of its own.
+        allow_wildcards: the router admits wildcard Routes.
+        idle_close_on_response: the router's reloads leave idle connections open until their next answer.
         busy: another tenant changes a Route every second, so that the router always waits out its interval.
         image_trigger_delay: seconds until the image trigger acts.
+        troubles: what goes wrong, at which request.
     """
 
     reload_interval: float = 5.0
+    replicas: int = 1
+    allow_wildcards: bool = False
+    idle_close_on_response: bool = False
     busy: bool = True
     image_trigger_delay: float = 0.0
+    troubles: tuple[Trouble, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_reload_interval(self.reload_interval)
 
 
 class EmbeddedOpenShift:
@@ -68,6 +81,7 @@ class EmbeddedOpenShift:
         server: the API server.
         router: the router.
         gitlab: the GitLab that holds the Routes' templates.
+        troubles: what goes wrong between the jobs and the two.
         token: of the pipeline's service account, with the Role of ``docs/service-account.yaml``, and no other right.
         admin_token: may do everything.
     """
@@ -98,9 +112,15 @@ class EmbeddedOpenShift:
         self.store = Store()
         self.images = ImageStore(self._subfolder("images"))
         builds = Builds(self.store, self.images, self._subfolder("builds"))
+        self.troubles = Troubles(self.store, builds, manifests.NAMESPACE, self.options.troubles)
         self.kubelet = Kubelet(self.store, self.images, self._subfolder("pods"), _free_subnet())
         self.server = ApiServer(
-            self.store, self._users(), self._server_tls("127.0.0.1"), builds=builds, pods=self.kubelet
+            self.store,
+            self._users(),
+            self._server_tls("127.0.0.1"),
+            builds=builds,
+            pods=self.kubelet,
+            middlewares=[self.troubles.in_cluster],
         )
         self._stack.push_async_callback(builds.stop)
         self._stack.push_async_callback(self.kubelet.stop)
@@ -111,6 +131,7 @@ class EmbeddedOpenShift:
         )
         job_token = JobToken(self.job_token, frozenset({TEMPLATE_PROJECT}), PIPELINE_PROJECT)
         self.gitlab = EmbeddedGitLab(self._server_tls("127.0.0.1"), projects=[templates], tokens=[job_token])
+        self.gitlab.fault = self.troubles.in_gitlab
         await self._started(self.gitlab.start(), self.gitlab.stop)
 
         for plural, manifest in manifests.objects():
@@ -131,6 +152,9 @@ class EmbeddedOpenShift:
             directory=self._subfolder("router"),
             certificate=self._router_certificate(),
             reload_interval=self.options.reload_interval,
+            replicas=self.options.replicas,
+            allow_wildcards=self.options.allow_wildcards,
+            idle_close_on_response=self.options.idle_close_on_response,
         )
         await self._started(self.router.start(), self.router.stop)
         self._run(self.router.run())

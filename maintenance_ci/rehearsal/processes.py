@@ -44,6 +44,7 @@ async def start(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            process_group=0,  # a Ctrl-C in the terminal is ours to answer
             preexec_fn=lambda: _die_with(parent, death_signal),
         )
 

@@ -7,20 +7,22 @@ application all the time. What every user got decides whether the rehearsal pass
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shlex
 import signal
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import EXIT_FAILED, MaintenanceError
+from maintenance_ci.errors import EXIT_FAILED, MaintenanceError, VariableError
 from maintenance_ci.maintenance_route import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.picture import draw
 from maintenance_ci.rehearsal.tools import ToolMissingError
-from maintenance_ci.rehearsal.users import APPLICATION, Users
+from maintenance_ci.rehearsal.users import APPLICATION, UNKNOWN, Users
 from maintenance_ci.rehearsal.verdict import Phase, Verdict, format_table, judge, under
 from maintenance_ci.rehearsal.workplace import Workplace, prepare
 from maintenance_ci.settings import RouteSettings, read_settings
@@ -64,7 +66,15 @@ class Options:
 
 
 def rehearse(options: Options) -> int:
-    """Run the rehearsal and print its result; returns 0 when every user got the right answer, without a 5xx."""
+    """Run the rehearsal and print its result; returns 0 when every user got the right answer, without a 5xx.
+
+    Raises:
+        MaintenanceError: it cannot be begun.
+    """
+    if options.picture and not (
+        options.picture.suffix in (".png", ".svg") and os.access(options.picture.parent, os.W_OK)
+    ):
+        raise VariableError([f"--picture: {options.picture} must be a .png or .svg in a folder that can be written to"])
     try:
         return asyncio.run(_cancellable(options))
     except ToolMissingError as error:
@@ -103,6 +113,9 @@ class Rehearsal:
     def __init__(self, cluster: EmbeddedOpenShift, workplace: Workplace, subpath: str | None, options: Options) -> None:
         self._cluster, self._workplace, self._options = cluster, workplace, options
         page = f"{PAGE}:{workplace.environment['IMAGE_TAG']}"
+        if options.docker and not (options.docker / "page.conf").exists():
+            _say("this page has no page.conf, and so no name: whoever is not the application is taken for it")
+            page = UNKNOWN
         self._in_maintenance = under(subpath, inside=page, outside=APPLICATION) if subpath else page
         paths = PATHS if subpath is None else (*PATHS, subpath, f"{subpath}/deep", f"{subpath}ish")
         self._began = 0.0
@@ -121,6 +134,8 @@ class Rehearsal:
             verdict = Verdict(verdict.rows, (*verdict.faults, *failed))
         _say("")
         _say(format_table(verdict))
+        for trouble, request in self._cluster.troubles.met:
+            _say(f"  the trouble {trouble.effect} came to {request}")
         if self._options.picture:
             draw(answers, phases, self._options.picture, "Who answered the users")
             _say(f"the picture: {self._options.picture}")
@@ -170,23 +185,29 @@ class Rehearsal:
 
 async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
     """Say how to use the cluster, and leave it up until Ctrl-C."""
+    variables = {name: value for name, value in workplace.environment.items() if name not in ("HOME", "LANG", "PATH")}
+    variables["KUBECONFIG"] = str(cluster.admin_kubeconfig())
+    tools = workplace.environment["PATH"].partition(os.pathsep)[0]
     script = cluster.folder / "environment.sh"
     script.touch(mode=0o600)
-    script.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in workplace.environment.items()))
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    script.write_text("\n".join([*exports, f'export PATH={shlex.quote(tools)}:"$PATH"', ""]))
     host, port = manifests.HOST, cluster.router.https_port
     for line in (
         "",
         "The cluster stays up until Ctrl-C. In another terminal:",
-        f"  cd {workplace.folder} && . {script}      # the pipeline's variables, helm on PATH",
+        f"  cd {shlex.quote(str(workplace.folder))} && . {shlex.quote(str(script))}",
         "  maintenance-ci build-and-deploy && maintenance-ci deploy-route     # and later: maintenance-ci delete",
+        "  helm list                            # as an administrator, by KUBECONFIG; kubectl works likewise",
         f"  curl --cacert {cluster.ca_file} --resolve {host}:{port}:127.0.0.1 https://{host}:{port}/",
-        f"  export KUBECONFIG={cluster.admin_kubeconfig()}      # everything is allowed: helm list, kubectl get routes",
         f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}",
     ):
         _say(line)
-    while True:
-        await asyncio.sleep(1)
-        await cluster.healthy()
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(1)
+            await cluster.healthy()
+    _say("stopped; everything that was started is removed")
 
 
 def _say(text: str) -> None:

@@ -201,7 +201,7 @@ def _too_little(stretch: _Stretch, minimum_rate: float, minimum_seconds: float) 
     poor = [second for second in range(int(seconds)) if in_second[second] < minimum_rate]
     return [
         f"{stretch.name}: only {in_second[second]} requests in the second from {stretch.start + second:.1f} s, "
-        f"less than {minimum_rate:g}"
+        f"less than {minimum_rate:g}: this machine may be too busy to tell"
         for second in poor
     ]
 

@@ -8,12 +8,16 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.folders import find
 from maintenance_ci.rehearsal.tools import helm_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+# What makes a folder a chart, a page, Route templates.
+NEEDED = {"chart": "Chart.yaml", "docker": "Dockerfile", "route-templates": "maintenance-route.yaml.j2"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Workplace:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            process_group=0,  # a Ctrl-C in the terminal is ours to answer
         )
         try:
             if child.stdout is not None:
@@ -66,14 +71,19 @@ def prepare(
     """Set up ``folder`` for jobs, with one's own chart, page or Route templates where given.
 
     Raises:
+        MaintenanceError: a folder of one's own is none.
         ToolMissingError: there is no Helm, and none can be had.
     """
     work, tools = folder / "checkout", folder / "tools"
     work.mkdir()
     tools.mkdir()
     for name, own in (("chart", chart), ("docker", docker), ("route-templates", templates)):
+        if own and not (own / NEEDED[name]).is_file():
+            raise MaintenanceError(f"There is no {own / NEEDED[name]}.", "Name a folder that holds it.")
         (work / name).symlink_to((own or find(name)).resolve())
     (tools / "helm").symlink_to(helm_path())
+    (tools / "maintenance-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m maintenance_ci "$@"\n')
+    (tools / "maintenance-ci").chmod(0o755)
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
     search_path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return Workplace(work, {**inherited, "PATH": search_path, **variables})

@@ -154,6 +154,11 @@ class SmallCluster:
         """An object of the namespace."""
         return self.store.get(plural, NAMESPACE, name)
 
+    def pods(self, name: str) -> list[Object]:
+        """The Pods labelled ``app: NAME``; builds have Pods of their own."""
+        pods = self.store.list("pods", NAMESPACE)
+        return [pod for pod in pods if pod["metadata"].get("labels", {}).get("app") == name]
+
     def ready(self, name: str) -> list[str]:
         """The addresses that a Service has ready."""
         return [

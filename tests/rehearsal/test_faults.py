@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import socket
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
 
 import pytest
 import trustme
@@ -10,6 +14,7 @@ import trustme
 from maintenance_ci.rehearsal import application_manifests as manifests
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 
+ROOT = Path(__file__).parent.parent.parent
 JOBS = ("build-and-deploy", "deploy-route", "delete")
 
 
@@ -20,8 +25,8 @@ def cluster():  # type: ignore[no-untyped-def]
         yield cluster
 
 
-def versions(cluster: Cluster) -> dict[tuple[str, str], str]:
-    """The resourceVersion of everything that a job might touch."""
+def intentions(cluster: Cluster) -> dict[tuple[str, str], object]:
+    """All that a job might touch, but for its status, which controllers may write at any time."""
     kinds = (
         "routes",
         "services",
@@ -33,7 +38,11 @@ def versions(cluster: Cluster) -> dict[tuple[str, str], str]:
         "networkpolicies",
     )
     return {
-        (plural, found["metadata"]["name"]): found["metadata"]["resourceVersion"]
+        (plural, found["metadata"]["name"]): (
+            [found["metadata"].get(key) for key in ("uid", "labels", "annotations")],
+            found.get("spec"),
+            found.get("data"),
+        )
         for plural in kinds
         for found in cluster.call(cluster.store.list, plural, manifests.NAMESPACE)
     }
@@ -41,10 +50,10 @@ def versions(cluster: Cluster) -> dict[tuple[str, str], str]:
 
 def refused(cluster: Cluster, job: str, variables: dict[str, str | None], code: int) -> str:
     """Run the job; hold that it ended with one line of error and changed nothing; return that line."""
-    before = versions(cluster)
+    before = intentions(cluster)
     done: Job = cluster.run(job, variables)
     assert done.code == code, done.log
-    assert versions(cluster) == before
+    assert intentions(cluster) == before
     assert "Traceback" not in done.log
     assert [line.startswith("ERROR: ") for line in done.lines].count(True) == 1
     assert done.lines[-1].startswith("ERROR: ")
@@ -108,9 +117,19 @@ def test_a_template_that_is_not_there(cluster: Cluster, job: str) -> None:
     [
         (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML page"),
         (b"kind: Secret\nmetadata: {name: shop}\n", "must hold one Route or one Template"),
-        (b"kind: Route\nmetadata: {name: other}\nspec: {host: h.example.test}\n", "another Route than shop"),
-        (b"kind: Route\nmetadata: {name: shop}\nspec: {to: {name: shop}}\n", "gives the Route no host"),
+        (
+            b"kind: Route\nmetadata: {name: other}\nspec: {host: h.example.test, to: {name: s}}\n",
+            "another Route than shop",
+        ),
+        (b"kind: Route\nmetadata: {name: shop}\nspec: {to: {name: shop}}\n", "spec.host: field required"),
         (b"\xff\xfe", "is not text"),
+        (b"kind: Route\nmetadata: [shop]\nspec: 5\n", "metadata: input should be"),
+        (b"kind: Route\nmetadata: {name: shop}\nspec: {host: h, to: {name: s}, tls: x}\n", "spec.tls: input should be"),
+        (
+            b"kind: Route\nmetadata: {name: shop}\nspec: {host: h, to: {name: s}, day: 2026-11-23}\n",
+            "a date is no value of a manifest",
+        ),
+        (b"kind: Template\nparameters: 5\nobjects: []\n", "parameters: input should be"),
         (b"kind: Template\nparameters: [{name: HOST, required: true}]\nobjects: []\n", "HOST"),
     ],
 )
@@ -156,18 +175,166 @@ def test_no_right_to_the_routes(cluster: Cluster) -> None:
     assert "docs/service-account.yaml" in line
 
 
+def test_a_registry_without_its_secret(cluster: Cluster) -> None:
+    secret = cluster.find("secrets", "docker-registry-secret")
+    assert secret is not None
+    cluster.call(cluster.store.delete, "secrets", "web", "docker-registry-secret")
+    try:
+        line = refused(cluster, "build-and-deploy", {"DOCKER_REGISTRY": "registry.example.test"}, 1)
+    finally:
+        restored = {"metadata": {"name": "docker-registry-secret", "namespace": "web"}, "data": secret["data"]}
+        cluster.call(cluster.store.create, "secrets", restored, manager="test")
+    assert "DOCKER_REGISTRY needs the Secret docker-registry-secret, which is not there. Nothing was changed." in line
+
+
 @pytest.mark.parametrize("job", ["build-and-deploy", "delete"])
 def test_no_helm_is_found_out_before_anything_is_touched(cluster: Cluster, job: str) -> None:
     line = refused(cluster, job, {"PATH": "/nowhere"}, 1)
     assert line == "ERROR: There is no helm on PATH. Nothing was changed. Install it where the job runs."
 
 
-def test_a_failure_after_the_switch_is_exit_code_3(cluster: Cluster) -> None:
-    """The host is lost: a Route of another namespace, older than ours, waits for it."""
+def changed_template(cluster: Cluster, **change: object) -> bytes:
+    """The template of shop with other values in its spec; those that are None are left out."""
+    good = manifests.route("shop", manifests.HOST)
+    good["spec"] = {key: value for key, value in (good["spec"] | change).items() if value is not None}
+    return manifests.template(good)
+
+
+@pytest.fixture
+def template(cluster: Cluster) -> Iterator[MutableMapping[str, bytes]]:
+    files = cluster.inside.gitlab.projects[0].branches["main"]
+    good = files["shop.yaml"]
+    yield files
+    files["shop.yaml"] = good
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"host": "other.example.test"}, "spec.host is 'other.example.test' in the template, 'shop.apps.example.test'"),
+        ({"path": "/elsewhere"}, "spec.path is '/elsewhere' in the template, absent in the cluster"),
+        ({"tls": None}, "spec.tls.termination is absent in the template, 'edge' in the cluster"),
+        ({"tls": {"termination": "passthrough"}}, "spec.tls.termination is 'passthrough'"),
+        ({"to": {"kind": "Service", "name": "nope"}}, "spec.backends.0.name is 'nope' in the template, 'shop'"),
+        ({"port": None}, "spec.port.targetPort is absent in the template, 'http' in the cluster"),
+    ],
+)
+def test_a_template_that_would_bring_back_another_route(
+    cluster: Cluster, template: MutableMapping[str, bytes], change: dict[str, object], says: str
+) -> None:
+    template["shop.yaml"] = changed_template(cluster, **change)
+    line = refused(cluster, "deploy-route", {}, 1)
+    assert says in line
+    assert "Nothing was changed. Correct the template, or accept its state with ACCEPT_ROUTE_DIFFERENCES=true." in line
+
+
+def test_a_route_that_no_router_serves_is_not_deleted(cluster: Cluster) -> None:
+    lost = manifests.route("lost", manifests.HOST)  # shop is older
+    cluster.call(cluster.store.create, "routes", lost, manager="test")
+    try:
+        line = refused(cluster, "deploy-route", {"ROUTE_NAME": "lost"}, 1)
+        assert "No router serves Route lost (default says HostAlreadyClaimed" in line
+        # And it might take the host when shop is deleted.
+        line = refused(cluster, "deploy-route", {}, 1)
+        assert "Route lost is on shop.apps.example.test too, and would be served instead of the page." in line
+    finally:
+        cluster.call(cluster.store.delete, "routes", "web", "lost")
+
+
+@pytest.mark.parametrize("subpath", ["/app", "/other", "/application"])
+def test_a_subpath_that_the_route_does_not_serve(cluster: Cluster, subpath: str) -> None:
+    if cluster.find("routes", "below") is None:
+        below = manifests.route("below", "below.apps.example.test")
+        below["spec"]["path"] = "/app"
+        cluster.call(cluster.store.create, "routes", below, manager="test")
+        cluster.do(_pause(0.5))
+    line = refused(cluster, "deploy-route", {"ROUTE_NAME": "below", "SUBPATH": subpath}, 1)
+    assert "SUBPATH is not below /app" in line
+
+
+def test_a_subpath_that_another_route_serves(cluster: Cluster) -> None:
+    taken = manifests.route("taken", manifests.HOST)
+    taken["spec"]["path"] = "/taken"
+    cluster.call(cluster.store.create, "routes", taken, manager="test")
+    assert "Route taken is on shop" in refused(cluster, "deploy-route", {"SUBPATH": "/taken"}, 1)
+
+
+@pytest.mark.parametrize("job", ["deploy-route", "delete"])
+def test_a_route_of_that_name_that_is_not_ours(cluster: Cluster, job: str) -> None:
+    theirs = manifests.route("shop-maintenance-page", "theirs.apps.example.test")
+    cluster.call(cluster.store.create, "routes", theirs, manager="somebody")
+    try:
+        assert "is there, but is no maintenance Route of shop" in refused(cluster, job, {}, 1)
+    finally:
+        cluster.call(cluster.store.delete, "routes", "web", "shop-maintenance-page")
+
+
+@pytest.fixture
+def page(cluster: Cluster) -> None:
+    """The page is there, though a test before this one may have ended the last maintenance."""
+    assert cluster.run("build-and-deploy").code == 0
+
+
+@pytest.mark.usefixtures("page")
+def test_a_maintenance_route_that_no_router_would_serve_deletes_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    templates = shutil.copytree(ROOT / "route-templates", tmp_path / "templates")
+    ours = templates / "maintenance-route.yaml.j2"
+    ours.write_text(ours.read_text().replace("{{ wildcard_policy | toyaml }}", "Subdomain"))
+    assert "Subdomain" in ours.read_text()
+    done = cluster.run("deploy-route", {}, templates=templates)
+    assert done.code == 1, done.log
+    assert "Route shop-maintenance-page would not be served (default says RouteNotAdmitted" in done.lines[-1]
+    assert "users still reach the application" in done.lines[-1]
+    assert cluster.find("routes", "shop") is not None
+    assert cluster.run("delete").code == 0
+
+
+@pytest.mark.usefixtures("page")
+def test_a_template_whose_host_moved_meanwhile_is_not_restored(
+    cluster: Cluster, template: MutableMapping[str, bytes]
+) -> None:
+    assert cluster.run("deploy-route").code == 0
+    good = template["shop.yaml"]
+    template["shop.yaml"] = changed_template(cluster, host="elsewhere.apps.example.test")
+    assert "spec.host is 'elsewhere.apps.example.test'" in refused(cluster, "delete", {}, 1)
+    template["shop.yaml"] = good
+    assert cluster.run("delete").code == 0
+
+
+@pytest.mark.usefixtures("page")
+def test_accepted_differences_come_back(cluster: Cluster, template: MutableMapping[str, bytes]) -> None:
+    template["shop.yaml"] = changed_template(cluster, port=None)
+    accept: dict[str, str | None] = {"ACCEPT_ROUTE_DIFFERENCES": "yes"}
+    done = cluster.run("deploy-route", accept)
+    assert done.code == 0, done.log
+    assert "accepted: spec.port.targetPort is absent in the template" in done.log
+    assert cluster.run("delete", accept).code == 0
+    restored = cluster.find("routes", "shop")
+    assert restored is not None
+    assert "port" not in restored["spec"]
+    as_before = restored | {"spec": restored["spec"] | {"port": {"targetPort": "http"}}}
+    cluster.call(cluster.store.update, "routes", as_before, manager="test")
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+@pytest.mark.usefixtures("page")
+def test_a_lost_host_is_exit_code_3_again_and_again(cluster: Cluster) -> None:
+    """A Route of another namespace, older than ours, waits for the host, and keeps it."""
     theirs = manifests.route("thief", manifests.HOST, namespace=manifests.OTHER_NAMESPACE)
     cluster.call(cluster.store.create, "routes", theirs, manager="thief")
-    done = cluster.run("deploy-route", {"ADMISSION_TIMEOUT": "2"})
-    assert done.code == 3, done.log
-    assert "is not admitted by default within 2 s" in done.lines[-1]
-    assert "The original Route is deleted" in done.lines[-1]
-    assert "To put it back: run the job delete." in done.lines[-1]
+    for _ in range(2):
+        done = cluster.run("deploy-route", {"ADMISSION_TIMEOUT": "2"})
+        assert done.code == 3, done.log
+        assert "within 2 s (default says HostAlreadyClaimed" in done.lines[-1]
+        assert "The original Route is deleted" in done.lines[-1]
+        assert "To put it back: run the job delete." in done.lines[-1]
+    for _ in range(2):
+        done = cluster.run("delete", {"ADMISSION_TIMEOUT": "2"})
+        assert done.code in (1, 3), done.log
+        assert "Route shop is not admitted" in done.lines[-1]
+        assert cluster.find("deployments", "maintenance-page") is not None
+    cluster.call(cluster.store.delete, "routes", manifests.OTHER_NAMESPACE, "thief")
+    assert cluster.run("delete").code == 0

@@ -45,10 +45,11 @@ def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> 
     assert rehearse(options) == 0, capfd.readouterr().out
 
 
+@pytest.mark.parametrize(("waits", "code"), [("0.1", 1), ("10", 0)])
 def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    waits: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The waiting before the uninstall taken out, in the job and (drainSeconds) in the Pod: users meet 503s."""
+    """Without the chart's own drain, the job's wait is all: taken out, users meet 503s; with it, none does."""
     chart = shutil.copytree(ROOT / "chart", tmp_path / "chart")
     values = chart / "values.yaml"
     values.write_text(values.read_text().replace("drainSeconds: 10", "drainSeconds: 0"))
@@ -58,10 +59,10 @@ def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
         hold=1.0,
         chart=chart,
         cluster=ClusterOptions(reload_interval=10.0),
-        variables={"ROUTER_RELOAD_INTERVAL": "0.1"},
+        variables={"ROUTER_RELOAD_INTERVAL": waits},
     )
-    assert rehearse(options) == 1
-    assert "got a 503 from router" in capfd.readouterr().out
+    assert rehearse(options) == code
+    assert ("got a 503 from router" in capfd.readouterr().out) == (code == 1)
 
 
 def test_a_job_that_fails_fails_the_rehearsal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +96,47 @@ def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
     left = subprocess.run(["ps", "-o", "pid,args", "-s", str(running.pid)], capture_output=True, text=True, check=False)
     assert left.stdout.splitlines()[1:] == []
+
+
+def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None:
+    """A terminal signals its whole foreground group: HAProxy, nginx and the jobs must not be in it."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "maintenance_ci", "rehearse", "--picture", str(tmp_path / "p.png")],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "the application serves" in line:
+            break
+    os.killpg(running.pid, signal.SIGINT)
+    output, _ = running.communicate(timeout=30)
+    assert output == "stopped; everything that was started is removed\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--docker", "/nowhere"], "There is no /nowhere/Dockerfile"),
+        (["--chart", "docs"], "There is no docs/Chart.yaml"),
+        (["--templates", "docs"], "There is no docs/maintenance-route.yaml.j2"),
+        (["--picture", "/nowhere/x.png"], "--picture: /nowhere/x.png must be"),
+        (["--picture", "x.gif"], "--picture: x.gif must be"),
+        (["--trouble", "boom"], "--trouble: this is no trouble: 'boom'"),
+    ],
+)
+def test_what_cannot_be_rehearsed(arguments: list[str], says: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "maintenance_ci", "rehearse", *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (1, 2)
+    assert says in done.stdout.splitlines()[-1]
+    assert done.stdout.splitlines()[-1].startswith("ERROR: ")
+    assert done.stderr == ""
 
 
 def test_a_wrong_variable_is_told_as_a_job_tells_it() -> None:

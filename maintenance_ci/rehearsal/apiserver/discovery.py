@@ -31,6 +31,57 @@ VERSION: Object = {
 }
 
 
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def aggregated(path: str) -> Object | None:
+    """All groups with their kinds in one document, for who accepts `AGGREGATED`; None where there is no such one."""
+    groups = {"api": [""], "apis": _groups()}.get(path)
+    if groups is None:
+        return None
+    items = [{"metadata": {"name": name} if name else {}, "versions": _discovered_versions(name)} for name in groups]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
+
+
+def _discovered_versions(group: str) -> list[Object]:
+    served = sorted((one for one in RESOURCES.values() if one.group == group), key=lambda one: one.plural)
+    return [
+        {
+            "version": version,
+            "resources": [_discovered(resource) for resource in served if resource.version == version],
+            "freshness": "Current",
+        }
+        for version in sorted({resource.version for resource in served})
+    ]
+
+
+def _discovered(resource: Resource) -> Object:
+    entry: Object = {
+        "resource": resource.plural,
+        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    lists = {"shortNames": resource.short_names, "categories": resource.categories}
+    entry |= {name: list(values) for name, values in lists.items() if values}
+    parts = [
+        {"subresource": name, "responseKind": _kind_of_part(resource, kind), "verbs": list(verbs)}
+        for name, kind, verbs in resource.subresources
+    ]
+    return entry | ({"subresources": parts} if parts else {})
+
+
+def _kind_of_part(resource: Resource, kind: str) -> Object:
+    group = "autoscaling" if kind == "Scale" else resource.group
+    return {"group": group, "version": resource.version, "kind": kind}
+
+
 def document(path: str) -> Object | None:
     """What a GET of this path (without query, without slashes around it) answers; None where there is nothing."""
     if path == "version":

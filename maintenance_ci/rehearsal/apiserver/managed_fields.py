@@ -21,7 +21,17 @@ Fields = frozenset[Path]
 # The server sets these; nobody owns them.
 _SYSTEM = frozenset(
     ("f:metadata", f"f:{name}")
-    for name in ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
+    for name in (
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+    )
 )
 # The real server keeps no Update entries for ImageStreams (recorded), only those of apply.
 _APPLY_ONLY = frozenset({"imagestreams"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver import apply, errors, kinds, patches, selectors
 from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
-from maintenance_ci.rehearsal.apiserver.request import is_true
+from maintenance_ci.rehearsal.apiserver.request import is_true, number
 from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, refusal
 from maintenance_ci.rehearsal.apiserver.store import Owner, now
 
@@ -75,9 +75,12 @@ class Objects:
         options = delete_options(request)
         check_preconditions(request, live, options)
         dry_run = request.dry_run or "All" in options.get("dryRun", [])
-        self.store.delete(target.plural, target.namespace, target.name, dry_run=dry_run)
+        grace = options.get("gracePeriodSeconds")
+        if "gracePeriodSeconds" in request.query:
+            grace = number(request.query, "gracePeriodSeconds", 0)
+        gone = self.store.delete(target.plural, target.namespace, target.name, grace=grace, dry_run=dry_run)
         if target.plural in ("pods", "namespaces", "serviceaccounts", "services"):
-            return 200, live
+            return 200, gone
         return 200, success(
             {"name": target.name, "group": resource.group, "kind": target.plural, "uid": live["metadata"]["uid"]}
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from maintenance_ci.rehearsal.apiserver import discovery, errors
+from maintenance_ci.rehearsal.apiserver.answers import begun, json_answer, stream, stream_events
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.objects import Objects
 from maintenance_ci.rehearsal.apiserver.request import Request as ApiRequest
@@ -22,7 +21,7 @@ from maintenance_ci.rehearsal.apiserver.watching import watch
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -54,6 +53,7 @@ class Request:
     user_agent: str
     status: int
     watch: bool = False
+    content_type: str = ""
 
 
 class ApiServer:
@@ -126,10 +126,17 @@ class ApiServer:
         if NOTED in request:
             return
         request[NOTED] = True
-        user, agent = request.get(USER), request.headers.get("User-Agent", "")
-        watched = is_true(request.query.get("watch"))
+        user, headers = request.get(USER), request.headers
         self.requests.append(
-            Request(request.method, request.path_qs, user.name if user else "", agent, status, watched)
+            Request(
+                request.method,
+                request.path_qs,
+                user.name if user else "",
+                headers.get("User-Agent", ""),
+                status,
+                watch=is_true(request.query.get("watch")),
+                content_type=headers.get("Content-Type", ""),
+            )
         )
 
     @web.middleware
@@ -147,10 +154,7 @@ class ApiServer:
             return web.Response(text="ok")
         target = parse_path(request.path)
         if target is None:
-            document = discovery.document(request.path.strip("/"))
-            if document is None:
-                raise errors.unknown_path()
-            return _json(200, document)
+            return _discovery(request)
         return await self._serve_resource(request, target)
 
     async def _serve_resource(self, request: web.Request, target: Target) -> web.StreamResponse:
@@ -175,8 +179,8 @@ class ApiServer:
             return self._serve_pod_log(target)
         verb = self._verb(action, api_request)
         if action.verb == "watch":
-            return await _stream_events(request, watch(self.store, api_request))
-        return _json(*verb(api_request))
+            return await stream_events(request, watch(self.store, api_request))
+        return json_answer(*verb(api_request))
 
     def _verb(self, action: Action, request: ApiRequest) -> Verb:
         """What answers the request; raises ``ApiError`` 404 or 405."""
@@ -233,9 +237,9 @@ class ApiServer:
             raise errors.unknown_path()
         if action.verb == "create":
             build = await self.builds.instantiate_binary(target.namespace, target.name, api.query, api.body)
-            return _json(201, build)
+            return json_answer(201, build)
         log = self.builds.log(target.namespace, target.name, is_true(api.query.get("follow")))
-        return await _stream(request, await _begun(log), "application/octet-stream")
+        return await stream(request, await begun(log), "application/octet-stream")
 
     def _serve_pod_log(self, target: Target) -> web.Response:
         self.store.get("pods", target.namespace, target.name)
@@ -250,44 +254,18 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except ApiError as error:
-        return _json(error.code, error.status)
+        return json_answer(error.code, error.status)
     except web.HTTPRequestEntityTooLarge as error:
         too_large = ApiError(413, "RequestEntityTooLarge", error.text or "the request is too large")
-        return _json(413, too_large.status)
+        return json_answer(413, too_large.status)
 
 
-def _json(status: int, body: Object) -> web.Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")) + "\n"
-    return web.Response(status=status, text=text, content_type="application/json", charset=None)
-
-
-async def _stream_events(request: web.Request, events: AsyncIterator[Object]) -> web.StreamResponse:
-    async def lines() -> AsyncIterator[bytes]:
-        async for event in events:
-            yield json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-    return await _stream(request, lines(), "application/json")
-
-
-async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, the first of them at hand: a refusal comes before the answer begins."""
-    first = await anext(chunks, None)
-
-    async def whole() -> AsyncIterator[bytes]:
-        if first is not None:
-            yield first
-            async for chunk in chunks:
-                yield chunk
-
-    return whole()
-
-
-async def _stream(request: web.Request, chunks: AsyncIterator[bytes], content_type: str) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": content_type})
-    response.enable_chunked_encoding()
-    await response.prepare(request)
-    with contextlib.suppress(ConnectionResetError):  # clients end watches by going away
-        async for chunk in chunks:
-            await response.write(chunk)
-        await response.write_eof()
-    return response
+def _discovery(request: web.Request) -> web.Response:
+    path = request.path.strip("/")
+    aggregated = discovery.aggregated(path) if discovery.AGGREGATED in request.headers.get("Accept", "") else None
+    if aggregated is not None:
+        return json_answer(200, aggregated, discovery.AGGREGATED)
+    document = discovery.document(path)
+    if document is None:
+        raise errors.unknown_path()
+    return json_answer(200, document)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
-import secrets
-import uuid
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.apiserver import errors, kinds, managed_fields
+from maintenance_ci.rehearsal.apiserver import errors, kinds, managed_fields, metadata_rules
 from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES, Resource
+from maintenance_ci.rehearsal.apiserver.kinds import workloads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -28,23 +27,6 @@ Object = dict[str, Any]
 
 # How many changes a client may be behind before its watch is answered 410 Gone.
 HISTORY = 5000
-NAME_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes generated names of: no vowels, no look-alikes
-OBJECT_ORDER = ("kind", "apiVersion", "metadata", "spec", "status")
-METADATA_ORDER = (
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "labels",
-    "annotations",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
 
 
 @dataclass(frozen=True)
@@ -68,7 +50,7 @@ class Store:
     def __init__(self, platform: kinds.Platform | None = None, *, history: int = HISTORY) -> None:
         self.platform = platform or kinds.Platform()
         self.resource_version = 1
-        self._objects: dict[str, dict[tuple[str, str], Object]] = {plural: {} for plural in RESOURCES}
+        self._objects: dict[str, dict[str, dict[str, Object]]] = {plural: {} for plural in RESOURCES}
         self._history: deque[tuple[int, Event]] = deque(maxlen=history)
         self._forgotten = 0
         self._followers: set[asyncio.Queue[Event]] = set()
@@ -82,12 +64,13 @@ class Store:
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
         """The object, or None."""
-        return self._objects[plural].get((namespace, name))
+        return self._objects[plural].get(namespace, {}).get(name)
 
     def list(self, plural: str, namespace: str | None = None) -> list[Object]:
         """The objects of a namespace (None: of all), sorted by namespace and name."""
-        objects = sorted(self._objects[plural].items())
-        return [obj for (where, _), obj in objects if namespace in (None, where)]
+        namespaces = self._objects[plural]
+        wanted = sorted(namespaces) if namespace is None else [namespace]
+        return [obj for where in wanted for _, obj in sorted(namespaces.get(where, {}).items())]
 
     def create(self, plural: str, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Store a new object; raises ``ApiError`` 409 (it exists) or 422 (its kind's rules)."""
@@ -97,7 +80,7 @@ class Store:
         """As ``create``, for a writer whose managed fields are known already (server-side apply)."""
         resource = RESOURCES[plural]
         new = copy.deepcopy(obj)
-        new["metadata"] = _new_metadata(resource, new.get("metadata") or {})
+        new["metadata"] = metadata_rules.for_new(resource, new.get("metadata") or {}, now())
         new |= {"kind": resource.kind, "apiVersion": resource.group_version}
         if resource.has_status:
             new.pop("status", None)
@@ -133,13 +116,23 @@ class Store:
             return live
         return self._commit(Event("MODIFIED", plural, new, live), dry_run)
 
-    def delete(self, plural: str, namespace: str, name: str, *, dry_run: bool = False) -> Object:
-        """Remove an object at once and hand it out; raises ``ApiError`` 404. A namespace takes along what it holds."""
+    def delete(
+        self, plural: str, namespace: str, name: str, *, grace: int | None = None, dry_run: bool = False
+    ) -> Object:
+        """Remove an object and hand it out; raises ``ApiError`` 404. A namespace takes along what it holds.
+
+        A Pod on a node is only marked: it goes when its kubelet deletes it with a ``grace`` of 0 seconds.
+        """
         live = self.get(plural, namespace, name)
         if plural == "namespaces" and not dry_run:
-            for inside, objects in self._objects.items():
-                for where, what in [key for key in objects if key[0] == name]:
-                    self.delete(inside, where, what)
+            for inside, namespaces in self._objects.items():
+                for what in list(namespaces.get(name, {})):
+                    self.delete(inside, name, what, grace=0)
+        marked = workloads.terminating(live, grace, now()) if plural == "pods" else None
+        if marked is not None:
+            live = live if marked == live else self._commit(Event("MODIFIED", plural, marked, live), dry_run)
+            if grace != 0:
+                return live
         return self._commit(Event("DELETED", plural, copy.deepcopy(live), live), dry_run)
 
     async def watch(self, *plurals: str) -> AsyncIterator[Event]:
@@ -196,19 +189,15 @@ class Store:
         if not dry_run:
             self.resource_version += 1
             metadata["resourceVersion"] = str(self.resource_version)
-        obj = event.object
-        for name in ("labels", "annotations"):
-            if name in metadata:
-                metadata[name] = dict(sorted(metadata[name].items()))
-        obj["metadata"] = {key: metadata[key] for key in METADATA_ORDER if key in metadata} | metadata
-        event = replace(event, object={key: obj[key] for key in OBJECT_ORDER if key in obj} | obj)
+        event = replace(event, object=metadata_rules.ordered(event.object))
         if dry_run:
             return event.object
-        objects = self._objects[event.plural]
+        namespace, name = _key(event.object)
+        objects = self._objects[event.plural].setdefault(namespace, {})
         if event.type == "DELETED":
-            del objects[_key(event.object)]
+            del objects[name]
         else:
-            objects[_key(event.object)] = event.object
+            objects[name] = event.object
         if len(self._history) == self._history.maxlen:
             self._forgotten = self._history[0][0]
         self._history.append((self.resource_version, event))
@@ -231,19 +220,6 @@ def _key(obj: Object) -> tuple[str, str]:
     return metadata.get("namespace", ""), metadata["name"]
 
 
-def _new_metadata(resource: Resource, given: Object) -> Object:
-    metadata = {key: value for key, value in given.items() if value not in (None, {}, [])}
-    if "name" not in metadata and "generateName" in metadata:
-        metadata["name"] = metadata["generateName"] + "".join(secrets.choice(NAME_SUFFIX) for _ in range(5))
-    if "name" not in metadata:
-        raise errors.invalid(resource, "", [errors.required_value("metadata.name", "name or generateName is required")])
-    for key in ("resourceVersion", "generation", "deletionTimestamp", "selfLink"):
-        metadata.pop(key, None)
-    if resource.generation:
-        metadata["generation"] = 1
-    return metadata | {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
-
-
 def _check_version(resource: Resource, obj: Object, live: Object) -> None:
     metadata, name = obj["metadata"], live["metadata"]["name"]
     if metadata.get("resourceVersion", live["metadata"]["resourceVersion"]) != live["metadata"]["resourceVersion"]:
@@ -261,11 +237,7 @@ def _replaced(resource: Resource, live: Object, obj: Object, subresource: str) -
         if resource.plural == "deployments" and obj["metadata"].get("annotations"):
             new["metadata"]["annotations"] = obj["metadata"]["annotations"]
         return new
-    metadata = {key: value for key, value in obj["metadata"].items() if value not in (None, {}, [])}
-    for key in ("namespace", "uid", "creationTimestamp", "generation", "resourceVersion"):
-        metadata.pop(key, None)
-        if key in live["metadata"]:
-            metadata[key] = live["metadata"][key]
+    metadata = metadata_rules.for_changed(obj["metadata"], live["metadata"])
     obj |= {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": metadata}
     if resource.has_status:
         obj.pop("status", None)
@@ -276,7 +248,9 @@ def _replaced(resource: Resource, live: Object, obj: Object, subresource: str) -
 
 def _bumps_generation(resource: Resource, live: Object, new: Object) -> bool:
     if resource.generation == "spec":
-        return bool(live.get("spec") != new.get("spec"))
+        # That a Pod is bound to a node is no change of what is wanted (recorded).
+        before, after = ({**(one.get("spec") or {}), "nodeName": None} for one in (live, new))
+        return before != after
     if resource.generation == "object":
         return {**live, "metadata": None} != {**new, "metadata": None}
     return False

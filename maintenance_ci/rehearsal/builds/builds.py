@@ -1,8 +1,8 @@
 """Binary builds: an upload becomes a Build, the Build an image, the image a tag.
 
-The phases, conditions, labels and the order of the events were recorded on a real OpenShift 4.21. What differs: there
-is no build Pod (its name stands in the annotation all the same), and a build that waits for something missing gives up
-after ``START_TIMEOUT`` instead of five minutes.
+The phases, conditions, labels and the order of the events were recorded on a real OpenShift 4.21. What differs: the
+build does not run in its Pod, and one that waits for something missing gives up after ``START_TIMEOUT`` instead of five
+minutes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ CANCELLED = ("CancelledBuild", "The build was cancelled by the user.")
 
 
 class Builds:
-    """Takes uploads and builds them, one at a time for each BuildConfig; ``stage_seconds`` is what each phase takes."""
+    """Takes uploads and builds them, one at a time for each BuildConfig; ``stage_seconds`` is what each phase takes.
+
+    ``fail_next``, where it is not empty, is why the next build fails, whatever is in it.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Builds:
         stage_seconds: float = 0.2,
         start_timeout: float = START_TIMEOUT,
     ) -> None:
+        self.fail_next = ""
         self._store = store
         self._images = images
         self._directory = directory
@@ -158,13 +162,14 @@ class Builds:
         """Build and push in the background; the Build and its log say how it went."""
         try:
             await asyncio.sleep(self._stage_seconds)
+            self._fail_on_demand()
             image = image_build.build(context, self._options(build), self._images, output.write)
             pushed = self._push(build, image)
             output.write(f"Successfully pushed {pushed}" if pushed else "Build complete, no image push requested")
             if pushed:
                 output.write("Push successful")
             await asyncio.sleep(self._stage_seconds)
-            build.end("Complete", output={"to": {"imageDigest": image.digest}} if pushed else {})
+            build.end("Complete")
         except asyncio.CancelledError:
             build.end("Cancelled", CANCELLED)
             raise
@@ -175,6 +180,11 @@ class Builds:
             output.end()
             shutil.rmtree(context)
         self._prune(build)
+
+    def _fail_on_demand(self) -> None:
+        why, self.fail_next = self.fail_next, ""
+        if why:
+            raise image_build.BuildError(why)
 
     def _options(self, build: BuildRecord) -> image_build.Options:
         strategy = build.object["spec"]["strategy"].get("dockerStrategy") or {}

@@ -36,9 +36,20 @@ def unpack(archive: bytes, folder: Path) -> None:
     folder.mkdir(parents=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as upload:
-            upload.extractall(folder, filter="data")
+            _extract(upload, folder)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise BadArchiveError(str(error)) from error
+
+
+def _extract(upload: tarfile.TarFile, folder: Path) -> None:
+    if hasattr(tarfile, "data_filter"):
+        upload.extractall(folder, filter="data")
+        return
+    for member in upload:  # Python 3.11 before 3.11.4, as Debian 12 has it, knows no filters: no links at all there
+        plain = member.isfile() or member.isdir()
+        if not plain or member.name.startswith("/") or ".." in member.name.split("/"):
+            raise tarfile.TarError(f"{member.name!r} is refused")
+        upload.extract(member, folder)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver.store import now
+from maintenance_ci.rehearsal.builds import build_pod
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -173,6 +174,7 @@ class BuildRecord:
         build["metadata"]["annotations"] |= annotations
         status["conditions"] = _conditions(build["status"]["conditions"], status)
         build["status"] = {key: status[key] for key in STATUS_ORDER if key in status}
+        build_pod.follow(self._store, build, status["phase"])
         self._store.update("builds", build, manager=MANAGER)
 
 

@@ -43,17 +43,15 @@ class Deployments:
 
     def _reconcile(self, deployment: Object) -> float | None:
         known = owned_by(self._store.list("replicasets", deployment["metadata"]["namespace"]), deployment)
+        known.sort(key=lambda one: int(one["metadata"]["annotations"][rollout.REVISION]))
         new = _find(deployment, known)
         if new is None:
             new = self._create(deployment, known)
             if new is None:
                 return None
-            known.append(new)
+            deployment = self._announce(deployment, new)
         revision = self._number(new, known)
-        old = sorted(
-            (one for one in known if one is not new),
-            key=lambda one: int(one["metadata"]["annotations"][rollout.REVISION]),
-        )
+        old = [one for one in known if one is not new]
         sizes = rollout.plan(deployment["spec"], _counts(new), [_counts(one) for one in old])
         known = [self._resize(deployment, one, sizes, revision if one is new else None) for one in [*old, new]]
         self._forget(deployment, known[:-1])
@@ -68,6 +66,7 @@ class Deployments:
         name = f"{metadata['name']}-{label[rollout.HASH_LABEL]}"
         if self._store.find("replicasets", metadata["namespace"], name):
             return None
+        sizes = rollout.plan(spec, rollout.Counts(name, wanted=0), [_counts(one) for one in known])
         body = {
             "metadata": {
                 "name": name,
@@ -77,12 +76,20 @@ class Deployments:
                 "ownerReferences": controlled_by(deployment),
             },
             "spec": {
-                "replicas": 0,
+                "replicas": sizes.get(name, 0),
                 "selector": {"matchLabels": spec["selector"]["matchLabels"] | label},
                 "template": template,
             },
         }
         return self._store.create("replicasets", body, manager=MANAGER)
+
+    def _announce(self, deployment: Object, new: Object) -> Object:
+        """Say that there is a new ReplicaSet, with its revision."""
+        changed = copy.deepcopy(deployment)
+        changed["status"] = rollout.announced(deployment, new, now())
+        revision = new["metadata"]["annotations"][rollout.REVISION]
+        changed["metadata"].setdefault("annotations", {})[rollout.REVISION] = revision
+        return self._store.update("deployments", changed, manager=MANAGER, subresource="status")
 
     def _number(self, new: Object, known: list[Object]) -> str:
         """The revision of the ReplicaSet in use: the highest one, also for one that comes back."""

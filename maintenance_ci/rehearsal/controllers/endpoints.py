@@ -38,8 +38,12 @@ class EndpointSlices:
 
     def _reconcile(self, service: Object) -> None:
         namespace = service["metadata"]["namespace"]
-        wanted = slices_of(service, self._store.list("pods", namespace))
         known = owned_by(self._store.list("endpointslices", namespace), service)
+        # Who is in a slice keeps its place, who is new comes last (recorded).
+        places = [endpoint["targetRef"]["uid"] for one in known for endpoint in one["endpoints"]]
+        pods = self._store.list("pods", namespace)
+        pods.sort(key=lambda pod: places.index(uid) if (uid := pod["metadata"]["uid"]) in places else len(places))
+        wanted = slices_of(service, pods)
         # A slice keeps its ports where it can, so that a rollout does not turn two slices over.
         for body in wanted:
             one = next((one for one in known if one["ports"] == body["ports"]), known[0] if known else None)

@@ -27,19 +27,21 @@ class ReplicaSets:
         """Look at every ReplicaSet once."""
         for replica_set in self._store.list("replicasets"):
             namespace = replica_set["metadata"]["namespace"]
-            pods = owned_by(self._store.list("pods", namespace), replica_set)
-            for _ in range(replica_set["spec"]["replicas"] - len(pods)):
-                pods.append(self._store.create("pods", _pod(replica_set), manager=MANAGER))
-            pods.sort(key=_worth)
-            while len(pods) > replica_set["spec"]["replicas"]:
-                self._store.delete("pods", namespace, pods.pop(0)["metadata"]["name"])
-            self._report(replica_set, pods)
+            owned = owned_by(self._store.list("pods", namespace), replica_set)
+            pods = [pod for pod in owned if "deletionTimestamp" not in pod["metadata"]]
+            wanted = replica_set["spec"]["replicas"]
+            for _ in range(wanted - len(pods)):
+                self._store.create("pods", _pod(replica_set), manager=MANAGER)
+            for pod in sorted(pods, key=_worth)[: max(0, len(pods) - wanted)]:
+                self._store.delete("pods", namespace, pod["metadata"]["name"])
+            # What it has just done shows in the next round, which the Pods' events bring about (recorded).
+            self._report(replica_set, pods, terminating=len(owned) - len(pods))
 
-    def _report(self, replica_set: Object, pods: list[Object]) -> None:
+    def _report(self, replica_set: Object, pods: list[Object], terminating: int) -> None:
         ready = sum(map(is_ready, pods))
         counts = {"fullyLabeledReplicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
         status: Object = {"replicas": len(pods)} | {key: count for key, count in counts.items() if count}
-        status |= {"terminatingReplicas": 0, "observedGeneration": replica_set["metadata"]["generation"]}
+        status |= {"terminatingReplicas": terminating, "observedGeneration": replica_set["metadata"]["generation"]}
         self._store.update("replicasets", {**replica_set, "status": status}, manager=MANAGER, subresource="status")
 
 

@@ -111,11 +111,18 @@ def status_of(deployment: Object, new: Object, replica_sets: Sequence[Object], n
     wanted = sum(one["spec"]["replicas"] for one in replica_sets)
     status["unavailableReplicas"] = max(0, wanted - status["availableReplicas"])
     shown: Object = {key: value for key, value in status.items() if value}
-    shown["terminatingReplicas"] = 0
+    shown["terminatingReplicas"] = _sum(replica_sets, "terminatingReplicas")
     conditions = [*(deployment.get("status") or {}).get("conditions", [])]
     conditions = _with(conditions, _progressing(deployment, new, status, now), now)
     shown["conditions"] = _with(conditions, _available(deployment, status["availableReplicas"]), now)
     return shown
+
+
+def announced(deployment: Object, new: Object, now: str) -> Object:
+    """The Deployment's status right after its new ReplicaSet was made, before anything was counted (recorded)."""
+    status = deployment.get("status") or {}
+    created = _created(new["metadata"]["name"])
+    return {**status, "conditions": _with(status.get("conditions", []), created, now)}
 
 
 def seconds_left(deployment: Object, now: str) -> float | None:
@@ -151,7 +158,7 @@ def _progressing(deployment: Object, new: Object, status: Object, now: str) -> O
     if status["updatedReplicas"] == status["replicas"] == status["availableReplicas"] == desired:
         return _progress("True", "NewReplicaSetAvailable", f'ReplicaSet "{name}" has successfully progressed.')
     if not before or _is_new(new, before):
-        return _progress("True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
+        return _created(name)
     if before["reason"] == "NewReplicaSetAvailable":  # Pods come and go, but the rollout is over
         return before
     if _got_on(deployment.get("status") or {}, status):
@@ -159,6 +166,10 @@ def _progressing(deployment: Object, new: Object, status: Object, now: str) -> O
     if _until_deadline(deployment, before, now) < 0:
         return _progress("False", "ProgressDeadlineExceeded", f'ReplicaSet "{name}" has timed out progressing.')
     return before
+
+
+def _created(name: str) -> Object:
+    return _progress("True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
 
 
 def _progress(status: str, reason: str, message: str) -> Object:

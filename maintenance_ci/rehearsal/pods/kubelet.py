@@ -6,16 +6,19 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
+from maintenance_ci.rehearsal.builds.build_pod import is_build_pod
 from maintenance_ci.rehearsal.controllers.level import keep_level
 from maintenance_ci.rehearsal.pods.worker import PodWorker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maintenance_ci.rehearsal.apiserver.store import Store
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
     from maintenance_ci.rehearsal.builds.images import ImageStore
 
 HOSTS = 254  # addresses of a subnet
+NODE = "node-1"
+SCHEDULER = "kube-scheduler"
 
 
 class Kubelet:
@@ -30,36 +33,35 @@ class Kubelet:
         self._directory = directory
         self._subnet = pod_subnet
         self._numbers = itertools.cycle(range(1, HOSTS + 1))
-        self._workers: dict[str, PodWorker] = {}  # by the Pod's uid
-        self._ending: dict[PodWorker, asyncio.Task[None]] = {}
+        self._workers: dict[str, PodWorker] = {}  # by the Pod's uid, until it is gone
+        self._ending: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Run until cancelled; Pods go on running until ``stop``."""
         await keep_level(self._store, ("pods",), self.reconcile)
 
     def reconcile(self) -> None:
-        """Start the Pods that are new, end those that are gone."""
-        pods = {pod["metadata"]["uid"]: pod for pod in self._store.list("pods")}
-        for uid, pod in pods.items():
-            if uid not in self._workers:
-                address = self._free_address()
-                self._workers[uid] = PodWorker(self._store, self._images, pod, address, self._directory / uid)
-        for uid in self._workers.keys() - pods.keys():
-            worker = self._workers.pop(uid)
-            self._ending[worker] = asyncio.create_task(worker.stop())
-        for worker, task in list(self._ending.items()):
+        """Start the Pods that are new, end those that are marked or gone."""
+        pods = {pod["metadata"]["uid"]: pod for pod in self._store.list("pods") if not is_build_pod(pod)}
+        alive = {uid for uid, pod in pods.items() if "deletionTimestamp" not in pod["metadata"]}
+        for uid in pods.keys() - self._workers.keys():
+            pod = self._bind(pods[uid])
+            self._workers[uid] = PodWorker(self._store, self._images, pod, self._free_address(), self._directory / uid)
+        for uid in self._workers.keys() - alive - self._ending.keys():
+            self._ending[uid] = asyncio.create_task(self._workers[uid].stop())
+        for uid, task in list(self._ending.items()):
             if task.done():
-                del self._ending[worker]
+                del self._ending[uid], self._workers[uid]
                 task.result()
 
     async def stop(self) -> None:
         """End every Pod at once; returns when no process is left."""
-        for worker in self._workers.values():
-            self._ending[worker] = asyncio.create_task(worker.stop())
-        self._workers.clear()
-        for worker in self._ending:
+        for uid, worker in self._workers.items():
             worker.hurry()
+            if uid not in self._ending:
+                self._ending[uid] = asyncio.create_task(worker.stop())
         results = await asyncio.gather(*self._ending.values(), return_exceptions=True)
+        self._workers.clear()
         self._ending.clear()
         for result in results:
             if isinstance(result, BaseException):
@@ -71,8 +73,13 @@ class Kubelet:
         worker = self._workers.get(metadata["uid"])
         return worker.log() if worker else ""
 
+    def _bind(self, pod: Object) -> Object:
+        """Do the scheduler's work: from now on the Pod is this node's."""
+        bound = {**pod, "spec": {**pod["spec"], "nodeName": pod["spec"].get("nodeName", NODE)}}
+        return self._store.update("pods", bound, manager=SCHEDULER)
+
     def _free_address(self) -> str:
-        taken = {worker.address for worker in [*self._workers.values(), *self._ending]}
+        taken = {worker.address for worker in self._workers.values()}
         for number in itertools.islice(self._numbers, HOSTS):
             address = f"{self._subnet}.{number}"
             if address not in taken:

@@ -162,6 +162,9 @@ class PodWorker:
         for task in self._tasks:
             if not task.cancelled():
                 task.result()  # a container's worker only ends by being cancelled, or by a mistake of ours
+        live = self._live()
+        if live is not None:
+            self._store.delete("pods", live["metadata"]["namespace"], live["metadata"]["name"], grace=0)
 
     def hurry(self) -> None:
         """Do not wait for anything any more: the node itself goes away."""
@@ -173,12 +176,17 @@ class PodWorker:
 
     def _publish(self) -> None:
         """Write the Pod's status, unless somebody deleted it."""
-        metadata = self._pod["metadata"]
-        live = self._store.find("pods", metadata["namespace"], metadata["name"])
-        if live is not None and live["metadata"]["uid"] == metadata["uid"]:
+        live = self._live()
+        if live is not None:
             states = [one.state for one in self._containers]
             status = pod_status(live.get("status") or {}, states, self.address, now())
             self._store.update("pods", {**live, "status": status}, manager=MANAGER, subresource="status")
+
+    def _live(self) -> Object | None:
+        """The Pod as it is now, unless it is gone."""
+        metadata = self._pod["metadata"]
+        live = self._store.find("pods", metadata["namespace"], metadata["name"])
+        return live if live is not None and live["metadata"]["uid"] == metadata["uid"] else None
 
 
 def _pre_stop_sleep(container: Object) -> float:

@@ -10,10 +10,12 @@ in the same step in which the serving one is deleted, and a restored original wa
 because that one is older now. creationTimestamp has a resolution of one second: of two Routes created within one second
 the smaller uid wins, even if it came last and the other was being served, and so it does on a real router.
 
-What does depend on history is the message in the status: a real router writes a refusal when it meets a Route, or when
-it takes the host away from it, and never again when the Route waits for another one by now. `record` sees to that, from
-the status written before. (The one difference left: a Route whose ``path`` is changed to one that a younger Route
-serves takes it over here at once, on a real router only if it is the oldest Route of the host.)
+Certificates are looked at last: a Route whose certificate does not parse is not served, and yet holds its host.
+
+Two differences are left, both where a real router depends on history. A Route whose ``path`` is changed to one that a
+younger Route serves takes it over here at once, on a real router only if it is the oldest Route of the host. And a real
+router that allows wildcards does not look again at a Route that waits for a host when that becomes free, only at its
+next change or resynchronisation (30 minutes); here it is served at once.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from maintenance_ci.rehearsal.router.certificates import find_fault
+from maintenance_ci.rehearsal.router.route_fields import domain_of, is_wildcard, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,92 +56,79 @@ class Claim:
 def judge_claims(routes: Iterable[Object], *, allow_wildcards: bool = False) -> list[Claim]:
     """Say of each Route whether it is served; ``allow_wildcards`` is the router's setting of that name."""
     claims = []
-    by_host = defaultdict(list)
-    for route in routes:
-        if refusal := _refuse_alone(route, allow_wildcards=allow_wildcards):
+    by_host: dict[str, list[Object]] = defaultdict(list)
+    by_domain: dict[str, list[Object]] = defaultdict(list)
+    for route in sorted(routes, key=_age):
+        host = route["spec"].get("host", "").lower()
+        neighbours = by_domain[domain_of(host)]
+        refusal = _refuse_alone(route, allow_wildcards=allow_wildcards)
+        if not refusal and allow_wildcards:
+            refusal = _refuse_beside(route, neighbours)
+        if refusal:
             claims.append(refusal)
         else:
-            by_host[(route["spec"]["host"].lower(), route["spec"].get("wildcardPolicy", "None"))].append(route)
+            by_host[host].append(route)
+            neighbours.append(route)
     for rivals in by_host.values():
         claims += _judge_host(rivals)
     return claims
 
 
-def record(claim: Claim, *, router: str, canonical_hostname: str, now: str) -> list[Object] | None:
-    """Return the ``status.ingress`` that tells of the claim, or None where the present one already does.
-
-    Entries of other routers are kept. ``now`` is an RFC 3339 time with a resolution of seconds.
-    """
-    present: list[Object] = claim.route.get("status", {}).get("ingress") or []
-    old = next((entry for entry in present if entry.get("routerName") == router), None)
-    entry: Object = {
-        "host": claim.route["spec"].get("host", ""),
-        "routerName": router,
-        "conditions": [_condition(claim, old)],
-        "wildcardPolicy": claim.route["spec"].get("wildcardPolicy", "None"),
-        "routerCanonicalHostname": canonical_hostname,
-    }
-    if old is not None and _without_times(old) == entry:
-        return None
-    entry["conditions"][0]["lastTransitionTime"] = now
-    return [entry if other is old else other for other in present] if old is not None else [*present, entry]
-
-
 def _refuse_alone(route: Object, *, allow_wildcards: bool) -> Claim | None:
     """Refuse a Route for what it is, whatever other Routes there are."""
-    spec = route["spec"]
-    policy = spec.get("wildcardPolicy", "None")
-    if policy == "Subdomain" and not allow_wildcards:
+    if is_wildcard(route) and not allow_wildcards:
         return Claim(route, "RouteNotAdmitted", "wildcard routes are not allowed")
-    if not spec.get("host"):
+    if not route["spec"].get("host"):
         return Claim(route, "NoHostValue", "no host value was defined for the route")
-    if spec.get("tls", {}).get("termination") == "passthrough":
-        # A real router serves it. This one does not yet, and had better say so than claim the host and answer 503.
-        return Claim(route, "RouteNotAdmitted", "passthrough termination is not served by the embedded router")
     return None
+
+
+def _refuse_beside(route: Object, older: Iterable[Object]) -> Claim | None:
+    """Refuse a Route for an older one of its domain, on a router that allows wildcards.
+
+    There a wildcard keeps other namespaces out of its whole domain, and a host keeps their wildcards out. Inside a
+    namespace wildcard and hosts live side by side.
+    """
+    namespace, host = route["metadata"]["namespace"], route["spec"]["host"]
+    for other in older:
+        same_kind = is_wildcard(route) == is_wildcard(other)
+        rivals = not same_kind or is_wildcard(route) or host.lower() == other["spec"]["host"].lower()
+        owner = other["metadata"]["namespace"]
+        if rivals and owner != namespace:
+            message = f"a route in another namespace holds host {host}"
+            return Claim(route, HOST_CLAIMED, message, message)
+        if rivals and same_kind and path_of(route) == path_of(other):
+            name = f"{owner}/{other['metadata']['name']}"
+            if is_wildcard(other):
+                holder = f"wildcard route {name} has host *.{domain_of(host)}"
+                return Claim(route, HOST_CLAIMED, f"{holder}, blocking {host}", f"{holder} blocking {host}")
+            holder = f"route {name} has host {other['spec']['host']}"
+            return Claim(route, HOST_CLAIMED, holder, f"{holder}, blocking {host}")
+    return None
+
+
+def _judge_host(rivals: list[Object]) -> list[Claim]:
+    """Judge the Routes that claim one host; they come by age."""
+    oldest = rivals[0]
+    owner = oldest["metadata"]["namespace"]
+    holders: dict[str, Object] = {}
+    claims = []
+    for route in rivals:
+        metadata, host, path = route["metadata"], route["spec"]["host"], path_of(route)
+        if metadata["namespace"] != owner:
+            message = f"a route in another namespace holds {host} and is older than {metadata['name']}"
+            claims.append(Claim(route, HOST_CLAIMED, message, f"namespace {owner} owns hostname {host}"))
+        elif path in holders:
+            # A real router names the oldest Route of the host, even where another one holds the path.
+            message = f"route {oldest['metadata']['name']} already exposes {host} and is older"
+            displaced = f"replaced by older route {holders[path]['metadata']['name']}"
+            claims.append(Claim(route, HOST_CLAIMED, message, displaced))
+        else:
+            holders[path] = route
+            fault = find_fault(route)
+            claims.append(Claim(route, "ExtendedValidationFailed", fault) if fault else Claim(route))
+    return claims
 
 
 def _age(route: Object) -> tuple[str, str]:
     return route["metadata"]["creationTimestamp"], route["metadata"]["uid"]
-
-
-def _judge_host(rivals: list[Object]) -> list[Claim]:
-    """Judge the Routes that claim one host."""
-    rivals = sorted(rivals, key=_age)
-    oldest = rivals[0]
-    owner = oldest["metadata"]["namespace"]
-    served: dict[str, Object] = {}
-    claims = []
-    for route in rivals:
-        metadata, host, path = route["metadata"], route["spec"]["host"], route["spec"].get("path", "")
-        if metadata["namespace"] != owner:
-            message = f"a route in another namespace holds {host} and is older than {metadata['name']}"
-            claims.append(Claim(route, HOST_CLAIMED, message, f"namespace {owner} owns hostname {host}"))
-        elif path in served:
-            # A real router names the oldest Route of the host, even where another one holds the path.
-            message = f"route {oldest['metadata']['name']} already exposes {host} and is older"
-            displaced = f"replaced by older route {served[path]['metadata']['name']}"
-            claims.append(Claim(route, HOST_CLAIMED, message, displaced))
-        else:
-            served[path] = route
-            claims.append(Claim(route))
-    return claims
-
-
-def _condition(claim: Claim, old: Object | None) -> Object:
-    """Return the condition ``Admitted`` of a claim, without its time; ``old`` is the router's present entry."""
-    if claim.admitted:
-        return {"type": "Admitted", "status": "True"}
-    message = claim.message
-    if old is not None and claim.reason == HOST_CLAIMED and old.get("host") == claim.route["spec"].get("host"):
-        condition: Object = next(iter(_without_times(old)["conditions"]), {})
-        if condition.get("status") == "True":
-            message = claim.displaced
-        elif condition.get("reason") == HOST_CLAIMED:
-            message = condition["message"]
-    return {"type": "Admitted", "status": "False", "reason": claim.reason, "message": message}
-
-
-def _without_times(entry: Object) -> Object:
-    conditions = [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in entry.get("conditions", [])]
-    return {**entry, "conditions": conditions}

@@ -1,4 +1,4 @@
-"""The router: it admits Routes, and has a real HAProxy serve them.
+"""The router: it admits Routes, and has one or more real HAProxies serve them.
 
 A Route's status is written at once; traffic follows with the next reload of HAProxy, and there is at most one reload
 in each interval. That is why ``Admitted`` on a real cluster runs ahead of the traffic.
@@ -8,112 +8,58 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal import processes, tools
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.router.claims import judge_claims, record
-from maintenance_ci.rehearsal.router.haproxy_config import CONFIG, Frontends, generate
+from maintenance_ci.rehearsal.router.claims import judge_claims
+from maintenance_ci.rehearsal.router.haproxy_config import Frontends, generate
+from maintenance_ci.rehearsal.router.replica import Replica
+from maintenance_ci.rehearsal.router.status import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Store
+    from maintenance_ci.rehearsal.router.claims import Claim
 
 Object = dict[str, Any]
 
-# The default of `tuningOptions.reloadInterval`, in seconds.
+# The default of `tuningOptions.reloadInterval`, in seconds, and its bounds; OpenShift's own lower one is 1.
 RELOAD_INTERVAL = 5.0
+RELOAD_INTERVALS = (0.2, 120.0)
 MANAGER = "openshift-router"
 
 
-class HAProxyError(Exception):
-    """HAProxy refused its configuration, or ended; the message holds what it said."""
-
-
-class HAProxy:
-    """A real HAProxy in master-worker mode: a reload hands the listening sockets on, no connection is refused."""
-
-    # Names are relative to the directory: the path of a Unix socket may have 107 bytes only.
-    SOCKET = "master.sock"
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._log = directory / "haproxy.log"
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self, files: dict[str, str]) -> None:
-        """Start it with these files, and return when it serves."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._write(files)
-        argv: list[str | Path] = [tools.haproxy_path(), "-W", "-S", f"unix@{self.SOCKET},mode,600", "-f", CONFIG]
-        self._process = await processes.start(argv, cwd=self.directory, log=self._log)
-        while not await self._works():
-            if self._process.returncode is not None:
-                raise HAProxyError(f"HAProxy did not start:\n{self._log.read_text()}")
-            await asyncio.sleep(0.01)
-
-    async def reload(self, files: dict[str, str]) -> None:
-        """Put these files in place, and return when a new worker has taken over."""
-        self._write(files)
-        try:
-            answer = await self._command("reload", patience=30)
-        except (OSError, TimeoutError) as error:
-            raise HAProxyError(f"HAProxy's master does not answer; its log:\n{self._log.read_text()}") from error
-        if not answer.startswith("Success=1"):
-            raise HAProxyError(f"HAProxy refused its configuration:\n{answer}")
-
-    async def watch_over(self) -> None:
-        """Wait for its end, which is an error."""
-        assert self._process is not None
-        status = await self._process.wait()
-        raise HAProxyError(f"HAProxy ended with status {status}; its log:\n{self._log.read_text()}")
-
-    async def stop(self) -> None:
-        """End master and workers at once."""
-        if self._process is not None:
-            await processes.stop(self._process)
-
-    def _write(self, files: dict[str, str]) -> None:
-        for name, text in files.items():
-            (self.directory / name).write_text(text)
-
-    async def _works(self) -> bool:
-        """Say whether the master listens and has a worker."""
-        try:
-            return " worker " in await self._command("show proc", patience=0.2)
-        except (OSError, TimeoutError):
-            return False
-
-    async def _command(self, command: str, *, patience: float) -> str:
-        """Send a command to the master's command line; ``patience`` is in seconds."""
-        with _opened(self.directory) as fd:
-            reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{fd}/{self.SOCKET}")
-        try:
-            async with asyncio.timeout(patience):
-                writer.write(f"{command}\n".encode())
-                writer.write_eof()
-                return (await reader.read()).decode()
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+def check_reload_interval(seconds: float) -> None:
+    """Raise ValueError when no router may have this reload interval."""
+    least, most = RELOAD_INTERVALS
+    if not least <= seconds <= most:
+        raise ValueError(f"a reload interval is {least:g} to {most:g} s, not {seconds:g}")
 
 
 class Router:
     """An ingress controller on two free ports of 127.0.0.1.
 
+    Its replicas share the ports: each new connection lands on any of them. They agree on who is admitted, and reload
+    at moments of their own: their clocks begin apart, by an equal part of the interval. On a router that is quiet for
+    an interval all follow the next change at once, and together from there on; a busy one keeps them apart.
+
     Args:
         store: where Routes and EndpointSlices are, and where the Routes' status is written.
         directory: holds all of HAProxy's files; created where it is missing.
         certificate: the router's own, a PEM file with key and chain.
-        reload_interval: seconds between the starts of two reloads, at the least.
+        reload_interval: seconds between the starts of two reloads of a replica, at the least: 0.2 to 120.
+        replicas: how many there are.
         name: the router's name in the Routes' status.
         canonical_hostname: as it stands in the Routes' status.
-        allow_wildcards: whether Routes with the wildcard policy ``Subdomain`` are admitted.
+        allow_wildcards: whether Routes with the wildcard policy ``Subdomain`` are admitted
+            (``wildcardPolicy: WildcardsAllowed`` of the IngressController).
+        idle_close_on_response: whether a reload leaves idle connections open until their next answer
+            (``idleConnectionTerminationPolicy: Deferred``), or closes them (``Immediate``, the default).
+
+    Raises:
+        ValueError: no router may have this reload interval, or this number of replicas.
     """
 
     def __init__(
@@ -123,33 +69,61 @@ class Router:
         directory: Path,
         certificate: Path,
         reload_interval: float = RELOAD_INTERVAL,
+        replicas: int = 1,
         name: str = "default",
         canonical_hostname: str = "router.apps.example.test",
         allow_wildcards: bool = False,
+        idle_close_on_response: bool = False,
     ) -> None:
+        check_reload_interval(reload_interval)
+        if replicas < 1:
+            raise ValueError(f"a router has at least one replica, not {replicas}")
         self.name = name
         self.canonical_hostname = canonical_hostname
         self.reload_interval = reload_interval
-        self.reloads: list[float] = []
         self.http_port = self.https_port = 0
         self._store = store
         self._certificate = certificate.resolve()
         self._allow_wildcards = allow_wildcards
-        self._haproxy = HAProxy(directory.resolve())
+        self._idle_close_on_response = idle_close_on_response
+        self._reloaded = asyncio.Event()
+        self._replicas = [
+            Replica(
+                directory.resolve() / str(number),
+                interval=reload_interval,
+                head_start=reload_interval * number / replicas,
+                reloaded=self._reloaded.set,
+            )
+            for number in range(replicas)
+        ]
         self._reservations: list[socket.socket] = []
         self._files: dict[str, str] = {}
-        self._due = asyncio.Event()
-        self._reloaded = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+
+    @property
+    def reloads(self) -> list[float]:
+        """The ends of all replicas' reloads, in order, on the loop's clock."""
+        return sorted(time for replica in self._replicas for time in replica.reloads)
+
+    @property
+    def reloads_by_replica(self) -> list[list[float]]:
+        """The ends of each replica's reloads, on the loop's clock."""
+        return [list(replica.reloads) for replica in self._replicas]
+
+    @property
+    def reload_starts(self) -> list[list[float]]:
+        """The beginnings of each replica's reloads, on the loop's clock: these are an interval apart."""
+        return [list(replica.starts) for replica in self._replicas]
 
     async def start(self) -> None:
         """Serve what is in the store now, and follow its changes from here on."""
         self._reservations = [_reserve_port(), _reserve_port()]
         self.http_port, self.https_port = (one.getsockname()[1] for one in self._reservations)
-        self._admit()
-        self._files = self._generate()
+        self._files = self._generate(self._admit())
         try:
-            await self._haproxy.start(self._files)
+            for replica in self._replicas:
+                await replica.start(self._files)
         except BaseException:
             await self.stop()
             raise
@@ -174,110 +148,75 @@ class Router:
                 with contextlib.suppress(asyncio.CancelledError):
                     await self._running
         finally:
-            await self._haproxy.stop()
+            await asyncio.gather(*(replica.stop() for replica in self._replicas))
             for reservation in self._reservations:
                 reservation.close()
 
     async def next_reload(self) -> float:
-        """Wait for the end of the next reload and return its time on the loop's clock; raises what broke the router."""
+        """Wait until every replica has reloaded once more, and return the end of the last of these reloads.
+
+        The time is on the loop's clock. What was in the store when this was called is served from here on, by all of
+        them. Raises what broke the router.
+        """
         assert self._running is not None
-        done = len(self.reloads)
-        async with self._reloaded:
-            await self._reloaded.wait_for(lambda: len(self.reloads) > done or self._broken())
-        if self._broken():
-            await self._running
-        return self.reloads[done]
+        done = [len(replica.reloads) for replica in self._replicas]
+        while any(len(replica.reloads) <= before for replica, before in zip(self._replicas, done, strict=True)):
+            self._reloaded.clear()
+            reloaded = asyncio.ensure_future(self._reloaded.wait())
+            await asyncio.wait([reloaded, self._running], return_when=asyncio.FIRST_COMPLETED)
+            reloaded.cancel()
+            if self._running.done():
+                await self._running
+        return max(replica.reloads[before] for replica, before in zip(self._replicas, done, strict=True))
 
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch())
                 tasks.create_task(self._follow())
-                tasks.create_task(self._reload_when_due())
-                tasks.create_task(self._haproxy.watch_over())
+                for replica in self._replicas:
+                    tasks.create_task(replica.run())
         except ExceptionGroup as group:
-            raise group.exceptions[0] from None
-        finally:
-            async with self._reloaded:
-                self._reloaded.notify_all()
+            raise _first(group) from None
+
+    async def _watch(self) -> None:
+        async for _ in self._store.watch("routes", "endpointslices"):
+            self._changed.set()
 
     async def _follow(self) -> None:
-        async for _ in self._store.watch("routes", "endpointslices"):
-            self._admit()
-            files = self._generate()
+        """Look at everything after each change, or after several that came together."""
+        self._changed.set()  # by what went while HAProxy started
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            files = self._generate(self._admit())
             if files != self._files:
                 self._files = files
-                self._due.set()
+                for replica in self._replicas:
+                    replica.follow(files)
 
-    async def _reload_when_due(self) -> None:
-        loop = asyncio.get_running_loop()
-        # HAProxy's first start counts as a reload: a change right after it waits, as on a real router.
-        begun = loop.time()
-        while True:
-            await self._due.wait()
-            await asyncio.sleep(begun + self.reload_interval - loop.time())
-            begun = loop.time()
-            self._due.clear()
-            await self._haproxy.reload(self._files)
-            async with self._reloaded:
-                self.reloads.append(loop.time())
-                self._reloaded.notify_all()
-
-    def _admit(self) -> None:
-        """Judge all Routes, and write the status of those for which it changes."""
-        for claim in judge_claims(self._store.list("routes"), allow_wildcards=self._allow_wildcards):
-            ingress = record(claim, router=self.name, canonical_hostname=self.canonical_hostname, now=now())
-            if ingress is not None:
-                status = {**claim.route.get("status", {}), "ingress": ingress}
-                self._store.update("routes", {**claim.route, "status": status}, manager=MANAGER, subresource="status")
-
-    def _generate(self) -> dict[str, str]:
+    def _admit(self) -> list[Object]:
+        """Judge all Routes, write the status of those for which it changes, and return those that are admitted."""
         claims = judge_claims(self._store.list("routes"), allow_wildcards=self._allow_wildcards)
-        return generate(
-            (claim.route for claim in claims if claim.admitted),
-            self._store.list("endpointslices"),
-            Frontends(self.http_port, self.https_port, self._certificate),
-        )
+        for claim in claims:
+            self._record(claim)
+        return [claim.route for claim in claims if claim.admitted]
 
-    def _broken(self) -> bool:
-        return self._running is None or self._running.done()
+    def _record(self, claim: Claim) -> None:
+        ingress = record(claim, router=self.name, canonical_hostname=self.canonical_hostname, now=now())
+        if ingress is not None:
+            status = {**claim.route.get("status", {}), "ingress": ingress}
+            self._store.update("routes", {**claim.route, "status": status}, manager=MANAGER, subresource="status")
 
-
-class OtherTenant:
-    """Another team on the same router, which creates or deletes a Route every ``period`` seconds.
-
-    A router with such tenants always has a reload behind it and one ahead: what changes has to wait for the next one.
-    """
-
-    NAME = "blue-green"
-
-    def __init__(self, store: Store, namespace: str = "other-team", period: float = 1.0) -> None:
-        self.namespace = namespace
-        self.period = period
-        self._store = store
-
-    async def run(self) -> None:
-        """Create and delete the Route in turn until cancelled."""
-        while True:
-            if self._store.find("routes", self.namespace, self.NAME):
-                self._store.delete("routes", self.namespace, self.NAME)
-            else:
-                self._store.create("routes", self._route(), manager=self.namespace)
-            await asyncio.sleep(self.period)
-
-    def _route(self) -> Object:
-        return {
-            "metadata": {"name": self.NAME, "namespace": self.namespace},
-            "spec": {"host": f"{self.NAME}.apps.example.test", "to": {"kind": "Service", "name": self.NAME}},
-        }
+    def _generate(self, routes: list[Object]) -> dict[str, str]:
+        frontends = Frontends(self.http_port, self.https_port, self._certificate, self._idle_close_on_response)
+        return generate(routes, self._store.list("endpointslices"), frontends)
 
 
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    fd = os.open(directory, os.O_PATH)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """Return what happened first inside of task groups inside of task groups."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _reserve_port() -> socket.socket:

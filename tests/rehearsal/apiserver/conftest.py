@@ -85,8 +85,8 @@ class Api:
         """The official client for kinds of any group."""
         return client.CustomObjectsApi(self.client(token))
 
-    def run(self, program: Path, *arguments: str, token: str = "ci-token") -> subprocess.CompletedProcess[str]:
-        """Run a real client with a kubeconfig of this token and the namespace ``shop``."""
+    def environment(self, token: str) -> dict[str, str]:
+        """What a real client finds: a kubeconfig of this token with the namespace ``shop``."""
         kubeconfig = self.folder / f"{token}.json"
         cluster = {"server": self.server.url, "certificate-authority": str(self.ca)}
         content = {
@@ -98,10 +98,23 @@ class Api:
             "users": [{"name": "it", "user": {"token": token}}],
         }
         kubeconfig.write_text(json.dumps(content))
-        environment = {"KUBECONFIG": str(kubeconfig), "HOME": str(self.folder)}
+        return {"KUBECONFIG": str(kubeconfig), "HOME": str(self.folder)}
+
+    def run(self, program: Path, *arguments: str, token: str = "ci-token") -> subprocess.CompletedProcess[str]:
+        """Run a real client to its end."""
         return subprocess.run(
-            [program, *arguments], env=environment, capture_output=True, text=True, timeout=30, check=False
+            [program, *arguments],
+            env=self.environment(token),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
+
+    def start_kubectl(self, *arguments: str, token: str = "ci-token") -> subprocess.Popen[str]:
+        """Start the real kubectl; who starts it ends it."""
+        argv = [Path(sysconfig.get_path("scripts")) / "kubectl", *arguments]
+        return subprocess.Popen(argv, env=self.environment(token), stdout=subprocess.PIPE, text=True)
 
     def kubectl(self, *arguments: str, token: str = "ci-token") -> subprocess.CompletedProcess[str]:
         """Run the real kubectl."""

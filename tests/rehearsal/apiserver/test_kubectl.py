@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+
+import yaml
 
 from tests.rehearsal.apiserver.conftest import Api
 
@@ -90,3 +93,93 @@ def test_the_log_of_a_pod(api: Api) -> None:
     api.call(api.server.store.create, "pods", pod, manager="test")
     assert api.kubectl("logs", "page").stdout == "shop/page\n"
     assert 'pods "other" not found' in api.kubectl("logs", "other").stderr
+
+
+def test_what_get_shows(api: Api) -> None:
+    file = api.folder / "route.yaml"
+    file.write_text(ROUTE.replace("NAME", "app"))
+    assert api.kubectl("apply", "--server-side", "-f", str(file)).stdout.endswith("app serverside-applied\n")
+    shown = yaml.safe_load(api.kubectl("get", "route", "app", "-o", "yaml", "--show-managed-fields").stdout)
+    assert shown["spec"]["to"] == {"kind": "Service", "name": "app", "weight": 100}
+    assert [(one["manager"], one["operation"]) for one in shown["metadata"]["managedFields"]] == [("kubectl", "Apply")]
+    table = api.kubectl("get", "routes", "-o", "wide").stdout.splitlines()
+    assert table[0].split()[0] == "NAME"
+    assert table[1].split()[0] == "app"
+    everywhere = api.kubectl("get", "all", "-A", "-o", "name", token="admin-token")
+    assert everywhere.stdout == "route.route.openshift.io/app\n"
+
+
+def test_a_watch_by_kubectl_goes_on_until_it_is_ended(api: Api) -> None:
+    file = api.folder / "route.yaml"
+    file.write_text(ROUTE.replace("NAME", "app"))
+    api.kubectl("apply", "-f", str(file))
+    watching = api.start_kubectl("get", "routes", "-w", "-o", "jsonpath={.spec.to.name}{'\\n'}")
+    try:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "app\n"
+        for name in ("page", "app"):
+            api.kubectl("patch", "route", "app", "--type=merge", "-p", json.dumps({"spec": {"to": {"name": name}}}))
+            assert watching.stdout.readline() == f"{name}\n"
+    finally:
+        watching.kill()
+        watching.communicate()
+
+
+def test_patches_of_three_types(api: Api) -> None:
+    file = api.folder / "deployment.yaml"
+    file.write_text(DEPLOYMENT)
+    assert api.kubectl("apply", "-f", str(file)).returncode == 0
+    container = {"name": "page", "env": [{"name": "A", "value": "1"}]}
+    for patch_type, patch in (
+        ("strategic", {"spec": {"template": {"spec": {"containers": [container]}}}}),
+        ("merge", {"metadata": {"annotations": {"b": "2"}}}),
+        ("json", [{"op": "replace", "path": "/spec/replicas", "value": 2}]),
+    ):
+        done = api.kubectl("patch", "deployment", "page", f"--type={patch_type}", "-p", json.dumps(patch))
+        assert done.stdout == "deployment.apps/page patched\n", done.stderr
+    live = json.loads(api.kubectl("get", "deployment", "page", "-o", "json").stdout)
+    [changed] = live["spec"]["template"]["spec"]["containers"]
+    assert (changed["image"], changed["env"]) == ("page:1", container["env"])  # merged by name, not replaced
+    assert live["metadata"]["annotations"]["b"] == "2"
+    assert live["spec"]["replicas"] == 2
+    wrong = api.kubectl("patch", "deployment", "page", "--type=json", "-p", '[{"op": "remove", "path": "/spec/x/y"}]')
+    assert wrong.returncode == 1
+    refused = api.kubectl("patch", "route", "none", "--type=merge", "-p", "{}")
+    assert 'routes.route.openshift.io "none" not found' in refused.stderr
+
+
+def test_waiting_for_an_end(api: Api) -> None:
+    file = api.folder / "route.yaml"
+    file.write_text(ROUTE.replace("NAME", "app"))
+    api.kubectl("apply", "-f", str(file))
+    waiting = api.start_kubectl("wait", "--for=delete", "route/app", "--timeout=20s")
+    assert (
+        api.kubectl("delete", "-f", str(file)).stdout == 'route.route.openshift.io "app" deleted from shop namespace\n'
+    )
+    assert waiting.wait(timeout=20) == 0
+    waiting.communicate()
+    late = api.kubectl("wait", "--for=delete", "pod/none", "--timeout=1s")
+    assert late.returncode == 0
+
+
+def test_a_pod_on_a_node_is_marked_first_and_kubectl_waits_for_its_end(api: Api) -> None:
+    containers = [{"name": "page", "image": "page:1"}]
+    store = api.server.store
+    for name in ("on-a-node", "nowhere"):
+        spec = {"containers": containers} | ({"nodeName": "node-1"} if name == "on-a-node" else {})
+        api.call(store.create, "pods", {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}, manager="test")
+    assert api.kubectl("delete", "pod", "nowhere", "--timeout=5s").returncode == 0
+    assert api.kubectl("delete", "pod", "on-a-node", "--wait=false").returncode == 0
+    marked = api.call(store.get, "pods", "shop", "on-a-node")["metadata"]
+    assert (marked["deletionGracePeriodSeconds"], marked["generation"]) == (30, 2)
+    waiting = api.start_kubectl("delete", "pod", "on-a-node")
+    path = "/api/v1/namespaces/shop/pods/on-a-node"
+    end = time.monotonic() + 20
+    while [one.method for one in api.server.requests if one.path == path].count("DELETE") < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert waiting.poll() is None
+    api.call(store.delete, "pods", "shop", "on-a-node", grace=0)  # what its kubelet does
+    assert waiting.wait(timeout=20) == 0
+    waiting.communicate()
+    assert api.call(store.find, "pods", "shop", "on-a-node") is None

@@ -54,7 +54,7 @@ def test_build_passes_its_phases_and_its_image_is_pushed(tmp_path: Path) -> None
             assert tag["tag"] == "v1"
             repository = f"image-registry.openshift-image-registry.svc:5000/{NAMESPACE}/{PAGE}"
             assert item["dockerImageReference"] == f"{repository}@{item['image']}"
-            assert build["status"]["output"] == {"to": {"imageDigest": item["image"]}}
+            assert build["status"]["output"] == {}
             assert cluster.images.find(item["dockerImageReference"]) is not None
             assert cluster.store.find("images", "", item["image"]) is not None
             assert log[0] == "Receiving source from STDIN as archive ..."
@@ -212,6 +212,32 @@ def test_build_that_cannot_start_is_given_up(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_the_pod_of_a_build_is_as_far_as_the_build(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with small_cluster(tmp_path, timeout=0.2) as cluster:
+            create_stream(cluster)
+            cluster.create("buildconfigs", build_config())
+            await cluster.build(page("a"))
+            await cluster.build(tar_of({"Dockerfile": "FROM nothing"}))
+            wanted = {**build_config()["spec"]["output"], "pushSecret": {"name": "none"}}
+            config = cluster.get("buildconfigs", PAGE)
+            cluster.store.update("buildconfigs", {**config, "spec": {**config["spec"], "output": wanted}}, manager="x")
+            with pytest.raises(ApiError):
+                await cluster.builds.instantiate_binary(NAMESPACE, PAGE, {}, page("c"))
+            builds = {one["metadata"]["name"]: one for one in cluster.store.list("builds")}
+            assert [one["status"]["phase"] for one in builds.values()] == ["Complete", "Failed", "Cancelled"]
+            pods = {one["metadata"]["name"]: one for one in cluster.store.list("pods")}
+            phases = {name: one["status"]["phase"] for name, one in pods.items()}
+            assert phases == {f"{PAGE}-1-build": "Succeeded", f"{PAGE}-2-build": "Failed"}
+            for name, one in pods.items():
+                [owner] = one["metadata"]["ownerReferences"]
+                assert owner["uid"] == builds[name.removesuffix("-build")]["metadata"]["uid"]
+            cluster.store.delete("builds", NAMESPACE, f"{PAGE}-1")
+            await until(lambda: cluster.store.find("pods", NAMESPACE, f"{PAGE}-1-build") is None)
+
+    asyncio.run(main())
+
+
 def test_client_that_goes_away_cancels_the_build(tmp_path: Path) -> None:
     async def main() -> None:
         async with small_cluster(tmp_path) as cluster:
@@ -246,8 +272,9 @@ def test_build_arguments_and_base_of_the_build_config(tmp_path: Path) -> None:
             config = build_config(buildArgs=arguments, **{"from": {"kind": "DockerImage", "name": "nginx:1.30"}})
             cluster.create("buildconfigs", config)
             archive = tar_of({"Dockerfile": "FROM httpd\nARG PAGE\nCOPY $PAGE /srv/index.html", "b.html": "b"})
-            build = await cluster.build(archive)
-            image = cluster.images.find(f"x@{build['status']['output']['to']['imageDigest']}")
+            await cluster.build(archive)
+            [tag] = cluster.get("imagestreams", PAGE)["status"]["tags"]
+            image = cluster.images.find(tag["items"][0]["dockerImageReference"])
             assert image is not None
             assert (image.files / "srv/index.html").read_text() == "b"
 

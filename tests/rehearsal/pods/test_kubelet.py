@@ -87,6 +87,25 @@ def test_pre_stop_hook_keeps_a_deleted_pod_serving(tmp_path: Path, hook: Object)
     asyncio.run(main())
 
 
+def test_a_deleted_pod_is_marked_until_its_containers_have_ended(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with small_cluster(tmp_path) as cluster:
+            cluster.create("pods", pod("app", lifecycle={"preStop": {"sleep": {"seconds": 0.3}}}))
+            await ready(cluster, "app")
+            assert cluster.get("pods", "app")["spec"]["nodeName"] == "node-1"
+            assert cluster.get("pods", "app")["metadata"]["generation"] == 1
+            cluster.store.delete("pods", NAMESPACE, "app")
+            marked = cluster.get("pods", "app")
+            assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
+            assert marked["metadata"]["generation"] == 2
+            assert cluster.store.delete("pods", NAMESPACE, "app") == marked  # once is enough
+            await asyncio.sleep(0.1)
+            assert cluster.get("pods", "app") == marked
+            await until(lambda: cluster.store.find("pods", NAMESPACE, "app") is None)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("probe", "becomes_ready"),
     [

@@ -27,7 +27,7 @@ def test_page_is_built_rolled_out_replaced_and_removed(tmp_path: Path) -> None:
             template = cluster.get("deployments", PAGE)["spec"]["template"]
             assert template["spec"]["containers"][0]["image"] == reference
 
-            await until(lambda: len(cluster.store.list("pods")) == 1)
+            await until(lambda: len(cluster.pods(PAGE)) == 1)
             assert (await cluster.build(page("second")))["status"]["phase"] == "Complete"
             gaps = 0
             cluster.tag_latest()
@@ -45,7 +45,7 @@ def test_page_is_built_rolled_out_replaced_and_removed(tmp_path: Path) -> None:
                         await asyncio.sleep(0.02)
 
             cluster.store.delete("deployments", "shop", PAGE)
-            await until(lambda: not cluster.store.list("pods") and not cluster.store.list("replicasets"))
+            await until(lambda: not cluster.pods(PAGE) and not cluster.store.list("replicasets"))
             await until(lambda: cluster.ready(PAGE) == [])
 
     asyncio.run(main())
@@ -99,7 +99,7 @@ def test_broken_configuration_never_becomes_ready_and_the_old_page_stays(tmp_pat
             cluster.tag_latest()
             await until(lambda: "CrashLoopBackOff" in str(cluster.store.list("pods")))
             [crashing] = [
-                pod for pod in cluster.store.list("pods") if "waiting" in pod["status"]["containerStatuses"][0]["state"]
+                pod for pod in cluster.pods(PAGE) if "waiting" in pod["status"]["containerStatuses"][0]["state"]
             ]
             status = crashing["status"]["containerStatuses"][0]
             assert (

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.rehearsal.router.claims import Claim, judge_claims, record
+from maintenance_ci.rehearsal.router.claims import Claim, judge_claims
+from maintenance_ci.rehearsal.router.status import record
 
 HOST = "app.apps.example.test"
 Object = dict[str, Any]
@@ -109,7 +110,6 @@ def test_hosts_differ_only_by_letters() -> None:
     [
         ({"host": ""}, "NoHostValue"),
         ({"wildcardPolicy": "Subdomain"}, "RouteNotAdmitted"),
-        ({"tls": {"termination": "passthrough"}}, "RouteNotAdmitted"),
     ],
 )
 def test_a_route_refused_for_itself_claims_no_host(spec: Object, reason: str) -> None:
@@ -119,10 +119,68 @@ def test_a_route_refused_for_itself_claims_no_host(spec: Object, reason: str) ->
 
 
 def test_a_wildcard_is_served_where_the_router_allows_it() -> None:
-    assert judged(route("any", 40, wildcardPolicy="Subdomain"), route("app", 41), allow_wildcards=True) == {
+    wildcard = route("any", 40, host="any.apps.example.test", wildcardPolicy="Subdomain")
+    assert judged(wildcard, route("app", 41), allow_wildcards=True) == {
         "any": "served",
         "app": "served",
     }
+
+
+WILD = "*.apps.example.test"
+ANY = {"host": "any.apps.example.test", "wildcardPolicy": "Subdomain"}
+ELSEWHERE = {"host": "x.other.example.test", "wildcardPolicy": "Subdomain"}
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        pytest.param(
+            [
+                route("any", 40, **ANY),
+                route("app", 41),
+                route("thief", 42, namespace="other", host="b.apps.example.test"),
+            ],
+            {"any": "served", "app": "served", "thief": "a route in another namespace holds host b.apps.example.test"},
+            id="a wildcard keeps others out of its domain",
+        ),
+        pytest.param(
+            [route("app", 40), route("any", 41, namespace="other", **ANY)],
+            {"app": "served", "any": "a route in another namespace holds host any.apps.example.test"},
+            id="a host keeps the wildcards of others out",
+        ),
+        pytest.param(
+            [route("any", 40, **ANY), route("app", 41, namespace="other", host="app.else.example.test")],
+            {"any": "served", "app": "served"},
+            id="another domain",
+        ),
+        pytest.param(
+            [route("any", 40, **ANY), route("b", 41, **ANY | {"host": "b.apps.example.test"})],
+            {"any": "served", "b": f"wildcard route web/any has host {WILD}, blocking b.apps.example.test"},
+            id="two wildcards of one domain",
+        ),
+        pytest.param(
+            [route("any", 40, **ANY), route("b", 41, path="/b", **ANY), route("c", 42, **ELSEWHERE)],
+            {"any": "served", "b": "served", "c": "served"},
+            id="wildcards with different paths, or in different domains",
+        ),
+        pytest.param(
+            [route("app", 40), route("maintenance", 47)],
+            {"app": "served", "maintenance": f"route web/app has host {HOST}"},
+            id="two Routes of one host",
+        ),
+    ],
+)
+def test_rivals_on_a_router_that_allows_wildcards(routes: list[Object], expected: dict[str, str]) -> None:
+    assert judged(*routes, allow_wildcards=True) == expected
+    assert judged(*reversed(routes), allow_wildcards=True) == expected
+
+
+def test_a_route_whose_certificate_is_broken_holds_its_host_all_the_same() -> None:
+    broken = {"termination": "edge", "certificate": "nonsense"}
+    claims = judge_claims([route("app", 40, tls=broken), route("maintenance", 47), route("x", 48, path="/x")])
+    assert [claim.reason for claim in claims] == ["ExtendedValidationFailed", "HostAlreadyClaimed", ""]
+    waiting = judge_claims([route("app", 40), route("maintenance", 47, tls=broken)])
+    assert [claim.reason for claim in waiting] == ["", "HostAlreadyClaimed"]
 
 
 def recorded(claim: Claim, now: str = "2026-11-23T07:00:00Z") -> list[Object] | None:

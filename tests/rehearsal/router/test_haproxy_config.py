@@ -11,7 +11,8 @@ import pytest
 import trustme
 
 from maintenance_ci.rehearsal import tools
-from maintenance_ci.rehearsal.router.haproxy_config import Frontends, Server, find_servers, generate, route_pattern
+from maintenance_ci.rehearsal.router.haproxy_config import Frontends, generate, route_pattern
+from maintenance_ci.rehearsal.router.servers import Server, find_servers, group_slices
 
 Object = dict[str, Any]
 HOST = "app.example.test"
@@ -77,7 +78,9 @@ def test_a_wildcard_matches_one_label() -> None:
 )
 def test_the_target_port_selects_by_name_or_number(port: str | int | None, ports: set[int]) -> None:
     spec: Object = {} if port is None else {"port": {"targetPort": port}}
-    assert {one.port for one in find_servers(route(**spec), [endpoint_slice("app", "127.0.9.1")])} == ports
+    assert {
+        one.port for one in find_servers(route(**spec), group_slices([endpoint_slice("app", "127.0.9.1")]))
+    } == ports
 
 
 def test_only_ready_endpoints_of_the_service_in_the_namespace() -> None:
@@ -88,7 +91,7 @@ def test_only_ready_endpoints_of_the_service_in_the_namespace() -> None:
         endpoint_slice("page", "127.0.9.4"),
         endpoint_slice("app", "127.0.9.5", namespace="other"),
     ]
-    servers = find_servers(route(port={"targetPort": "http"}), slices)
+    servers = find_servers(route(port={"targetPort": "http"}), group_slices(slices))
     assert servers == [
         Server("pod:pod-127.0.9.1:app:127.0.9.1:8080", "127.0.9.1", 8080),
         Server("pod:pod-127.0.9.3:app:127.0.9.3:8080", "127.0.9.3", 8080),
@@ -102,7 +105,9 @@ def test_only_ready_endpoints_of_the_service_in_the_namespace() -> None:
 def test_a_services_weight_is_shared_out_among_its_endpoints(weights: tuple[int, int], expected: list[int]) -> None:
     both = [{"name": name, "weight": weight} for name, weight in zip(("app", "new"), weights, strict=True)]
     slices = [endpoint_slice("app", "127.0.9.1", "127.0.9.2"), endpoint_slice("new", "127.0.9.3")]
-    servers = find_servers(route(to=both[0], alternateBackends=both[1:], port={"targetPort": "http"}), slices)
+    servers = find_servers(
+        route(to=both[0], alternateBackends=both[1:], port={"targetPort": "http"}), group_slices(slices)
+    )
     assert [one.weight for one in servers] == expected
 
 
@@ -113,12 +118,14 @@ def files(*routes: Object, slices: tuple[Object, ...] = ()) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("tls", "https", "http", "redirect"),
     [
-        ({}, "", "be_http:web:app", ""),
-        ({"tls": edge()}, "be_edge_http:web:app", "", ""),
-        ({"tls": edge("None")}, "be_edge_http:web:app", "", ""),
-        ({"tls": edge("Allow")}, "be_edge_http:web:app", "be_edge_http:web:app", ""),
-        ({"tls": edge("Redirect")}, "be_edge_http:web:app", "", "be_edge_http:web:app"),
-        ({"tls": {"termination": "reencrypt"}}, "be_secure:web:app", "", ""),
+        ({}, "", "be_http:web:app", "0"),
+        ({"tls": edge()}, "be_edge_http:web:app", "", "0"),
+        ({"tls": edge("None")}, "be_edge_http:web:app", "", "0"),
+        ({"tls": edge("Allow")}, "be_edge_http:web:app", "be_edge_http:web:app", "0"),
+        ({"tls": edge("Redirect")}, "be_edge_http:web:app", "", "1"),
+        ({"tls": {"termination": "reencrypt"}}, "be_secure:web:app", "", "0"),
+        ({"tls": {"termination": "passthrough"}}, "", "", "0"),
+        ({"tls": {"termination": "passthrough", "insecureEdgeTerminationPolicy": "Redirect"}}, "", "", "1"),
     ],
 )
 def test_which_frontend_serves(tls: Object, https: str, http: str, redirect: str) -> None:
@@ -128,6 +135,13 @@ def test_which_frontend_serves(tls: Object, https: str, http: str, redirect: str
         http,
         redirect,
     ]
+    passed_through = tls.get("tls", {}).get("termination") == "passthrough"
+    assert found["passthrough.map"] == (r"^app\.example\.test$ be_tcp:web:app" + "\n" if passed_through else "")
+
+
+def test_a_deeper_route_without_a_redirect_is_not_redirected() -> None:
+    routes = route("a", tls=edge("Redirect")), route("b", path="/open", tls=edge("Allow"))
+    assert [line[-1] for line in files(*routes)["redirect.map"].splitlines()] == ["0", "1"]
 
 
 def test_the_longest_path_is_found_first() -> None:
@@ -142,15 +156,36 @@ def test_a_single_endpoint_is_not_checked() -> None:
     assert files(route(port=port), slices=(two,))["haproxy.cfg"].count("check inter 5s") == 2
 
 
-@pytest.mark.parametrize(("given", "kept"), [("90s", True), ("5m", True), ("1s\n  bind :1", False), ("-1", False)])
-def test_the_timeout_annotation_is_honoured_where_it_is_a_time(given: str, kept: bool) -> None:
-    config = files(route(annotations={"haproxy.router.openshift.io/timeout": given}))["haproxy.cfg"]
-    assert (f"timeout server {given}" in config) == kept
+def test_a_passthrough_backend_has_no_server_without_weight() -> None:
+    both = [{"name": "app", "weight": 0}, {"name": "new", "weight": 5}]
+    spec = {"to": both[0], "alternateBackends": both[1:], "port": {"targetPort": "http"}}
+    slices = endpoint_slice("app", "127.0.9.1"), endpoint_slice("new", "127.0.9.2")
+    for termination, count in (("edge", 2), ("passthrough", 1)):
+        config = files(route(**spec, tls={"termination": termination}), slices=slices)["haproxy.cfg"]
+        assert config.count("  server pod:") == count
+
+
+ANNOTATIONS = {
+    f"haproxy.router.openshift.io/{name}": value
+    for name, value in {
+        "ip_allowlist": " ".join(f"192.0.2.{number}" for number in range(200)) + " 2001:db8::/32",
+        "hsts_header": 'max-age="31536000"; includeSubDomains;preload',
+        "rewrite-target": "/a%20b%",
+        "timeout": "99999999999d",
+        "timeout-tunnel": "5us",
+        "balance": "source",
+    }.items()
+}
 
 
 def test_a_real_haproxy_takes_it(tmp_path: Path) -> None:
     certificate = tmp_path / "router.pem"
-    trustme.CA().issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    issued = trustme.CA().issue_cert(HOST)
+    issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    own_certificate = {
+        "certificate": issued.cert_chain_pems[0].bytes().decode(),
+        "key": issued.private_key_pem.bytes().decode(),
+    }
     routes = [
         route("app", tls=edge("Redirect")),
         route("odd", path="/a b#ü\t%20", tls=edge("Allow")),
@@ -158,9 +193,12 @@ def test_a_real_haproxy_takes_it(tmp_path: Path) -> None:
         route("any", wildcardPolicy="Subdomain"),
         route("secure", host="secure.example.test", tls={"termination": "reencrypt"}),
         route("both", host="both.example.test", alternateBackends=[{"name": "app", "weight": 3}]),
+        route("through", host="through.example.test", tls={"termination": "passthrough"}),
+        route("own", ANNOTATIONS, host="own.example.test", path="/it's", tls=edge() | own_certificate),
     ]
     slices = [endpoint_slice("app", "127.0.9.1", "127.0.9.2")]
     for name, text in generate(routes, slices, Frontends(1, 2, certificate)).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     argv = [str(tools.haproxy_path()), "-c", "-f", "haproxy.cfg"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)

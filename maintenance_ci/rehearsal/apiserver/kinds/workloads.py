@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver.errors import Cause, invalid_value
@@ -78,9 +79,42 @@ def _set_probe_defaults(probe: Object) -> None:
 
 
 def prepare(workload: Object, old: Object | None, _cluster: Cluster) -> None:
-    """A new one has an empty status, a new Pod a pending one."""
-    if old is None:
-        workload["status"] = {"phase": "Pending", "qosClass": "BestEffort"} if workload["kind"] == "Pod" else {}
+    """A new one has a status that says nothing yet."""
+    if old is not None:
+        return
+    if workload["kind"] == "Pod":
+        workload["status"] = {"phase": "Pending", "qosClass": _quality_of_service(workload["spec"])}
+    else:
+        workload["status"] = {"replicas": 0} if workload["kind"] == "ReplicaSet" else {}
+
+
+def _quality_of_service(spec: Object) -> str:
+    """Who goes last when memory is short: who has limits for everything, then who has asked for something."""
+    resources = [container["resources"] for container in spec.get("initContainers", []) + spec.get("containers", [])]
+    if not any(one.get("requests") or one.get("limits") for one in resources):
+        return "BestEffort"
+    limited = all({"cpu", "memory"} <= (one.get("limits") or {}).keys() for one in resources)
+    asked = all((one.get("requests") or one.get("limits")) == one.get("limits") for one in resources)
+    return "Guaranteed" if limited and asked else "Burstable"
+
+
+def terminating(pod: Object, grace: int | None, now: str) -> Object | None:
+    """The Pod as it is while it ends, or None where it goes at once: it never came to a node, and nothing runs.
+
+    ``grace`` is in seconds, the Pod's own unless given. The first call begins the end; later ones may only shorten it.
+    """
+    metadata = pod["metadata"]
+    if not pod["spec"].get("nodeName"):
+        return None
+    before = metadata.get("deletionGracePeriodSeconds")
+    seconds = pod["spec"]["terminationGracePeriodSeconds"] if grace is None else grace
+    if before is not None and seconds >= before:
+        return pod
+    end = (datetime.fromisoformat(now) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    marks = {"deletionTimestamp": end, "deletionGracePeriodSeconds": seconds}
+    if before is None:
+        marks["generation"] = metadata["generation"] + 1
+    return {**pod, "metadata": {**metadata, **marks}}
 
 
 def validate(deployment: Object, old: Object | None) -> list[Cause]:

@@ -1,0 +1,206 @@
+"""Trouble on demand: what goes wrong between the jobs and the cluster, or GitLab, at a chosen request.
+
+One trouble is one line, ``[gitlab] [METHOD] [PATH] [#N]: EFFECT [ARGUMENT] [after] [xN|always]``:
+
+    PATCH routes/shop: 503              the first PATCH of a path that contains routes/shop is answered 503
+    #7: reset after                     the 7th request takes effect, and its answer is lost
+    DELETE routes/shop: rewrite         somebody else writes Route shop between our read and our deletion
+    gitlab: 429 x2                      GitLab's first two answers are 429
+    GET endpointslices: delete pods/maintenance-page always
+
+Effects: a status (``503``), ``delay SECONDS``, ``silence``, ``reset``, ``sign-in`` (GitLab), ``html``; ``rewrite
+[PLURAL/NAME]``, another writer; ``delete PLURAL/PREFIX``, which stops Pods or takes anything else away; ``fail-build``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from aiohttp import web
+
+from maintenance_ci.rehearsal.apiserver.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from aiohttp.typedefs import Handler
+
+    from maintenance_ci.rehearsal.apiserver.store import Object, Store
+    from maintenance_ci.rehearsal.builds.builds import Builds
+
+Answer = TypeVar("Answer")
+
+FOR_GOOD = 1_000_000
+# Seconds of silence: longer than any time limit of a client, and yet an end.
+SILENCE = 600.0
+RETRY_AFTER = "1"  # seconds, of a 429 or 503
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+EFFECTS = ("delay", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build")
+LINE = re.compile(
+    r"(?P<gitlab>gitlab\b)?\s*"
+    rf"(?P<method>{'|'.join(METHODS)})?\s*"
+    r"(?P<path>[^\s#:]\S*?)?\s*"
+    r"(#(?P<number>\d+))?\s*:\s*"
+    rf"(?P<effect>[1-5]\d\d|{'|'.join(EFFECTS)})"
+    r"(\s+(?P<argument>(?!after\b|always\b|x\d)\S+))?"
+    r"(?P<after>\s+after)?"
+    r"(\s+(x(?P<times>\d+)|(?P<always>always)))?"
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that goes wrong.
+
+    Attributes:
+        effect: a status code in digits, or one of `EFFECTS`.
+        argument: the effect's own: seconds, or an object as ``PLURAL/NAME``.
+        gitlab: it befalls GitLab, not the cluster.
+        method: of the requests that it may befall; empty for every one.
+        path: what their path, with its query, contains.
+        first: the number of the first such request that it befalls, counted from 1.
+        times: how many it befalls from there on.
+        after: the request takes effect first.
+    """
+
+    effect: str
+    argument: str = ""
+    gitlab: bool = False
+    method: str = ""
+    path: str = ""
+    first: int = 1
+    times: int = 1
+    after: bool = False
+
+    def concerns(self, *, gitlab: bool, method: str, path: str) -> bool:
+        """Say whether it may befall such a request."""
+        return self.gitlab == gitlab and self.method in ("", method) and self.path in path
+
+
+def parse_trouble(line: str) -> Trouble:
+    """Read one line.
+
+    Raises:
+        ValueError: it is no trouble that we know; the message says how one is written.
+    """
+    found = LINE.fullmatch(line.strip())
+    if found is None or (found["argument"] and found["effect"] not in ("delay", "rewrite", "delete")):
+        form = "[gitlab] [METHOD] [PATH] [#N]: EFFECT [ARGUMENT] [after] [xN|always]"
+        raise ValueError(f"this is no trouble: {line!r}; one is written {form}")
+    if found["effect"] == "delay" and not re.fullmatch(r"\d+(\.\d+)?", found["argument"] or ""):
+        raise ValueError("delay needs its seconds: delay 2.5")
+    if found["effect"] == "delete" and "/" not in (found["argument"] or ""):
+        raise ValueError("delete needs an object: delete pods/maintenance-page")
+    return Trouble(
+        effect=found["effect"],
+        argument=found["argument"] or "",
+        gitlab=bool(found["gitlab"]),
+        method=found["method"] or "",
+        path=found["path"] or "",
+        first=int(found["number"] or 1),
+        times=FOR_GOOD if found["always"] else int(found["times"] or 1),
+        after=bool(found["after"]),
+    )
+
+
+class Troubles:
+    """The troubles of one cluster, waiting for their requests; `met` lists those that came true, with the request."""
+
+    def __init__(self, store: Store, builds: Builds, namespace: str, troubles: Iterable[Trouble] = ()) -> None:
+        self.met: list[tuple[Trouble, str]] = []
+        self._store, self._builds, self._namespace = store, builds, namespace
+        self._seen: dict[Trouble, int] = dict.fromkeys(troubles, 0)
+
+    def add(self, trouble: Trouble) -> None:
+        """Let it happen from now on."""
+        self._seen[trouble] = 0
+
+    def clear(self) -> None:
+        """Let nothing happen any more."""
+        self._seen.clear()
+
+    @web.middleware
+    async def in_cluster(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Stand before the API server."""
+        trouble = self._due(request, gitlab=False)
+        return await handler(request) if trouble is None else await self._befall(trouble, request, handler)
+
+    async def in_gitlab(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer in GitLab's place, or return None: the fault of an `EmbeddedGitLab`."""
+
+        async def gitlab(_: web.Request) -> None:
+            return None
+
+        trouble = self._due(request, gitlab=True)
+        return None if trouble is None else await self._befall(trouble, request, gitlab)
+
+    def _due(self, request: web.Request, *, gitlab: bool) -> Trouble | None:
+        """Count the request for every trouble that it concerns, and return the first that befalls it."""
+        due = None
+        for trouble in self._seen:
+            if trouble.concerns(gitlab=gitlab, method=request.method, path=request.path_qs):
+                self._seen[trouble] += 1
+                if due is None and 0 <= self._seen[trouble] - trouble.first < trouble.times:
+                    due = trouble
+        if due is not None:
+            self.met.append((due, f"{request.method} {request.path_qs}"))
+        return due
+
+    async def _befall(
+        self, trouble: Trouble, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]
+    ) -> Answer | web.StreamResponse:
+        taken = await handler(request) if trouble.after else None
+        if trouble.effect in ("rewrite", "delete", "fail-build"):
+            self._change_cluster(trouble, request)
+            return taken or await handler(request)
+        match trouble.effect:
+            case "delay":
+                await asyncio.sleep(float(trouble.argument))
+                return taken or await handler(request)
+            case "silence":
+                await asyncio.sleep(SILENCE)
+                return _reset(request)
+            case "reset":
+                return _reset(request)
+            case "sign-in":
+                raise web.HTTPFound(f"{request.scheme}://{request.host}/users/sign_in")
+            case "html":
+                page = "<!DOCTYPE html><html><body>A proxy says no</body></html>"
+                return web.Response(text=page, content_type="text/html")
+        return _refused(int(trouble.effect))
+
+    def _change_cluster(self, trouble: Trouble, request: web.Request) -> None:
+        if trouble.effect == "fail-build":
+            self._builds.fail_next = "the rehearsal fails this build"
+            return
+        plural, _, name = (trouble.argument or "/".join(request.path.split("/")[-2:])).partition("/")
+        for found in self._store.list(plural, self._namespace):
+            if not found["metadata"]["name"].startswith(name):
+                continue
+            if trouble.effect == "delete":
+                self._store.delete(plural, self._namespace, found["metadata"]["name"])
+            else:
+                self._store.update(plural, _rewritten(found), manager="somebody-else")
+
+
+def _rewritten(found: Object) -> Object:
+    """Return the object as another writer leaves it: with an annotation more."""
+    metadata = found["metadata"]
+    note = {"rehearsal/written-by": f"somebody-else-{metadata['resourceVersion']}"}
+    return found | {"metadata": metadata | {"annotations": (metadata.get("annotations") or {}) | note}}
+
+
+def _reset(request: web.Request) -> web.StreamResponse:
+    """Cut the connection: what is answered afterwards goes nowhere."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)
+
+
+def _refused(status: int) -> web.StreamResponse:
+    error = ApiError(status, "InternalError", f"the rehearsal answers {status} here")
+    headers = {"Retry-After": RETRY_AFTER} if status in (429, 503) else None
+    return web.json_response(error.status, status=status, headers=headers)
