@@ -1,4 +1,4 @@
-"""Readiness: the probe of a container is really made, only sooner and more often than on a real node."""
+"""Readiness: the probe of a container is really made, only sooner than on a real node."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from maintenance_ci.rehearsal.apiserver.store import Object
 
-# Seconds: the longest that a rehearsal waits before the first probe, and from one to the next.
+# Seconds: the longest that a rehearsal waits from one probe to the next, until one succeeds.
 LONGEST_PAUSE = 0.2
 USER_AGENT = "kube-probe/1.34"  # the form in which a kubelet names itself
 
@@ -21,7 +21,7 @@ async def keep_probing(container: Object, address: str, report: Callable[[bool],
     """Probe a running container and ``report`` whenever it becomes ready or ceases to be; cancelled when it ends.
 
     ``httpGet`` and ``tcpSocket`` are made as written, with their thresholds and timeout; ``initialDelaySeconds``
-    and ``periodSeconds`` are cut to `LONGEST_PAUSE`. Without a probe (or with one of another kind, which would need the
+    and, until it is ready, ``periodSeconds`` are cut to `LONGEST_PAUSE`. Without a probe (or with one of another kind, which would need the
     container's own programs) a container is ready, for good, as soon as its ports accept connections.
     """
     probe = container.get("readinessProbe") or {}
@@ -34,7 +34,8 @@ async def keep_probing(container: Object, address: str, report: Callable[[bool],
         if in_a_row >= probe.get("successThreshold" if passed else "failureThreshold", 1 if passed else 3):
             ready, in_a_row = passed, 0
             report(ready)
-        await asyncio.sleep(min(LONGEST_PAUSE, probe.get("periodSeconds", 10)) if own else LONGEST_PAUSE / 10)
+        period = probe.get("periodSeconds", 10) if own else LONGEST_PAUSE / 10
+        await asyncio.sleep(period if ready else min(LONGEST_PAUSE, period))
 
 
 async def _probe(container: Object, probe: Object, address: str) -> bool:
