@@ -32,6 +32,7 @@ from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project
 from maintenance_ci.rehearsal.pods.kubelet import Kubelet
+from maintenance_ci.rehearsal.processes import removed_even_when_killed
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.router.router import Router, check_reload_interval
 from maintenance_ci.rehearsal.trouble import Trouble, Troubles
@@ -106,6 +107,7 @@ class EmbeddedOpenShift:
 
     async def _start(self) -> None:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
+        self._stack.enter_context(removed_even_when_killed(self.folder))
         self.ca_file = self.folder / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca_file))
 

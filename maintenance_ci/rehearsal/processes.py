@@ -11,10 +11,11 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -61,3 +62,19 @@ async def stop(process: asyncio.subprocess.Process, *, sig: int = signal.SIGTERM
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+@contextlib.contextmanager
+def removed_even_when_killed(folder: Path) -> Iterator[None]:
+    """Have ``folder`` removed should this process be killed: a shell waits at the other end of a pipe for that.
+
+    It lets go of the folder when the body ends by itself.
+    """
+    watch = 'read -r ended && exit 0; sleep 1; rm -rf "$1"'  # a second for the children to end, which die likewise
+    with subprocess.Popen(  # noqa: S603 - a fixed argv
+        ["/bin/sh", "-c", watch, "sh", str(folder)], stdin=subprocess.PIPE, text=True, process_group=0
+    ) as shell:
+        try:
+            yield
+        finally:
+            shell.communicate("ended\n")

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from maintenance_ci.rehearsal import processes
 
 CLUSTER = """
@@ -64,3 +66,38 @@ def test_no_process_outlives_a_cluster_that_is_killed(tmp_path: Path) -> None:
     while in_session(running.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert in_session(running.pid) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+STARTS = """
+import asyncio
+from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift, Options
+async def main():
+    for _ in range(40):
+        async with EmbeddedOpenShift(Options(reload_interval=0.2)):
+            pass
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_after_fifty_starts_and_stops(tmp_path: Path) -> None:
+    """Forty that end by themselves, in one process; ten in processes that are killed."""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    clean = subprocess.Popen([sys.executable, "-c", STARTS], env=environment, start_new_session=True)
+    assert clean.wait(timeout=100) == 0
+    killed = []
+    for _ in range(10):
+        one = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert one.stdout is not None
+        assert one.stdout.readline() == "up 0\n"
+        one.kill()
+        one.communicate(timeout=10)
+        killed.append(one)
+    deadline = time.monotonic() + 10
+    while any(in_session(one.pid) for one in (clean, *killed)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [line for one in (clean, *killed) for line in in_session(one.pid)] == []
+    assert list(tmp_path.iterdir()) == []

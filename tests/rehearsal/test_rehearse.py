@@ -14,6 +14,7 @@ import pytest
 
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
+from maintenance_ci.rehearsal.trouble import parse_trouble
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -72,6 +73,18 @@ def test_a_job_that_fails_fails_the_rehearsal(tmp_path: Path, capfd: pytest.Capt
     options = Options(picture=None, hold=0.5, docker=docker, cluster=ClusterOptions(reload_interval=0.5))
     assert rehearse(options) == 1
     assert "the job build-and-deploy ended with exit code 1" in capfd.readouterr().out
+
+
+def test_trouble_comes_true_and_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    options = Options(
+        picture=None,
+        hold=0.5,
+        cluster=ClusterOptions(reload_interval=0.5, troubles=(parse_trouble("POST instantiatebinary: fail-build"),)),
+    )
+    assert rehearse(options) == 1
+    output = capfd.readouterr().out
+    assert "the rehearsal fails this build" in output
+    assert "the trouble fail-build came to POST /apis/build.openshift.io/v1/namespaces/web/buildconfigs/" in output
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])

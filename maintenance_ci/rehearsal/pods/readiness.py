@@ -21,8 +21,9 @@ async def keep_probing(container: Object, address: str, report: Callable[[bool],
     """Probe a running container and ``report`` whenever it becomes ready or ceases to be; cancelled when it ends.
 
     ``httpGet`` and ``tcpSocket`` are made as written, with their thresholds and timeout; ``initialDelaySeconds``
-    and, until it is ready, ``periodSeconds`` are cut to `LONGEST_PAUSE`. Without a probe (or with one of another kind, which would need the
-    container's own programs) a container is ready, for good, as soon as its ports accept connections.
+    and, until it is ready, ``periodSeconds`` are cut to `LONGEST_PAUSE`. Without a probe (or with one of another kind,
+    which would need the container's own programs) a container is ready, for good, as soon as its ports accept
+    connections.
     """
     probe = container.get("readinessProbe") or {}
     own = "httpGet" in probe or "tcpSocket" in probe
