@@ -325,6 +325,7 @@ def test_a_lost_host_is_exit_code_3_again_and_again(cluster: Cluster) -> None:
     """A Route of another namespace, older than ours, waits for the host, and keeps it."""
     theirs = manifests.route("thief", manifests.HOST, namespace=manifests.OTHER_NAMESPACE)
     cluster.call(cluster.store.create, "routes", theirs, manager="thief")
+    cluster.do(_pause(1.1))  # older by the clock, which has seconds; within one the uid decides
     for _ in range(2):
         done = cluster.run("deploy-route", {"ADMISSION_TIMEOUT": "2"})
         assert done.code == 3, done.log
