@@ -46,7 +46,7 @@ def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> 
     assert rehearse(options) == 0, capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("waits", "code"), [("0.1", 1), ("10", 0)])
+@pytest.mark.parametrize(("waits", "code"), [("0.1", 1), pytest.param("10", 0, marks=pytest.mark.slow)])
 def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
     waits: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
