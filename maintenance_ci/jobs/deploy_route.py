@@ -121,8 +121,8 @@ def _confirm_maintenance(
         wait_until_reloaded(settings.router_reload_interval, log=log)
     host = routes[whole]["spec"]["host"]
     log.end(
-        f"Route {settings.route_name} is in maintenance already: users of {host} meet the page.",
-        "To end it: run the job delete.",
+        f"Route {settings.route_name} is in maintenance already, as a whole: users of {host} meet the page.",
+        "To end it: run the job delete" + (" without SUBPATH." if settings.subpath else "."),
     )
 
 

@@ -80,7 +80,7 @@ class EmbeddedGitLab:
         application.router.add_get("/api/v4/projects/{project}/repository/files/{path}/raw", self._raw)
         application.router.add_get("/users/sign_in", _sign_in_page)
         application.router.add_route("*", "/{anything:.*}", _unknown)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._ssl)
         await site.start()

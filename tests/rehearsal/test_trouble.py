@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
 from maintenance_ci.kubeconfig import write_kubeconfig
@@ -180,3 +181,18 @@ def test_gitlab_shows_the_sign_in_page(cluster: Cluster) -> None:
     assert project.read("shop.yaml").startswith("<!DOCTYPE html>")
     expect(cluster, "gitlab: 429 x2")  # passing: python-gitlab asks again
     assert "kind: Route" in project.read("shop.yaml")
+
+
+@pytest.mark.parametrize("server", ["cluster", "gitlab"])
+def test_silence(cluster: Cluster, server: str) -> None:
+    """Whoever asks is not answered; asked by a client with little patience, since ours has half a minute."""
+    inside = cluster.inside
+    url, line = (
+        (inside.gitlab.url, "gitlab: silence") if server == "gitlab" else (inside.server.url, "GET pods: silence")
+    )
+    path = f"{url}/api/v1/namespaces/web/pods"
+    headers = {"Authorization": f"Bearer {inside.token}"}
+    expect(cluster, line)
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(path, headers=headers, verify=str(inside.ca_file), timeout=0.5)
+    assert requests.get(path, headers=headers, verify=str(inside.ca_file), timeout=5).status_code in (200, 401, 404)
