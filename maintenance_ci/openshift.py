@@ -183,7 +183,8 @@ class OpenShift:
         """Yield an answer's body as it comes, for ``timeout`` seconds at the most: a server may drip for ever."""
         deadline = time.monotonic() + timeout
         with _reachable(self._host()):
-            for chunk in response.response.stream():
+            # read1 returns what is there: it does not wait for a full buffer, as `stream` does.
+            while chunk := response.response.read1(MAX_LINE):
                 yield chunk
                 if time.monotonic() > deadline:
                     response.response.close()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 TIMEOUT = 20.0
 # Seconds between the tries where GitLab is away or too busy.
 PAUSES = (0.5, 1.0, 2.0)
-CHUNK, MAX_TEMPLATE = 64 * 1024, 1024 * 1024  # bytes
+# Bytes. A chunk is waited for in full, and the clock looked at after it.
+CHUNK, MAX_TEMPLATE = 64, 1024 * 1024
 
 
 class _HomeSession(requests.Session):
@@ -94,7 +95,7 @@ class TemplateProject:
         try:
             # HEAD is the default branch, for every version of GitLab.
             for chunk in files.raw(
-                path, ref=self._ref or "HEAD", iterator=True, chunk_size=CHUNK, obey_rate_limit=False
+                path, ref=self._ref or "HEAD", streamed=True, iterator=True, chunk_size=CHUNK, obey_rate_limit=False
             ):
                 content += chunk
                 if len(content) > MAX_TEMPLATE or time.monotonic() - began > TIMEOUT:

@@ -7,8 +7,10 @@ import pytest
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.route_template import (
     carry_over_certificates,
+    differences,
     expected_route,
     fill_parameters,
+    moved,
     parse_template,
     template_path,
 )
@@ -131,3 +133,89 @@ def test_an_edge_route_gets_no_destination_ca() -> None:
     assert "destinationCACertificate" not in carry_over_certificates(route(termination="edge"), live)["spec"]["tls"]
     restored = carry_over_certificates(route(termination="reencrypt"), live)
     assert restored["spec"]["tls"]["destinationCACertificate"] == "D"
+
+
+LIVE = {
+    "metadata": {
+        "name": "shop",
+        "labels": {"app": "shop", "app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"haproxy.router.openshift.io/timeout": "60s", "kubectl.kubernetes.io/last-applied": "{}"},
+    },
+    "spec": {
+        "host": "h.example.test",
+        "to": {"kind": "Service", "name": "shop", "weight": 100},
+        "tls": {"termination": "edge", "certificate": "C", "key": "K"},
+        "wildcardPolicy": "None",
+    },
+}
+
+
+def changed(**spec: Any) -> dict[str, Any]:
+    return LIVE | {"spec": {key: value for key, value in (LIVE["spec"] | spec).items() if value is not None}}
+
+
+def test_what_means_the_same_is_no_difference() -> None:
+    template = {
+        "metadata": {
+            "name": "shop",
+            "labels": {"app": "shop"},
+            "annotations": {"haproxy.router.openshift.io/timeout": "60s"},
+        },
+        "spec": {
+            "host": "h.example.test",
+            "path": "",
+            "to": {"name": "shop"},
+            "tls": {"termination": "Edge", "insecureEdgeTerminationPolicy": "None"},
+        },
+    }
+    assert differences(template, LIVE) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "field"),
+    [
+        (changed(host="o.example.test"), "spec.host"),
+        (changed(path="/a"), "spec.path"),
+        (changed(tls={"termination": "reencrypt"}), "spec.tls.termination"),
+        (changed(tls={"termination": "edge", "insecureEdgeTerminationPolicy": "Allow"}), "spec.tls.insecureEdge"),
+        (changed(to={"name": "shop", "weight": 1}), "spec.backends.0.weight"),
+        (changed(alternateBackends=[{"name": "b"}]), "spec.backends.1.kind"),
+        (changed(port={"targetPort": "http"}), "spec.port.targetPort"),
+        (LIVE | {"metadata": {"name": "shop", "annotations": LIVE["metadata"]["annotations"]}}, "labels.app"),
+        (LIVE | {"metadata": {"name": "shop", "labels": {"app": "shop"}}}, "annotations.haproxy.router"),
+    ],
+)
+def test_what_does_otherwise_is_named(template: dict[str, Any], field: str) -> None:
+    found = differences(template, LIVE)
+    assert found and found[0].startswith(field)
+    assert "K" not in str(found)
+
+
+def test_a_route_that_moved() -> None:
+    assert moved(changed(), changed(tls={"termination": "edge"})) == []
+    assert moved(changed(host="o.example.test"), LIVE)[0].startswith("spec.host")
+    assert moved(changed(path="/a"), LIVE)[0].startswith("spec.path")
+    assert moved(changed(tls=None), LIVE) == ["spec.tls is there on one side only"]
+
+
+def test_what_is_larger_or_deeper_than_any_route() -> None:
+    bomb = "kind: Route\nmetadata: {name: a}\nspec:\n  a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+    for one, other in ("ab", "bc", "cd", "de", "ef", "fg", "gh"):
+        bomb += f"  {other}: &{other} [{', '.join([f'*{one}'] * 10)}]\n"
+    deep = "kind: Route\nmetadata: {name: a}\nspec: " + "[" * 60 + "]" * 60
+    endless = "kind: Route\nmetadata: &m {name: a, more: *m}\nspec: {}\n"
+    for text in (bomb, deep, endless):
+        with pytest.raises(MaintenanceError, match="larger or deeper than any Route"):
+            parse_template(text, path="shop.yaml", values={})
+
+
+@pytest.mark.parametrize("text", ["a: 2001-99-99", "a: !!int x", "[" * 3000, "a: !!python/object:os.system x"])
+def test_what_only_looks_like_yaml(text: str) -> None:
+    with pytest.raises(MaintenanceError, match="is not YAML"):
+        parse_template(text, path="shop.yaml", values={})
+
+
+@pytest.mark.parametrize("text", ["{{ range(9) }}", "{{ lipsum() }}", "{{ 'a' | dictsort }}", "{{ nobody | toyaml }}"])
+def test_what_a_template_may_not_do(text: str) -> None:
+    with pytest.raises(MaintenanceError, match="does not render"):
+        parse_template(text, path="shop.yaml.j2", values={})

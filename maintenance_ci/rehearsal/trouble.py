@@ -8,8 +8,9 @@ One trouble is one line, ``[gitlab] [METHOD] [PATH] [#N]: EFFECT [ARGUMENT] [aft
     gitlab: 429 x2                      GitLab's first two answers are 429
     GET endpointslices: delete pods/maintenance-page always
 
-Effects: a status (``503``), ``delay SECONDS``, ``silence``, ``reset``, ``sign-in`` (GitLab), ``html``; ``rewrite
-[PLURAL/NAME]``, another writer; ``delete PLURAL/PREFIX``, which stops Pods or takes anything else away; ``fail-build``.
+Effects: a status (``503``), ``delay SECONDS``, ``drip``, ``silence``, ``reset``, ``sign-in`` (GitLab), ``html``;
+``rewrite [PLURAL/NAME]``, another writer; ``delete PLURAL/PREFIX``, which stops Pods or takes anything else away;
+``fail-build``.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ Answer = TypeVar("Answer")
 FOR_GOOD = 1_000_000
 # Seconds of silence: longer than any time limit of a client, and yet an end.
 SILENCE = 600.0
+DRIP = 0.2  # seconds from one byte to the next
 RETRY_AFTER = "1"  # seconds, of a 429 or 503
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-EFFECTS = ("delay", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build")
+EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build")
 LINE = re.compile(
     r"(?P<gitlab>gitlab\b)?\s*"
     rf"(?P<method>{'|'.join(METHODS)})?\s*"
@@ -160,6 +162,8 @@ class Troubles:
             case "delay":
                 await asyncio.sleep(float(trouble.argument))
                 return taken or await handler(request)
+            case "drip":
+                return await _drip(request)
             case "silence":
                 await asyncio.sleep(SILENCE)
                 return _reset(request)
@@ -191,6 +195,16 @@ def _rewritten(found: Object) -> Object:
     metadata = found["metadata"]
     note = {"rehearsal/written-by": f"somebody-else-{metadata['resourceVersion']}"}
     return found | {"metadata": metadata | {"annotations": (metadata.get("annotations") or {}) | note}}
+
+
+async def _drip(request: web.Request) -> web.StreamResponse:
+    """Answer with a byte now and then, of a body that is announced as large."""
+    answer = web.StreamResponse(headers={"Content-Length": "100000", "Content-Type": "application/json"})
+    await answer.prepare(request)
+    for _ in range(int(SILENCE / DRIP)):
+        await answer.write(b" ")
+        await asyncio.sleep(DRIP)
+    return answer
 
 
 def _reset(request: web.Request) -> web.StreamResponse:

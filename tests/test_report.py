@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.report import JobLog
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def log(stream: io.StringIO) -> JobLog:
+    return JobLog(stream)
+
+
+def test_a_phase_says_what_and_how_long(log: JobLog, stream: io.StringIO) -> None:
+    with log.phase("Read the Route"):
+        log.say("one\ntwo")
+    assert stream.getvalue() == "── Read the Route\n   one\n   two\n   done in 0.0 s\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "changed"), [(None, True), (TryAgainError("lost"), True), (ForbiddenError("no"), False)]
+)
+def test_a_change_whose_answer_was_lost_may_have_been_made(
+    log: JobLog, error: MaintenanceError | None, changed: bool
+) -> None:
+    def change() -> None:
+        with log.changing("It is changed.", switched=True):
+            if error:
+                raise error
+
+    if error is None:
+        change()
+    else:
+        with pytest.raises(type(error)):
+            change()
+    assert (log.state, log.switched) == (("It is changed.", True) if changed else ("Nothing was changed.", False))
+
+
+def test_an_interrupt_in_a_change_may_have_made_it(log: JobLog) -> None:
+    with pytest.raises(KeyboardInterrupt), log.changing("It is changed.", switched=True):
+        raise KeyboardInterrupt
+    assert log.switched
+
+
+def test_a_failure_is_one_line_that_steers_no_terminal(log: JobLog, stream: io.StringIO) -> None:
+    assert log.fail(MaintenanceError("The server said\nERROR: x\x1b[31m \r section_end.", "Look.")) == 1
+    assert stream.getvalue() == "ERROR: The server said ERROR: x[31m section_end. Nothing was changed. Look.\n"
+
+
+def test_after_a_switch_the_state_alone_says_what_to_run(log: JobLog, stream: io.StringIO) -> None:
+    log.now("Users meet the page. Run the job delete.", switched=True)
+    assert log.fail(TryAgainError("It is away.", "Run the job again.")) == 3
+    assert stream.getvalue() == "ERROR: It is away. Users meet the page. Run the job delete.\n"
+
+
+def test_a_fault_of_our_own_says_what_users_see(log: JobLog, stream: io.StringIO) -> None:
+    assert log.crash() == 1
+    log.now("Users meet the page.", switched=True)
+    assert log.crash() == 3
+    assert "Users meet the page." in stream.getvalue().splitlines()[-1]
+
+
+def test_faults_of_variables(log: JobLog, stream: io.StringIO) -> None:
+    assert log.fail(VariableError(["A: is missing"])) == 2
+    assert log.fail(VariableError(["A: is missing", "B: is wrong"])) == 2
+    assert stream.getvalue().splitlines() == [
+        "ERROR: A: is missing. Nothing was changed.",
+        "ERROR: 2 variables are wrong. Nothing was changed.",
+        "   A: is missing",
+        "   B: is wrong",
+    ]
