@@ -2,7 +2,8 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-JOBS ?= 2
+# The tests mostly wait: three at a time keep two cores busy.
+JOBS ?= 3
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help setup rehearse test test-all lint format lock clean

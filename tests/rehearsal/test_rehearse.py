@@ -87,10 +87,18 @@ def test_trouble_comes_true_and_is_told(capfd: pytest.CaptureFixture[str]) -> No
     assert "the trouble fail-build came to POST /apis/build.openshift.io/v1/namespaces/web/buildconfigs/" in output
 
 
+QUICK_ONE = """
+import sys
+from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
+from maintenance_ci.rehearsal.rehearse import Options, rehearse
+sys.exit(rehearse(Options(picture=None, hold=0.5, keep=True, cluster=ClusterOptions(reload_interval=0.5))))
+"""
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-m", "maintenance_ci", "rehearse", "--keep", "--picture", str(tmp_path / "p.png")],
+        [sys.executable, "-c", QUICK_ONE],
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
