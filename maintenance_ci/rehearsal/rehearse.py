@@ -200,7 +200,7 @@ async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
         "  maintenance-ci build-and-deploy && maintenance-ci deploy-route     # and later: maintenance-ci delete",
         "  helm list                            # as an administrator, by KUBECONFIG; kubectl works likewise",
         f"  curl --cacert {cluster.ca_file} --resolve {host}:{port}:127.0.0.1 https://{host}:{port}/",
-        f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}",
+        f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}   KUBECONFIG: {variables['KUBECONFIG']}",
     ):
         _say(line)
     with contextlib.suppress(asyncio.CancelledError):
