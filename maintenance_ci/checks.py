@@ -46,7 +46,7 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str) -> None:
 
 def require_below(original: Mapping[str, Any], subpath: str) -> None:
     """Refuse a SUBPATH that the original does not serve."""
-    path = original["spec"].get("path", "").rstrip("/")
+    _, path = _place(original)
     if not subpath.startswith(f"{path}/"):
         raise MaintenanceError(
             f"SUBPATH is not below {path}, the only path that Route {original['metadata']['name']} serves.",
@@ -56,15 +56,13 @@ def require_below(original: Mapping[str, Any], subpath: str) -> None:
 
 def require_no_rival(manifest: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], original_name: str) -> None:
     """Refuse where another Route of the namespace waits for the maintenance Route's place, and might take it."""
-    place = (manifest["spec"]["host"], manifest["spec"].get("path", "").rstrip("/"))
+    known = (manifest["metadata"]["name"], original_name)
+    host, path = _place(manifest)
     for route in routes:
-        name, spec = route["metadata"]["name"], route["spec"]
-        if name not in (manifest["metadata"]["name"], original_name) and place == (
-            spec.get("host"),
-            spec.get("path", "").rstrip("/"),
-        ):
+        name = route["metadata"]["name"]
+        if name not in known and _place(route) == (host, path):
             raise MaintenanceError(
-                f"Route {name} is on {place[0]}{place[1]} too, and would be served instead of the page.",
+                f"Route {name} is on {host}{path} too, and would be served instead of the page.",
                 f"Remove it, or give ROUTE_NAME={name}.",
             )
 
@@ -85,3 +83,8 @@ def require_same_route(differences: Sequence[str], *, accepted: bool) -> None:
             f"The original's template would bring back another Route: {'; '.join(differences)}.",
             "Correct the template, or accept its state with ACCEPT_ROUTE_DIFFERENCES=true.",
         )
+
+
+def _place(route: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return host and path, as the router tells Routes apart."""
+    return route["spec"].get("host"), route["spec"].get("path", "").rstrip("/")

@@ -102,15 +102,7 @@ def parse_template(text: str, *, path: str, values: Mapping[str, str]) -> Object
         text = render(text, values, name=path)
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except (
-        yaml.YAMLError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except YAML_FAULTS as error:
         raise MaintenanceError(f"The template {path} is not YAML.", CORRECT_IT) from error
     kinds = [document.get("kind") if isinstance(document, dict) else None for document in documents]
     if kinds not in (["Route"], ["Template"]):
@@ -213,25 +205,24 @@ def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[st
     that the router acts upon. Each line names the field and both values.
     """
     new, old = _meaning(restored), _meaning(live)
-    return [
-        f"{field} is {_shown(new.get(field))} in the template, {_shown(old.get(field))} in the cluster"
-        for field in sorted(new.keys() | old.keys())
-        if new.get(field) != old.get(field)
-    ]
+    return _unlike(new, old, sorted(new.keys() | old.keys()))
 
 
 def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any]) -> list[str]:
     """Return how a restored Route would miss the place that its maintenance Route holds: host, path, TLS or none."""
-    place = ("spec.host", "spec.path")
-    there, here = _meaning(restored), _meaning(maintenance)
-    faults = [
-        f"{field} is {_shown(there.get(field))} in the template, {_shown(here.get(field))} in the cluster"
-        for field in place
-        if there.get(field) != here.get(field)
-    ]
+    faults = _unlike(_meaning(restored), _meaning(maintenance), ("spec.host", "spec.path"))
     if bool(restored["spec"].get("tls")) != bool(maintenance["spec"].get("tls")):
         faults.append("spec.tls is there on one side only")
     return faults
+
+
+def _unlike(template: Mapping[str, object], live: Mapping[str, object], fields: Iterable[str]) -> list[str]:
+    """Return a line for each of the flat ``fields`` whose two values are not equal."""
+    return [
+        f"{field} is {_shown(template.get(field))} in the template, {_shown(live.get(field))} in the cluster"
+        for field in fields
+        if template.get(field) != live.get(field)
+    ]
 
 
 def _meaning(route: Mapping[str, Any]) -> dict[str, object]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -128,6 +131,18 @@ def running(options: Options) -> Iterator[Cluster]:
         thread.join()
         loop.close()
         shutil.rmtree(folder)
+
+
+def start_alone(arguments: Sequence[str], temporary: Path) -> subprocess.Popen[str]:
+    """Start a Python in a session of its own, with ``temporary`` as its folder for temporary files."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal import processes
+from tests.rehearsal.conftest import start_alone
 
 CLUSTER = """
 import asyncio, sys
@@ -48,13 +49,7 @@ def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> Non
 
 def test_no_process_outlives_a_cluster_that_is_killed(tmp_path: Path) -> None:
     """HAProxy with its worker, nginx with its worker: all are there before, none after a SIGKILL."""
-    running = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running = start_alone(["-c", CLUSTER], tmp_path)
     assert running.stdout is not None
     assert running.stdout.readline() == "up 0\n"
     before = in_session(running.pid)
@@ -88,9 +83,7 @@ def test_nothing_is_left_after_fifty_starts_and_stops(tmp_path: Path) -> None:
     assert clean.wait(timeout=100) == 0
     killed = []
     for _ in range(10):
-        one = subprocess.Popen(
-            [sys.executable, "-c", CLUSTER], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        one = start_alone(["-c", CLUSTER], tmp_path)
         assert one.stdout is not None
         assert one.stdout.readline() == "up 0\n"
         one.kill()

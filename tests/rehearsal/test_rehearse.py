@@ -15,6 +15,7 @@ import pytest
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
 from maintenance_ci.rehearsal.trouble import parse_trouble
+from tests.rehearsal.conftest import start_alone
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -97,13 +98,7 @@ sys.exit(rehearse(Options(picture=None, hold=0.5, keep=True, cluster=ClusterOpti
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path) -> None:
-    running = subprocess.Popen(
-        [sys.executable, "-c", QUICK_ONE],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    running = start_alone(["-c", QUICK_ONE], tmp_path)
     assert running.stdout is not None
     for line in running.stdout:
         if "job build-and-deploy" in line:
@@ -121,14 +116,7 @@ def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path)
 
 def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None:
     """A terminal signals its whole foreground group: HAProxy, nginx and the jobs must not be in it."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", "maintenance_ci", "rehearse", "--picture", str(tmp_path / "p.png")],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    running = start_alone(["-m", "maintenance_ci", "rehearse", "--picture", str(tmp_path / "p.png")], tmp_path)
     assert running.stdout is not None
     for line in running.stdout:
         if "the application serves" in line:
