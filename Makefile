@@ -43,4 +43,4 @@ lock:            ## write both lock files anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --extra build --output-file requirements-jobs.lock pyproject.toml
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache rehearsal.png
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis rehearsal.png

@@ -6,6 +6,8 @@ one reload interval later (recorded on OpenShift 4.21), which `drain_time` cover
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
@@ -17,17 +19,28 @@ if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
 
-# Seconds on top of the reload interval: a reload of a router with thousands of Routes takes seconds itself.
+# Seconds on top of the reload interval: a reload of a router with thousands of Routes takes seconds itself. Below 1 s,
+# the shortest interval that an administrator can set, there is only a rehearsal's router, with a few Routes.
 RELOAD_MARGIN = 2.0
 # The reason of a Route that waits for a host which another one holds.
 HOST_TAKEN = "HostAlreadyClaimed"
+HOST_LOST = (
+    "Another Route holds its host: have that one removed (an administrator finds it by oc get routes -A), "
+    "and this one is served in the same moment."
+)
+# Seconds after which a refusal is taken for the router's last word: it judges within milliseconds (recorded), but its
+# words on a host that has just become free may have to wait for their turn.
+REFUSAL_FINAL, HOST_TAKEN_FINAL = 2.0, 10.0
+# Seconds after which a Route that waits for a free host is touched.
+NUDGE_AFTER = 0.5
+TOUCHED_ANNOTATION = "maintenance-ci/touched"
 # Seconds for the routers to write what they think of a new Route.
 SEEN_TIMEOUT = 30.0
 
 
 def drain_time(reload_interval: float) -> float:
     """Return the seconds after which every router has reloaded: until then an old one may still send requests."""
-    return reload_interval + RELOAD_MARGIN
+    return reload_interval + min(RELOAD_MARGIN, 2 * reload_interval)
 
 
 def admitting_routers(route: Mapping[str, Any] | None) -> frozenset[str]:
@@ -82,21 +95,55 @@ def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: Jo
         )
 
 
-def wait_until_admitted(cluster: OpenShift, name: str, routers: Set[str], *, timeout: float, log: JobLog) -> None:
+def wait_until_admitted(
+    cluster: OpenShift, name: str, routers: Set[str], *, timeout: float, log: JobLog, nudge: bool = False
+) -> None:
     """Wait until each of ``routers``, and at least one, serves the Route.
+
+    With ``nudge`` a Route whose host has just become free is touched once, when it is not served at once: a router that
+    allows wildcards looks at a waiting Route again only when that changes.
 
     Raises:
         MaintenanceError: one does not within ``timeout`` seconds; the message holds the router's reason.
     """
+    began = time.monotonic()
+    nudged = not nudge
 
     def admitted() -> bool | None:
-        serving = admitting_routers(cluster.get("routes", name))
-        return (bool(serving) and set(routers) <= serving) or None
+        nonlocal nudged
+        route = cluster.get("routes", name)
+        serving = admitting_routers(route)
+        if serving and set(routers) <= serving:
+            if nudged and route and TOUCHED_ANNOTATION in (route["metadata"].get("annotations") or {}):
+                _touch(cluster, route, None)
+            return True
+        waited = time.monotonic() - began
+        if route and not nudged and waited > NUDGE_AFTER:
+            nudged = True
+            _touch(cluster, route, datetime.now(UTC).isoformat(timespec="seconds"))
+        return False if _is_final(route, waited) else None
 
     if not wait_for(admitted, timeout=timeout, say=log.say, subject=f"Route {name} to be admitted"):
-        by = f" by {_names(routers)}" if routers else ""
-        said = _said(cluster.get("routes", name))
-        raise MaintenanceError(f"Route {name} is not admitted{by} within {timeout:.0f} s ({said}).")
+        route = cluster.get("routes", name)
+        raise MaintenanceError(
+            f"Route {name} is not admitted{f' by {_names(routers)}' if routers else ''} "
+            f"after {time.monotonic() - began:.0f} s ({_said(route)}).",
+            HOST_LOST if _waits_for_host(route) else "",
+        )
+
+
+def _is_final(route: Mapping[str, Any] | None, waited: float) -> bool:
+    """Tell whether a refusal will not go away by waiting: nobody serves the host meanwhile, or somebody else does."""
+    patience = HOST_TAKEN_FINAL if _waits_for_host(route) else REFUSAL_FINAL
+    return bool(refusals(route)) and waited > patience
+
+
+def _waits_for_host(route: Mapping[str, Any] | None) -> bool:
+    return any(reason.startswith(HOST_TAKEN) for reason in refusals(route).values())
+
+
+def _touch(cluster: OpenShift, route: Object, when: str | None) -> None:
+    cluster.patch("routes", route, {"metadata": {"annotations": {TOUCHED_ANNOTATION: when}}})
 
 
 def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:

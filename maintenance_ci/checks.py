@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, ROUTE_ANNOTATION
+from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, PIPELINE_URL_ANNOTATION, ROUTE_ANNOTATION
+from maintenance_ci.situation import pipeline_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Object = dict[str, Any]
+
+# The label by which an EndpointSlice names its Service.
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+class Refusals:
+    """All that stands in the way of a change, gathered, so that a person learns it at once.
+
+    Attributes:
+        errors: what was refused so far.
+    """
+
+    def __init__(self) -> None:
+        self.errors: list[MaintenanceError] = []
+
+    @contextlib.contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keep the refusal that ends the body. A server that is away, or a wrong variable, ends the job at once."""
+        try:
+            yield
+        except (TryAgainError, VariableError):
+            raise
+        except RefusedError as error:
+            self.errors += error.errors
+        except MaintenanceError as error:
+            self.errors.append(error)
+
+    def raise_any(self) -> None:
+        """Raise what was gathered: one refusal as it is, several as one.
+
+        Raises:
+            MaintenanceError: the only refusal.
+            RefusedError: there are several.
+        """
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        if self.errors:
+            raise RefusedError(self.errors)
 
 
 def require_host(original: Mapping[str, Any]) -> None:
@@ -20,18 +60,143 @@ def require_host(original: Mapping[str, Any]) -> None:
         raise MaintenanceError(f"Route {name} has no host of its own.", "Write spec.host into it first.")
 
 
+def require_standing(original: Mapping[str, Any]) -> None:
+    """Refuse a Route that is being deleted: whoever deletes it would end up without it, and we with a dead copy."""
+    metadata = original["metadata"]
+    if metadata.get("deletionTimestamp"):
+        raise MaintenanceError(
+            f"Route {metadata['name']} is being deleted, since {metadata['deletionTimestamp']}.",
+            "Wait until it is gone, or find out what holds it up: its metadata.finalizers.",
+        )
+
+
+def require_deletable(original: Mapping[str, Any]) -> None:
+    """Refuse to swap a Route with finalizers: deleted, it would stay, and keep its host from the maintenance Route."""
+    metadata = original["metadata"]
+    if metadata.get("finalizers"):
+        raise MaintenanceError(
+            f"Route {metadata['name']} has finalizers ({', '.join(metadata['finalizers'])}): deleted, it would stay "
+            "and keep its host until somebody takes them away.",
+            "Use ROUTE_STRATEGY=repoint, which deletes nothing.",
+        )
+
+
 def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]]) -> None:
     """Refuse to send users to a page that does not serve."""
-    endpoints = [endpoint for found in endpoint_slices for endpoint in found.get("endpoints") or []]
-    if not any((endpoint.get("conditions") or {}).get("ready") for endpoint in endpoints):
+    if PAGE not in ready_services(endpoint_slices):
         raise MaintenanceError(
             f"The maintenance page is not ready: Service {PAGE} has no ready endpoint.",
             "Run the job build-and-deploy first.",
         )
 
 
-def require_ours(found: Mapping[str, Any] | None, route_name: str) -> None:
-    """Refuse to overwrite or delete a Route of the maintenance Route's name that somebody else made."""
+def require_ready_endpoints(
+    route: Mapping[str, Any],
+    endpoint_slices: Iterable[Mapping[str, Any]],
+    *,
+    force: bool,
+) -> list[str]:
+    """Refuse to bring back a Route none of whose Services has a ready endpoint; return what to say otherwise."""
+    serving = [name for name, weight in _weighted_services(route) if weight > 0]
+    ready = ready_services(endpoint_slices)
+    name, unready = route["metadata"]["name"], [service for service in serving if service not in ready]
+    if serving and len(unready) < len(serving):
+        return [f"Service {service} of Route {name} has no ready endpoint; the others serve" for service in unready]
+    why = f"Service {', '.join(unready)} has no ready endpoint" if serving else "all its Services have the weight 0"
+    if not force:
+        raise MaintenanceError(
+            f"Users of Route {name} would be answered 503: {why}.",
+            "Start the application first; FORCE=true brings the Route back all the same.",
+        )
+    return [f"forced, although users of Route {name} will be answered 503: {why}"]
+
+
+def ready_services(endpoint_slices: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the names of the Services that have a ready endpoint."""
+    return {
+        str((found["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
+        for found in endpoint_slices
+        for endpoint in found.get("endpoints") or []
+        # The API's rule (EndpointConditions): a condition that is not there counts as true.
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+    }
+
+
+def _weighted_services(route: Mapping[str, Any]) -> list[tuple[str, int]]:
+    spec = route["spec"]
+    backends = [spec.get("to") or {}, *(spec.get("alternateBackends") or [])]
+    # A weight that is left out is 100 (recorded: the server fills it in).
+    return [
+        (backend["name"], 100 if backend.get("weight") is None else backend["weight"])
+        for backend in backends
+        if "name" in backend
+    ]
+
+
+def require_host_unclaimed(route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None) -> list[str]:
+    """Refuse to swap a Route whose host another namespace claims as well; return what to say otherwise.
+
+    The moment the original is deleted, its host goes to the oldest Route that claims it (recorded), and with it to that
+    one's namespace: whatever its path and however young, as long as it is older than the maintenance Route.
+
+    Args:
+        route: the original.
+        claims: all Routes on its host; None where the token may not look for them.
+    """
+    return _require_unclaimed(
+        route, claims, "Use ROUTE_STRATEGY=repoint, which never lets go of the host, or have it removed.", force=False
+    )
+
+
+def require_host_returns(
+    maintenance: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, *, force: bool
+) -> list[str]:
+    """Refuse to end a swap while another namespace claims the host; return what to say otherwise.
+
+    As long as the maintenance Route is there the host is ours; when it goes, the oldest Route gets it, and the
+    original, which was just created again, is the youngest.
+    """
+    return _require_unclaimed(
+        maintenance, claims, "Have it removed first; FORCE=true goes on all the same.", force=force
+    )
+
+
+def _require_unclaimed(
+    route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, advice: str, *, force: bool
+) -> list[str]:
+    host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
+    if claims is None:
+        return [f"whether another namespace claims {host} too is unknown: the token may not list Routes there"]
+    foreign = [
+        f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
+        for claim in claims
+        # DNS compares hosts without regard to case.
+        if claim["metadata"]["namespace"] != namespace and claim["spec"].get("host", "").lower() == host.lower()
+    ]
+    if not foreign:
+        return []
+    claimed = f"{host} is also claimed by Route {', '.join(sorted(foreign))}"
+    if not force:
+        raise MaintenanceError(f"{claimed}, of another namespace, which would take it for good.", advice)
+    return [f"forced, although {claimed}, of another namespace, which may take it for good"]
+
+
+def require_original(route: Mapping[str, Any] | None) -> None:
+    """Refuse a ROUTE_NAME that is itself the maintenance Route of another Route: it would be mirrored for ever."""
+    metadata = (route or {}).get("metadata") or {}
+    stands_for = (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
+    ours = (metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") == MANAGED_BY
+    if ours and stands_for and stands_for != metadata["name"]:
+        raise MaintenanceError(
+            f"Route {metadata['name']} is the maintenance Route of {stands_for}.", f"Give ROUTE_NAME={stands_for}."
+        )
+
+
+def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str | None = None) -> None:
+    """Refuse to overwrite or delete a Route of the maintenance Route's name that somebody else made.
+
+    With ``subpath`` also one of ours for another path, whose name has the same digits by chance.
+    """
     if found is None:
         return
     metadata = found["metadata"]
@@ -41,6 +206,23 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str) -> None:
         raise MaintenanceError(
             f"Route {metadata['name']} is there, but is no maintenance Route of {route_name}.",
             "Whoever made it must rename or remove it.",
+        )
+    if subpath is not None and _place(found)[1] != subpath:
+        raise MaintenanceError(
+            f"Route {metadata['name']} is there, but is the maintenance Route of another path, {_place(found)[1]}.",
+            "End the maintenance of that path first: their names collide.",
+        )
+
+
+def require_newest(noted: Mapping[str, Any] | None, pipeline: str, *, force: bool) -> None:
+    """Refuse to end, from an older pipeline, a maintenance that a newer one noted on its Route."""
+    metadata = (noted or {}).get("metadata") or {}
+    newer = pipeline_of(noted)
+    if pipeline and newer and newer > int(pipeline) and not force:
+        where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
+        raise MaintenanceError(
+            f"{metadata['name']} belongs to the newer pipeline {newer}: this one, {pipeline}, is not to end it.",
+            f"Run the job delete there{f' ({where})' if where else ''}; FORCE=true ends it from here.",
         )
 
 

@@ -109,7 +109,8 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
             kubeconfig=kubeconfig,
             environment=child_environment(),
         )
-        build_and_deploy(settings, cluster, tools, log)
+        with _alone(settings, "build-and-deploy", cluster, log):
+            build_and_deploy(settings, cluster, tools, log)
 
 
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
@@ -120,7 +121,9 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     settings = read_settings(RouteSettings)
     template = find("route-templates/maintenance-route.yaml.j2").read_text()
     with _connect(settings) as (cluster, _kubeconfig, private):
-        deploy_route(settings, cluster, _templates(settings, private), template, log)
+        templates = _templates(settings, private)
+        with _alone(settings, "deploy-route", cluster, log):
+            deploy_route(settings, cluster, templates, template, log)
 
 
 def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
@@ -129,7 +132,9 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
 
     settings = read_settings(RouteSettings)
     with _connect(settings) as (cluster, kubeconfig, private):
-        delete(settings, cluster, _templates(settings, private), _helm(settings, kubeconfig, private, log), log)
+        templates, helm = _templates(settings, private), _helm(settings, kubeconfig, private, log)
+        with _alone(settings, "delete", cluster, log):
+            delete(settings, cluster, templates, helm, log)
 
 
 def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
@@ -178,9 +183,21 @@ def _connect(settings: JobSettings) -> Iterator[tuple[OpenShift, str, Path]]:
             )
         else:
             kubeconfig = str(settings.kubeconfig)
-        cluster = OpenShift(kubeconfig, settings.project)
+        cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
         with contextlib.closing(cluster):
             yield cluster, kubeconfig, private
+
+
+@contextlib.contextmanager
+def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
+    """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
+    from maintenance_ci.lease import Holder, held
+
+    # GitLab's name of the job tells apart what parallel:matrix runs at once.
+    holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
+    with held(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
+        cluster.guard = lease.require
+        yield
 
 
 def _templates(settings: RouteSettings, private: Path) -> TemplateProject | None:

@@ -5,6 +5,7 @@
     ├── CommandError                 1   helm or oc failed
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
+    ├── RefusedError                 1   several things stand in the way; each is an error of its own
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
@@ -57,6 +58,14 @@ class ConflictError(MaintenanceError):
 
 class ForbiddenError(MaintenanceError):
     """The cluster or GitLab refuses what we ask with this token."""
+
+
+class RefusedError(MaintenanceError):
+    """Several things stand in the way of a change: all of them at once, each with its own advice."""
+
+    def __init__(self, errors: list[MaintenanceError]) -> None:
+        super().__init__(" ".join(error.what for error in errors))
+        self.errors = errors
 
 
 class TryAgainError(MaintenanceError):

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from maintenance_ci.certificates import DESTINATION_CA
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.mirrored_metadata import (
+    MANAGED_BY_LABEL,
+    NOTES,
+    is_certificate_annotation,
+    label_value,
+    mirrored_annotations,
+    mirrored_labels,
+)
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
@@ -24,23 +33,15 @@ PAGE = "maintenance-page"
 
 MANAGED_BY = "maintenance-ci"
 ROUTE_ANNOTATION = "maintenance-ci/route"
+# oc get routes -l maintenance-ci/route=shop: all maintenance Routes of one Route.
+ROUTE_LABEL = ROUTE_ANNOTATION
 STRATEGY_ANNOTATION = "maintenance-ci/strategy"
 PIPELINE_ANNOTATION = "maintenance-ci/pipeline"
 PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
 
-# Annotations that belong to the host, not to the application behind it.
-KEPT_ANNOTATIONS = frozenset(
-    {
-        "kubernetes.io/tls-acme",
-        "haproxy.router.openshift.io/hsts_header",
-        "haproxy.router.openshift.io/ip_allowlist",
-        "haproxy.router.openshift.io/ip_whitelist",
-    }
-)
-# Labels by which Helm and Argo CD know their objects: on ours they would be a lie, and get it pruned.
-TRACKING_LABELS = frozenset(
-    {"app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "argocd.argoproj.io/instance", "helm.sh/chart"}
-)
+# The router keeps a file NAMESPACE:NAME.pem for a Route with a certificate, and none for any Route of the cluster from
+# there on when it cannot (openshift/router, writeConfig): a file's name has 255 characters at the most.
+MAX_FILE_NAME = 255
 
 
 def maintenance_name(route_name: str, subpath: str | None) -> str:
@@ -50,49 +51,111 @@ def maintenance_name(route_name: str, subpath: str | None) -> str:
     return f"{route_name}-{PAGE}-{hashlib.sha256(subpath.encode()).hexdigest()[:8]}"
 
 
-def maintenance_tls(tls: Mapping[str, Any] | None) -> Object | None:
-    """Return the TLS of the maintenance Route: the original's, ending at the router (the page speaks plain HTTP).
-
-    Raises:
-        MaintenanceError: passthrough: the router has no certificate for that host.
-    """
-    if not tls:
-        return None
-    termination = str(tls.get("termination", "")).lower()
-    if termination == "passthrough":
-        raise MaintenanceError(
-            "The Route is passthrough: its certificate is in the application, so no page can be served on its host.",
-            "Give the Route an edge or reencrypt termination with its certificate first.",
-        )
-    kept = {key: value for key, value in tls.items() if key != "destinationCACertificate"}
-    return {**kept, "termination": "edge"}
-
-
-def maintenance_values(
-    original: Mapping[str, Any], *, subpath: str | None, pipeline: str = "", pipeline_url: str = ""
-) -> Object:
-    """Return what the template of the maintenance Route is rendered with."""
-    metadata, spec = original["metadata"], original["spec"]
-    ours = {
-        ROUTE_ANNOTATION: metadata["name"],
-        STRATEGY_ANNOTATION: "swap",
+def notes(route_name: str, strategy: str, pipeline: str = "", pipeline_url: str = "") -> dict[str, str]:
+    """Return the annotations that say, on an object of ours, which maintenance it belongs to."""
+    said = {
+        ROUTE_ANNOTATION: route_name,
+        STRATEGY_ANNOTATION: strategy,
         PIPELINE_ANNOTATION: pipeline,
         PIPELINE_URL_ANNOTATION: pipeline_url,
     }
-    kept = {key: value for key, value in (metadata.get("annotations") or {}).items() if key in KEPT_ANNOTATIONS}
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key not in TRACKING_LABELS}
-    return {
-        "name": maintenance_name(metadata["name"], subpath),
+    return {name: value for name, value in said.items() if value}
+
+
+def maintenance_tls(tls: Mapping[str, Any] | None, *, certificate: Mapping[str, str] | None = None) -> Object | None:
+    """Return the TLS of the maintenance Route: the original's, ending at the router (the page speaks plain HTTP).
+
+    Args:
+        tls: the original's; None for plain HTTP.
+        certificate: the fields ``certificate`` and ``key`` for a passthrough original, which has none of its own.
+
+    Raises:
+        MaintenanceError: passthrough without ``certificate``: the router has none for that host.
+    """
+    if not tls:
+        return None
+    kept = {key: value for key, value in tls.items() if key != DESTINATION_CA and value}
+    if is_passthrough(tls):
+        if not certificate:
+            raise MaintenanceError(
+                "The Route is passthrough: its certificate is in the application, so its host can show no page.",
+                "Put a certificate for the host into a Secret (oc create secret tls …), and name it with "
+                "PASSTHROUGH_CERTIFICATE_SECRET.",
+            )
+        kept |= certificate
+    return {**kept, "termination": "edge"}
+
+
+def is_passthrough(tls: Mapping[str, Any] | None) -> bool:
+    """Tell whether the router hands the connections on unread."""
+    return str((tls or {}).get("termination", "")).lower() == "passthrough"
+
+
+def maintenance_values(
+    original: Mapping[str, Any],
+    *,
+    route_name: str,
+    subpath: str | None,
+    strategy: str,
+    pipeline: str = "",
+    pipeline_url: str = "",
+    certificate: Mapping[str, str] | None = None,
+) -> Object:
+    """Return what the template of the maintenance Route is rendered with.
+
+    The Route's ``httpHeaders`` are left out, all of them: those of requests are for the application, and may be secret;
+    those of answers would replace the page's own, so that the application's Content-Security-Policy took away its look,
+    and a Cache-Control kept it in browsers. Strict-Transport-Security, the only one that browsers hold a host to, is an
+    annotation (the API refuses it as a header).
+
+    Args:
+        original: the Route to mirror; where it is away, its snapshot or the maintenance Route that stands for it.
+        route_name: the original's name, whatever the name of the Route that is mirrored.
+        subpath: the part of the site that is meant; None for all that the Route serves.
+        strategy: noted on the Route, as are ``pipeline`` and ``pipeline_url``.
+        certificate: as in `maintenance_tls`.
+
+    Raises:
+        MaintenanceError: no such Route can be served.
+    """
+    metadata, spec = original["metadata"], original["spec"]
+    if subpath and is_passthrough(spec.get("tls")):
+        raise MaintenanceError(
+            "The Route is passthrough: the router does not see the paths, and cannot serve one of them otherwise.",
+            "Leave SUBPATH empty, for the whole host.",
+        )
+    values = {
+        "name": maintenance_name(route_name, subpath),
         "namespace": metadata["namespace"],
         "host": spec["host"],
-        "path": subpath or spec.get("path", ""),
-        "tls": maintenance_tls(spec.get("tls")),
-        "annotations": kept | {key: value for key, value in ours.items() if value},
-        "labels": labels | {"app.kubernetes.io/managed-by": MANAGED_BY},
+        "path": subpath or spec.get("path") or "",
+        "tls": maintenance_tls(spec.get("tls"), certificate=certificate),
+        "annotations": mirrored_annotations(metadata.get("annotations"))
+        | notes(route_name, strategy, pipeline, pipeline_url),
+        "labels": mirrored_labels(metadata.get("labels")) | our_labels(route_name),
         "service": PAGE,
         "port": "http",
-        "wildcard_policy": spec.get("wildcardPolicy", "None"),
+        "wildcard_policy": spec.get("wildcardPolicy") or "None",
     }
+    _require_short_file_name(values)
+    return values
+
+
+def our_labels(route_name: str) -> dict[str, str]:
+    """Return the labels of all maintenance Routes of a Route; a long name is shortened (`label_value`)."""
+    return {MANAGED_BY_LABEL: MANAGED_BY, ROUTE_LABEL: label_value(route_name)}
+
+
+def _require_short_file_name(values: Mapping[str, Any]) -> None:
+    """Refuse a name for whose certificate no router could write a file: it would stop following all Routes."""
+    tls, file_name = values["tls"] or {}, f"{values['namespace']}:{values['name']}.pem"
+    acme = any(is_certificate_annotation(name) for name in values["annotations"])
+    if len(file_name) > MAX_FILE_NAME and tls and (acme or tls.get("certificate") or tls.get("externalCertificate")):
+        raise MaintenanceError(
+            f"Route {values['name']} would have a certificate, and a name too long for the router's file of it "
+            f"({len(file_name)} characters, {MAX_FILE_NAME} at the most).",
+            "Give the Route a shorter name first.",
+        )
 
 
 def render_maintenance_route(template: str, values: Mapping[str, Any]) -> Object:
@@ -106,31 +169,39 @@ def render_maintenance_route(template: str, values: Mapping[str, Any]) -> Object
         route = yaml.safe_load(render(template, values, name="maintenance-route.yaml.j2"))
     except yaml.YAMLError as error:
         raise MaintenanceError("The template of the maintenance Route does not render to YAML.", advice) from error
-    wanted = {
-        "kind": "Route",
-        "metadata.name": values["name"],
-        "spec.host": values["host"],
-        "spec.path": values["path"],
-        "spec.to.name": values["service"],
-        "metadata.labels.app.kubernetes.io/managed-by": MANAGED_BY,
-    }
-    metadata, spec = (_mapping(_mapping(route).get(key)) for key in ("metadata", "spec"))
-    rendered = {
-        "kind": _mapping(route).get("kind"),
-        "metadata.name": metadata.get("name"),
-        "spec.host": spec.get("host"),
-        "spec.path": spec.get("path") or "",
-        "spec.to.name": _mapping(spec.get("to")).get("name"),
-        "metadata.labels.app.kubernetes.io/managed-by": _mapping(metadata.get("labels")).get(
-            "app.kubernetes.io/managed-by"
-        ),
-    }
-    wrong = [field for field, value in wanted.items() if rendered[field] != value]
+    if not isinstance(route, dict):
+        raise MaintenanceError("The template of the maintenance Route renders to no object.", advice)
+    wrong = [".".join(place) for place, value in _fixed(values).items() if _at(route, place) != (value or None)]
     if wrong:
         raise MaintenanceError(
             f"The template of the maintenance Route changes what it must keep: {', '.join(wrong)}.", advice
         )
-    return dict(route)
+    return route
+
+
+def _fixed(values: Mapping[str, Any]) -> dict[tuple[str, ...], object]:
+    """Return what a template may not change, by its place: by these the Route is served, and found again."""
+    notes_of = {name: value for name, value in values["annotations"].items() if name.startswith(NOTES)}
+    fixed: dict[tuple[str, ...], object] = {
+        ("kind",): "Route",
+        ("metadata", "name"): values["name"],
+        ("metadata", "namespace"): values["namespace"],
+        ("spec", "host"): values["host"],
+        ("spec", "path"): values["path"],
+        ("spec", "wildcardPolicy"): values["wildcard_policy"],
+        ("spec", "to", "name"): values["service"],
+        ("spec", "alternateBackends"): None,
+        ("spec", "tls", "termination"): (values["tls"] or {}).get("termination"),
+        ("spec", "tls", DESTINATION_CA): None,
+    }
+    fixed |= {("metadata", "labels", name): values["labels"][name] for name in (MANAGED_BY_LABEL, ROUTE_LABEL)}
+    return fixed | {("metadata", "annotations", name): value for name, value in notes_of.items()}
+
+
+def _at(value: object, place: Iterable[str]) -> object:
+    for name in place:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value or None
 
 
 def backend_services(route: Mapping[str, Any]) -> set[str]:
@@ -145,7 +216,3 @@ def backend_services(route: Mapping[str, Any]) -> set[str]:
 def routes_to(service: str, routes: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the names of the Routes that send requests to a Service."""
     return [route["metadata"]["name"] for route in routes if service in backend_services(route)]
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

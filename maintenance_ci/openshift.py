@@ -10,7 +10,8 @@ import contextlib
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import urllib3
@@ -21,9 +22,10 @@ from kubernetes.config.config_exception import ConfigException
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Object = dict[str, Any]
+Answer = TypeVar("Answer")
 
 FIELD_MANAGER = "maintenance-ci"
 # Seconds to connect, and to wait for the next bytes of an answer.
@@ -32,10 +34,16 @@ TIMEOUT = (5.0, 30.0)
 ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_LINE = 64 * 1024
+# A Lease that is not renewed in time is lost: one answer that does not come must not take that long.
+LEASE_TIMEOUT = (2.0, 5.0)
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).
 BUILD_START_TIMEOUT = (5.0, 330.0)
-# How often a deletion is tried again when a controller wrote the object's status meanwhile.
+# How often a change is tried again when a controller wrote the object's status meanwhile.
 CONFLICT_RETRIES = 5
+# Seconds after which a change whose answer did not come is sent again.
+PAUSES = (0.5, 2.0)
+# What may be sent whatever the guard says: the Lease itself, and what changes nothing.
+UNGUARDED = frozenset({"leases", "processedtemplates"})
 
 GROUPS = {
     "routes": "route.openshift.io/v1",
@@ -46,6 +54,9 @@ GROUPS = {
     "imagestreamtags": "image.openshift.io/v1",
     "deployments": "apps/v1",
     "endpointslices": "discovery.k8s.io/v1",
+    "leases": "coordination.k8s.io/v1",
+    "selfsubjectaccessreviews": "authorization.k8s.io/v1",
+    "selfsubjectrulesreviews": "authorization.k8s.io/v1",
     "secrets": "v1",
     "services": "v1",
     "pods": "v1",
@@ -58,6 +69,10 @@ class OpenShift:
     Args:
         kubeconfig: path of the kubeconfig (several, separated as in KUBECONFIG, are merged).
         namespace: all objects are looked up and changed there.
+        timeout: seconds to wait for the next bytes of an answer.
+
+    Attributes:
+        guard: called before each change; it raises what forbids the change (the Lease is lost).
 
     Raises of every method:
         TryAgainError: the server cannot be reached, or answers that it is too busy or broken (429, 5xx).
@@ -65,8 +80,10 @@ class OpenShift:
         MaintenanceError: any other refusal, with the server's own words.
     """
 
-    def __init__(self, kubeconfig: str, namespace: str) -> None:
+    def __init__(self, kubeconfig: str, namespace: str, *, timeout: float = TIMEOUT[1]) -> None:
         self.namespace = namespace
+        self.guard: Callable[[], None] = lambda: None
+        self._timeout = (min(TIMEOUT[0], timeout), timeout)
         # What urllib3 would print about each retry says less than the error in the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         configuration = Configuration()
@@ -97,8 +114,24 @@ class OpenShift:
         found = self._object("GET", self._path(plural), query=query)
         return list(found.get("items") or []) if found else []
 
+    def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
+        """Return the objects of all namespaces that the field selector names."""
+        path = self._path(plural, everywhere=True)
+        found = self._object("GET", path, query=[("fieldSelector", field_selector)])
+        return list(found.get("items") or []) if found else []
+
+    def review(self, plural: str, spec: Object) -> Object:
+        """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
+        answer = self._object("POST", self._path(plural, everywhere=True), body={"spec": spec}) or {}
+        return dict(answer.get("status") or {})
+
     def create(self, plural: str, manifest: Object) -> Object:
-        """Create an object, and return it as the server completed it."""
+        """Create an object, and return it as the server completed it.
+
+        Raises:
+            ConflictError: there is one of that name.
+        """
+        self._allow(plural)
         return self._object("POST", self._path(plural), body=manifest) or {}
 
     def apply(self, plural: str, manifest: Object, *, dry_run: bool = False) -> Object:
@@ -107,17 +140,39 @@ class OpenShift:
         With ``dry_run`` the server says what would become of it, or refuses, and changes nothing.
         """
         rehearsed = [("dryRun", "All")] if dry_run else []
-        return self._object(
-            "PATCH",
-            self._path(plural, str(manifest["metadata"]["name"])),
-            query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *rehearsed],
-            body=manifest,
-            content_type="application/apply-patch+yaml",
+        if not dry_run:
+            self._allow(plural)
+        return _insist(
+            lambda: self._object(
+                "PATCH",
+                self._path(plural, str(manifest["metadata"]["name"])),
+                query=[("fieldManager", FIELD_MANAGER), ("force", "true"), *rehearsed],
+                body=manifest,
+                content_type="application/apply-patch+yaml",
+            )
         ) or {}  # fmt: skip
 
     def replace(self, plural: str, manifest: Object) -> Object:
         """Replace an object (create it, for kinds that are a view such as ImageStreamTags)."""
+        self._allow(plural)
         return self._object("PUT", self._path(plural, str(manifest["metadata"]["name"])), body=manifest) or {}
+
+    def patch(self, plural: str, found: Object, patch: Object) -> None:
+        """Change, by a JSON merge patch, the very object that was read.
+
+        Raises:
+            ConflictError: what somebody wants of it changed since it was read, or it is gone.
+        """
+
+        def change(current: Object) -> None:
+            if _holds(current, patch):  # an answer that was lost: it is done
+                return
+            version = {"resourceVersion": current["metadata"]["resourceVersion"]}
+            body = {**patch, "metadata": {**patch.get("metadata", {}), **version}}
+            path = self._path(plural, str(current["metadata"]["name"]))
+            self._object("PATCH", path, body=body, content_type="application/merge-patch+json")
+
+        self._change_as_read(plural, found, change, done=lambda current: current is not None and _holds(current, patch))
 
     def delete(self, plural: str, found: Object) -> None:
         """Delete the very object that was read: not one of the same name made since. One already gone is no error.
@@ -125,21 +180,37 @@ class OpenShift:
         Raises:
             ConflictError: what somebody wants of it changed since it was read, or another took its name.
         """
+        self._change_as_read(plural, found, partial(self._delete, plural), done=lambda current: current is None)
+
+    def _change_as_read(
+        self,
+        plural: str,
+        found: Object,
+        change: Callable[[Object], None],
+        *,
+        done: Callable[[Object | None], bool],
+    ) -> None:
+        """Make a change that holds for the object as it was read; a controller may write its status meanwhile."""
         for _ in range(CONFLICT_RETRIES):
+            self._allow(plural)
             try:
-                self._delete(plural, found["metadata"])
+                return _insist(partial(change, found))
             except ConflictError:
-                current = self.get(plural, str(found["metadata"]["name"]))
-                if current is None:
-                    return
-                if _intent(current) != _intent(found):
+                now = self.get(plural, str(found["metadata"]["name"]))
+                if done(now):
+                    return None
+                if now is None or _intent(now) != _intent(found):
                     raise
-                found = current  # only a controller wrote its status
-            else:
-                return
+                found = now
         raise ConflictError(f"{found['metadata']['name']} keeps changing.", "Run the job again.")
 
-    def _delete(self, plural: str, metadata: Object) -> None:
+    def _allow(self, plural: str) -> None:
+        """Let nothing be changed that the guard forbids; a Lease is what the guard itself is about."""
+        if plural not in UNGUARDED:
+            self.guard()
+
+    def _delete(self, plural: str, found: Object) -> None:
+        metadata = found["metadata"]
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -200,10 +271,11 @@ class OpenShift:
                 raise MaintenanceError(f"The cluster's answer is over {MAX_ANSWER} bytes.", "Check OKD_URL.")
         return content
 
-    def _path(self, plural: str, name: str = "", subresource: str = "") -> str:
+    def _path(self, plural: str, name: str = "", subresource: str = "", *, everywhere: bool = False) -> str:
         group = GROUPS[plural]
         root = "/api/v1" if group == "v1" else f"/apis/{group}"
-        parts = [root, "namespaces", self.namespace, plural, quote(name, safe=""), subresource]
+        where = [] if everywhere else ["namespaces", self.namespace]
+        parts = [root, *where, plural, quote(name, safe=""), subresource]
         return "/".join(part for part in parts if part)
 
     def _object(self, method: str, path: str, *, missing_is_none: bool = False, **request: Any) -> Object | None:
@@ -233,7 +305,7 @@ class OpenShift:
         query: list[tuple[str, str]] | None = None,
         body: Object | bytes | None = None,
         content_type: str = "application/json",
-        timeout: tuple[float, float] = TIMEOUT,
+        timeout: tuple[float, float] | None = None,
     ) -> Any:
         headers = {"Accept": "application/json"}
         if body is not None:
@@ -242,7 +314,10 @@ class OpenShift:
             method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         with _reachable(self._host()):
-            return self._client.call_api(*serialized, _request_timeout=timeout)
+            return self._client.call_api(*serialized, _request_timeout=timeout or self._patience(path))
+
+    def _patience(self, path: str) -> tuple[float, float]:
+        return LEASE_TIMEOUT if "/leases" in path and self._timeout > LEASE_TIMEOUT else self._timeout
 
     def _host(self) -> str:
         return str(self._client.configuration.host)
@@ -277,6 +352,24 @@ def _network_cause(error: Exception) -> str | None:
     if getattr(error, "status", None) == 0:
         return "TLS"
     return None
+
+
+def _insist(change: Callable[[], Answer]) -> Answer:
+    """Send what may be sent twice again, while the server is away: users may be between two sides."""
+    for pause in PAUSES:
+        try:
+            return change()
+        except TryAgainError:
+            time.sleep(pause)
+    return change()
+
+
+def _holds(found: object, patch: object) -> bool:
+    """Tell whether an object is already as a merge patch would leave it."""
+    if isinstance(patch, dict):
+        whole = found if isinstance(found, dict) else {}
+        return all(_holds(whole.get(key), value) for key, value in patch.items())
+    return found == patch
 
 
 def _intent(found: Object) -> tuple[object, ...]:

@@ -6,10 +6,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from maintenance_ci.errors import EXIT_FAILED, EXIT_PERSON, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.errors import EXIT_FAILED, EXIT_PERSON, MaintenanceError, RefusedError, TryAgainError, VariableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NOTHING_CHANGED = "Nothing was changed."
 
@@ -20,17 +20,23 @@ class JobLog:
     Attributes:
         state: one sentence that says what is changed and what users see now; a failure's message contains it.
         switched: whether users may have been switched already, so that a failure needs a person.
+        by_hand: the commands by which that person puts things right, should the job fail now.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.state = NOTHING_CHANGED
         self.switched = False
+        self.by_hand: list[str] = []
 
     def say(self, text: str) -> None:
         """Write ``text``, each line indented under its phase."""
         for line in text.splitlines():
             self._write(f"   {line}")
+
+    def warn(self, text: str) -> None:
+        """Write what must not be overlooked."""
+        self._write(f"   WARNING: {text}")
 
     @contextlib.contextmanager
     def phase(self, title: str) -> Iterator[None]:
@@ -40,10 +46,14 @@ class JobLog:
         yield
         self._write(f"   done in {time.monotonic() - began:.1f} s")
 
-    def now(self, state: str, *, switched: bool) -> None:
-        """Note what was just changed; ``state`` becomes the "what is untouched" of a later failure."""
+    def now(self, state: str, *, switched: bool, by_hand: Sequence[str] | None = None) -> None:
+        """Note what was just changed; ``state`` becomes the "what is untouched" of a later failure.
+
+        Where ``by_hand`` is not given the commands stay as they are.
+        """
         self.state = state
         self.switched = switched
+        self.by_hand = self.by_hand if by_hand is None else list(by_hand)
 
     @contextlib.contextmanager
     def changing(self, state: str, *, switched: bool) -> Iterator[None]:
@@ -72,6 +82,9 @@ class JobLog:
         """Close a job that failed, and return its exit code."""
         if isinstance(error, VariableError):
             return self._fail_variables(error)
+        if isinstance(error, RefusedError):
+            return self._fail_refused(error)
+        self._write_by_hand()
         # After a switch the state says what to run; "run the job again" would say the opposite.
         advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
         self._write(" ".join(" ".join(filter(None, ("ERROR:", error.what, self.state, advice))).split()))
@@ -79,8 +92,15 @@ class JobLog:
 
     def crash(self) -> int:
         """Close a job that met a fault of its own, which the traceback shows; return its exit code."""
+        self._write_by_hand()
         self._write(f"ERROR: This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
         return EXIT_PERSON if self.switched else EXIT_FAILED
+
+    def _write_by_hand(self) -> None:
+        if self.by_hand:
+            self._write("To end the maintenance by hand, where the job cannot be run again:")
+            for command in self.by_hand:
+                self._write(f"   {command}")
 
     def _fail_variables(self, error: VariableError) -> int:
         if len(error.faults) == 1:
@@ -90,6 +110,12 @@ class JobLog:
             for fault in error.faults:
                 self._write(f"   {fault}")
         return error.exit_code
+
+    def _fail_refused(self, error: RefusedError) -> int:
+        self._write(f"ERROR: {len(error.errors)} things stand in the way. {self.state}")
+        for refusal in error.errors:
+            self._write("   " + " ".join(f"{refusal.what} {refusal.advice}".split()))
+        return EXIT_PERSON if self.switched else error.exit_code
 
     def _write(self, line: str) -> None:
         # A server's or a build's words may hold what steers a terminal, or GitLab's log sections.

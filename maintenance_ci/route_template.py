@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from maintenance_ci.certificates import CERTIFICATE_FIELDS
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.maintenance_route import TRACKING_LABELS
+from maintenance_ci.mirrored_metadata import is_tracking_label
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ class _Template(_Manifest):
     objects: list[dict[str, Any]]
 
 
-CERTIFICATE_FIELDS = ("certificate", "key", "caCertificate", "destinationCACertificate")
 # What PyYAML raises for what only looks like YAML: an impossible date, a number of 5,000 digits, 3,000 brackets.
 YAML_FAULTS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CORRECT_IT = "Correct it in the template project."
@@ -73,6 +73,8 @@ CORRECT_IT = "Correct it in the template project."
 METADATA = ("name", "labels", "annotations")
 # No Route is larger; YAML aliases make a small file into a huge document.
 MAX_VALUES, MAX_DEPTH = 5_000, 40
+# A header for the application may be a password.
+MAY_BE_SECRET = "spec.httpHeaders"  # noqa: S105 - a field's name
 # Annotations that the router acts upon: without them the application is not reached as before.
 ROUTER_ANNOTATIONS = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
 
@@ -183,19 +185,22 @@ def expected_route(objects: Iterable[Object], *, name: str, namespace: str, path
     }
 
 
-def carry_over_certificates(route: Object, live: Mapping[str, Any] | None) -> Object:
-    """Return ``route`` with the certificate fields that it lacks taken from ``live``, where both end TLS at the router.
+def keep_bookkeeping(restored: Object, original: Mapping[str, Any]) -> Object:
+    """Return the restored Route with what the original had besides: what other tools noted on it, and no router reads.
 
-    ACME controllers write certificates into the live Route; a template that is applied without them empties them
-    (recorded on OpenShift 4.21).
+    A template rarely holds these labels and annotations, and `differences` does not ask for them.
     """
-    tls, live_tls = route["spec"].get("tls"), ((live or {}).get("spec") or {}).get("tls")
-    if not tls or not live_tls or "externalCertificate" in tls or tls.get("certificate"):
-        return route
-    carried = {field: live_tls[field] for field in CERTIFICATE_FIELDS if live_tls.get(field) and not tls.get(field)}
-    if str(tls.get("termination", "")).lower() != "reencrypt":
-        carried.pop("destinationCACertificate", None)
-    return route | {"spec": route["spec"] | {"tls": carried | tls}}
+    had, has = original["metadata"], restored["metadata"]
+    kept = {
+        "labels": {key: value for key, value in (had.get("labels") or {}).items() if is_tracking_label(key)},
+        "annotations": {
+            key: value
+            for key, value in (had.get("annotations") or {}).items()
+            if not key.startswith(ROUTER_ANNOTATIONS)
+        },
+    }
+    merged = {part: {**values, **(has.get(part) or {})} for part, values in kept.items() if values or has.get(part)}
+    return {**restored, "metadata": {**has, **merged}}
 
 
 def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
@@ -219,7 +224,9 @@ def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any]) -> list[s
 def _unlike(template: Mapping[str, object], live: Mapping[str, object], fields: Iterable[str]) -> list[str]:
     """Return a line for each of the flat ``fields`` whose two values are not equal."""
     return [
-        f"{field} is {_shown(template.get(field))} in the template, {_shown(live.get(field))} in the cluster"
+        f"{field} is not the same in the template and in the cluster"
+        if field.startswith(MAY_BE_SECRET)
+        else f"{field} is {_shown(template.get(field))} in the template, {_shown(live.get(field))} in the cluster"
         for field in fields
         if template.get(field) != live.get(field)
     ]
@@ -227,13 +234,13 @@ def _unlike(template: Mapping[str, object], live: Mapping[str, object], fields: 
 
 def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
     """Return a Route as flat ``{field: value}``, with the server's defaults, without certificates and bookkeeping."""
-    spec, metadata = route["spec"], route["metadata"]
-    tls = {key: value for key, value in (spec.get("tls") or {}).items() if key not in CERTIFICATE_FIELDS}
+    spec, metadata = _given(route["spec"]), route["metadata"]
+    tls = {key: value for key, value in _given(spec.get("tls")).items() if key not in CERTIFICATE_FIELDS}
     if tls:
         tls["termination"] = str(tls.get("termination", "")).lower()
         # The API says of it: None, or empty, serves no plain HTTP.
-        tls["insecureEdgeTerminationPolicy"] = tls.get("insecureEdgeTerminationPolicy") or "None"
-    backends = [spec.get("to") or {}, *(spec.get("alternateBackends") or [])]
+        tls.setdefault("insecureEdgeTerminationPolicy", "None")
+    backends = [spec.get("to"), *spec.get("alternateBackends", [])]
     plain = {key: value for key, value in spec.items() if key not in ("tls", "to", "alternateBackends", "subdomain")}
     annotations = metadata.get("annotations") or {}
     return _flat(
@@ -242,17 +249,22 @@ def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
             | plain
             | {
                 "tls": tls,
-                "backends": {str(i): {"kind": "Service", "weight": 100} | b for i, b in enumerate(backends)},
+                "backends": {str(i): {"kind": "Service", "weight": 100} | _given(b) for i, b in enumerate(backends)},
             },
-            "labels": {key: val for key, val in (metadata.get("labels") or {}).items() if key not in TRACKING_LABELS},
+            "labels": {key: val for key, val in (metadata.get("labels") or {}).items() if not is_tracking_label(key)},
             "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_ANNOTATIONS)},
         }
     )
 
 
+def _given(fields: Mapping[str, Any] | None) -> Object:
+    """Return the fields that have a value: to the server an empty one is none."""
+    return {key: value for key, value in (fields or {}).items() if value not in (None, "", {}, [])}
+
+
 def _flat(value: object, prefix: str = "") -> dict[str, object]:
     if not isinstance(value, dict):
-        return {prefix: value or None}
+        return {prefix: None if value in ("", []) else value}
     return {
         field: leaf
         for key, inner in value.items()

@@ -6,6 +6,7 @@ value: a value may be a secret. An empty variable is an absent one, as GitLab us
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Kubernetes' rules for names (RFC 1123), from its API conventions.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DNS_SUBDOMAIN = re.compile(rf"{DNS_LABEL.pattern}(\.{DNS_LABEL.pattern})*")
+# The names of most objects: as above, but with parts of any length, 253 characters in all.
+OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 # What both an image tag (128 characters of [\w.-]) and a label value (63, ending in a letter or digit) allow.
 IMAGE_TAG = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 REGISTRY = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
@@ -31,6 +34,9 @@ REGISTRY = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[
 URL_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
 GITLAB_PROJECT = re.compile(r"[0-9]+|[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)+")
 GIT_REF = re.compile(r"[A-Za-z0-9_][\w./@+-]*")
+ADDRESS_URL = re.compile(
+    r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
+)
 TOKEN = re.compile(r"[\x21-\x7e]+")
 
 # A Route's name may have 253 characters; the maintenance Route's adds up to 26 (maintenance_route.maintenance_name).
@@ -55,7 +61,7 @@ def _dns_label(value: str) -> str:
 
 
 def _route_name(value: str) -> str:
-    if len(value) > MAX_ROUTE_NAME or not DNS_SUBDOMAIN.fullmatch(value):
+    if len(value) > MAX_ROUTE_NAME or not OBJECT_NAME.fullmatch(value):
         raise ValueError(
             f"must be a Route's name: lower-case letters, digits, '-' and '.', {MAX_ROUTE_NAME} characters at the most"
         )
@@ -117,6 +123,34 @@ def _certificates(value: str) -> str:
     return text
 
 
+def _public_address(value: object) -> dict[str, tuple[str, int]]:
+    """Return host and port by scheme: one host stands for the usual ports, a URL for those of its scheme."""
+    words = str(value).split()
+    if len(words) == 1 and "://" not in words[0]:
+        found = [("http", words[0], 80), ("https", words[0], 443)]
+    else:
+        urls = [ADDRESS_URL.fullmatch(word) for word in words]
+        found = [(url["scheme"], url["ip6"] or url["host"], int(url["port"])) for url in urls if url]
+    schemes = {scheme for scheme, _, _ in found}
+    plain = all(_is_host(host) and 1 <= port <= 65535 for _, host, port in found)
+    if not plain or len(schemes) != len(found) or len(found) < len(words):
+        raise ValueError(
+            "must be a host or IP such as 10.0.0.5, or URLs with ports such as http://10.0.0.5:8080 "
+            "https://10.0.0.5:8443, one of each scheme at the most"
+        )
+    return {scheme: (host, port) for scheme, host, port in found}
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        # A name whose last part is a number is an IPv4 address gone wrong (RFC 3696, 2).
+        numeric = text.rpartition(".")[2].isdecimal()
+        return len(text) <= 253 and not numeric and bool(DNS_SUBDOMAIN.fullmatch(text))
+    return "%" not in text
+
+
 def _existing_file(value: str) -> str:
     for part in value.split(os.pathsep):
         try:
@@ -137,6 +171,12 @@ def _gitlab_project(value: str) -> str:
 def _git_ref(value: str) -> str:
     if len(value) > 255 or not GIT_REF.fullmatch(value) or ".." in value:
         raise ValueError("must be a branch, a tag or a commit")
+    return value
+
+
+def _secret_name(value: str) -> str:
+    if len(value) > 253 or not OBJECT_NAME.fullmatch(value):
+        raise ValueError("must be the name of a Secret: lower-case letters, digits, '-' and '.'")
     return value
 
 
@@ -186,7 +226,12 @@ class JobSettings(BaseModel):
     okd_ca: Certificates | None = None
     okd_insecure_skip_tls_verify: Boolean = False
     kubeconfig: Annotated[str, AfterValidator(_existing_file)] | None = None
+    # Seconds to wait for the next bytes of an answer of the cluster.
+    api_timeout: Seconds = 30
+    # Seconds to wait for another job that works in the namespace: longer than most builds take.
+    lease_timeout: Seconds = 600
     ci_pipeline_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] = ""
+    ci_job_name: Text = ""
     ci_pipeline_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,250}$")] = ""
 
     @classmethod
@@ -217,16 +262,25 @@ class RouteSettings(JobSettings):
 
     route_name: Annotated[str, AfterValidator(_route_name)]
     subpath: Annotated[str, AfterValidator(_subpath)] | None = None
-    route_strategy: Literal["swap"] = "swap"
+    route_strategy: Literal["swap", "repoint"] = "swap"
     route_templates_project: Annotated[str, AfterValidator(_gitlab_project)] | None = None
     route_templates_ref: Annotated[str, AfterValidator(_git_ref)] | None = None
     route_template_path: Annotated[str, AfterValidator(_file_pattern)] = "{{ route_name }}.yaml"
     route_templates_token: Token | None = None
     route_template_parameters: Annotated[dict[str, str], BeforeValidator(_parameters)] = Field(default_factory=dict)
     accept_route_differences: Boolean = False
+    # With which the host of a passthrough Route is served during its maintenance.
+    passthrough_certificate_secret: Annotated[str, AfterValidator(_secret_name)] | None = None
+    force: Boolean = False
     # The router's reloadInterval (tuningOptions of the IngressController): 1 to 120 s, 5 s unless set.
     router_reload_interval: Annotated[float, Field(ge=0.1, le=120, allow_inf_nan=False)] = 5.0
     admission_timeout: Seconds = 60
+    # Whether to ask for the public URL, as a user does, before a switch counts as done.
+    probes: Boolean = True
+    public_ca: Certificates | None = None
+    public_address: Annotated[dict[str, tuple[str, int]], BeforeValidator(_public_address)] = Field(
+        default_factory=dict
+    )
     ci_server_url: HttpsUrl | None = None
     ci_job_token: Token | None = None
     ci_server_tls_ca_file: Certificates | None = None

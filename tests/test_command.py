@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,82 @@ def test_a_command_that_does_not_end_is_killed() -> None:
     assert time.monotonic() - began < 10
 
 
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+
+
+@pytest.mark.parametrize("call", [run, lambda argv, timeout: output(argv, timeout)])
+def test_one_that_does_not_listen_either(call: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "GRACE", 0.3)
+    began = time.monotonic()
+    with pytest.raises(CommandError, match="did not end within 1 s"):
+        call(python(DEAF), timeout=1)
+    assert time.monotonic() - began < 10
+
+
+def output(argv: list[str], timeout: float = 10) -> str:
+    return command.output(argv, environment=ENVIRONMENT, timeout=timeout)
+
+
+def test_the_output_alone() -> None:
+    assert output(python("import sys; print('[1]'); print('a warning', file=sys.stderr)")) == "[1]\n"
+
+
+def test_a_failure_without_its_output() -> None:
+    with pytest.raises(CommandError, match=r"failed \(exit code 7\): two\.$"):
+        output(python("import sys; print('one'); print('two', file=sys.stderr); raise SystemExit(7)"))
+
+
+SLEEP = [sys.executable, "-u", "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
+OURS = f"command.run({SLEEP!r}, environment=dict(os.environ), say=lambda line: print(line, flush=True), timeout=50)"
+PLAIN = f"subprocess.run({SLEEP!r})"
+
+
+@pytest.mark.parametrize(("how", "survives"), [(OURS, False), (PLAIN, True)], ids=["ours", "any-other"])
+def test_a_command_dies_with_its_job(how: str, survives: bool) -> None:
+    """Another thread than the one that runs it holds on to what it can meanwhile, as the Lease's does."""
+    busy = "threading.Thread(target=lambda: [json.dumps(list(range(99))) for _ in iter(int, 1)], daemon=True).start()"
+    code = f"import json, os, subprocess, threading; from maintenance_ci import command; {busy}; {how}"
+    with subprocess.Popen(python(code), stdout=subprocess.PIPE, text=True) as job:
+        lines = iter(job.stdout or ())
+        pid = int(next(line for line in lines if not line.startswith("$")))
+        assert lives(pid)
+        job.kill()
+        job.wait()
+        try:
+            deadline = time.monotonic() + (1 if survives else 10)
+            while lives(pid) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert lives(pid) is survives
+        finally:
+            if lives(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def lives(pid: int) -> bool:
+    """A process that has ended, and that nobody asked about yet, has no command line any more."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_command_whose_job_died_before_it_began(tmp_path: Path) -> None:
+    """The kernel sends no signal for a parent that is gone already."""
+    begun = tmp_path / "begun"
+    argv = [sys.executable, "-c", command.BOUND, "1", str(int(signal.SIGKILL)), "/bin/touch", str(begun)]
+    for parent, code in (("1", 1), (str(os.getpid()), 0)):
+        argv[3] = parent
+        assert subprocess.run(argv, stderr=subprocess.DEVNULL).returncode == code
+        assert begun.exists() is (code == 0)
+
+
+def test_a_command_that_is_no_program(tmp_path: Path) -> None:
+    (tmp_path / "helm").write_bytes(b"\x00not a program")
+    (tmp_path / "helm").chmod(0o755)
+    with pytest.raises(CommandError, match="helm cannot be run: Exec format error"):
+        run([str(tmp_path / "helm")])
+
+
 def test_a_command_that_is_not_there() -> None:
     with pytest.raises(CommandError, match="no-such-command cannot be run"):
         run(["no-such-command", "x"])
@@ -57,7 +136,8 @@ def recorder(tmp_path: Path) -> Path:
             "import json, os, pathlib, sys\n"
             "call = {'argv': sys.argv[1:], 'kubeconfig': os.environ.get('KUBECONFIG')}\n"
             f"pathlib.Path({str(tmp_path)!r}, 'call.json').write_text(json.dumps(call))\n"
-            "print('build log')\n"
+            "status = [{'revision': 1, 'status': 'deployed'}]\n"
+            "print(json.dumps(status) if 'history' in sys.argv else 'build log')\n"
             "sys.exit(int(os.environ.get('FAKE_EXIT', 0)))\n"
         )
         script.chmod(0o755)
@@ -108,7 +188,7 @@ def test_helm_s_command_lines(recorder: Path, tmp_path: Path) -> None:
         "upgrade", "--install", "maintenance-page", "chart", "--set-string", "imageTag=20261123", "--namespace", "web",
     ]  # fmt: skip
     helm.uninstall("maintenance-page")
-    assert call_of(recorder)["argv"] == ["uninstall", "maintenance-page", "--ignore-not-found", "--namespace", "web"]
+    assert call_of(recorder)["argv"] == ["uninstall", "maintenance-page", "--namespace", "web"]
 
 
 def test_an_image_without_helm_gets_the_pinned_one(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
 from maintenance_ci.report import JobLog
 
 
@@ -76,3 +76,16 @@ def test_faults_of_variables(log: JobLog, stream: io.StringIO) -> None:
         "   A: is missing",
         "   B: is wrong",
     ]
+
+
+def test_refusals_are_a_line_each(log: JobLog, stream: io.StringIO) -> None:
+    refused = RefusedError([MaintenanceError("The page\nis away.", "Build it."), ForbiddenError("No right.")])
+    assert log.fail(refused) == 1
+    assert stream.getvalue().splitlines() == [
+        "ERROR: 2 things stand in the way. Nothing was changed.",
+        "   The page is away. Build it.",
+        "   No right.",
+    ]
+    log.now("Users meet the page.", switched=True)
+    assert log.fail(refused) == 3
+    assert "2 things stand in the way. Users meet the page." in stream.getvalue()

@@ -6,7 +6,6 @@ import pytest
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.route_template import (
-    carry_over_certificates,
     differences,
     expected_route,
     fill_parameters,
@@ -24,10 +23,6 @@ spec:
   to: {kind: Service, name: shop}
 status: {ingress: []}
 """
-
-
-def route(**tls: str) -> dict[str, Any]:
-    return {"metadata": {"name": "shop"}, "spec": {"host": "h.example.test", "tls": tls}}
 
 
 def test_the_path_is_a_pattern() -> None:
@@ -103,38 +98,6 @@ def test_nothing_else_than_one_route() -> None:
             expected_route(objects, name="shop", namespace="web", path="shop.yaml")
 
 
-def test_certificates_that_the_template_lacks_are_carried_over() -> None:
-    live = route(termination="edge", certificate="C", key="K", caCertificate="CA")
-    carried = carry_over_certificates(route(termination="edge", insecureEdgeTerminationPolicy="Redirect"), live)
-    ours = {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
-    assert carried["spec"]["tls"] == ours | {"certificate": "C", "key": "K", "caCertificate": "CA"}
-
-
-@pytest.mark.parametrize(
-    ("restored", "live"),
-    [
-        (
-            route(termination="edge", certificate="mine", key="mine"),
-            route(termination="edge", certificate="C", key="K"),
-        ),
-        (route(termination="edge"), None),
-        (route(termination="edge"), route(termination="edge")),
-        ({"metadata": {}, "spec": {"host": "h"}}, route(termination="edge", certificate="C", key="K")),
-    ],
-)
-def test_nothing_is_carried_over_what_the_template_has_or_where_there_is_nothing(
-    restored: dict[str, Any], live: dict[str, Any] | None
-) -> None:
-    assert carry_over_certificates(restored, live) == restored
-
-
-def test_an_edge_route_gets_no_destination_ca() -> None:
-    live = route(termination="reencrypt", certificate="C", key="K", destinationCACertificate="D")
-    assert "destinationCACertificate" not in carry_over_certificates(route(termination="edge"), live)["spec"]["tls"]
-    restored = carry_over_certificates(route(termination="reencrypt"), live)
-    assert restored["spec"]["tls"]["destinationCACertificate"] == "D"
-
-
 LIVE = {
     "metadata": {
         "name": "shop",
@@ -180,6 +143,8 @@ def test_what_means_the_same_is_no_difference() -> None:
         (changed(tls={"termination": "edge", "insecureEdgeTerminationPolicy": "Allow"}), "spec.tls.insecureEdge"),
         (changed(to={"name": "shop", "weight": 1}), "spec.backends.0.weight"),
         (changed(alternateBackends=[{"name": "b"}]), "spec.backends.1.kind"),
+        (changed(to={"name": "shop", "weight": 0}), "spec.backends.0.weight"),
+        (changed(tls={"termination": "edge", "externalCertificate": {"name": "s"}}), "spec.tls.externalCertificate"),
         (changed(port={"targetPort": "http"}), "spec.port.targetPort"),
         (LIVE | {"metadata": {"name": "shop", "annotations": LIVE["metadata"]["annotations"]}}, "labels.app"),
         (LIVE | {"metadata": {"name": "shop", "labels": {"app": "shop"}}}, "annotations.haproxy.router"),
@@ -189,6 +154,19 @@ def test_what_does_otherwise_is_named(template: dict[str, Any], field: str) -> N
     found = differences(template, LIVE)
     assert found and found[0].startswith(field)
     assert "K" not in str(found)
+
+
+def test_what_is_empty_is_not_there() -> None:
+    empty = {"path": "", "wildcardPolicy": "", "alternateBackends": [], "port": None}
+    template = changed(**empty, to={"kind": None, "name": "shop", "weight": None}) | {"metadata": LIVE["metadata"]}
+    template["spec"] |= empty
+    assert differences(template, LIVE) == []
+
+
+def test_a_header_s_value_is_not_shown() -> None:
+    header = {"name": "Authorization", "action": {"type": "Set", "set": {"value": "Basic cGFzcw=="}}}
+    found = differences(changed(httpHeaders={"actions": {"request": [header]}}), LIVE)
+    assert found == ["spec.httpHeaders.actions.request is not the same in the template and in the cluster"]
 
 
 def test_a_route_that_moved() -> None:

@@ -38,8 +38,12 @@ EVERYTHING = {
     "ADMISSION_TIMEOUT": "60",
     "BUILD_TIMEOUT": "900",
     "ROLLOUT_TIMEOUT": "300",
+    "PUBLIC_CA": trustme.CA().cert_pem.bytes().decode(),
+    "PUBLIC_ADDRESS": "http://10.0.0.5:8080 https://10.0.0.5:8443",
     "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
     "ACCEPT_ROUTE_DIFFERENCES": "false",
+    "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
+    "FORCE": "false",
     "KUBECONFIG": __file__,
     "CI_PIPELINE_ID": "42",
     "CI_PIPELINE_URL": "https://gitlab.example.test/ops/maintenance/-/pipelines/42",
@@ -206,6 +210,38 @@ def test_a_kubeconfig_replaces_address_and_token(tmp_path: object) -> None:
     assert read_settings(RouteSettings, variables | {"KUBECONFIG": path}).kubeconfig == path
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("10.0.0.5", {"http": ("10.0.0.5", 80), "https": ("10.0.0.5", 443)}),
+        ("fd00::5", {"http": ("fd00::5", 80), "https": ("fd00::5", 443)}),
+        ("router.example.test", {"http": ("router.example.test", 80), "https": ("router.example.test", 443)}),
+        ("https://10.0.0.5:8443", {"https": ("10.0.0.5", 8443)}),
+        ("https://[fd00::5]:8443  http://router:1", {"https": ("fd00::5", 8443), "http": ("router", 1)}),
+        ("http://10.0.0.5:65535", {"http": ("10.0.0.5", 65535)}),
+        ("", {}),
+    ],
+)
+def test_public_addresses(given: str, meant: dict[str, tuple[str, int]]) -> None:
+    assert read_settings(RouteSettings, GOOD | {"PUBLIC_ADDRESS": given}).public_address == meant
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "10.0.0.256", "10.0.0", "8443", "10.0.0.5:8443", "[fd00::5]", "fe80::1%eth0", "UPPER.example.test", "a..b",
+        "10.0.0.5 10.0.0.6", "10.0.0.5 https://10.0.0.5:8443", "ftp://10.0.0.5:21", "//10.0.0.5:80",
+        "https://10.0.0.5", "https://10.0.0.5:0", "https://10.0.0.5:65536", "https://10.0.0.5:-1", "https://:8443",
+        "https://10.0.0.5:8443/", "https://user@10.0.0.5:8443", "https://10.0.0.5:8443?x", "https://[10.0.0.5:8443", "https://[10.0.0.5]:8443",
+        "https://10.0.0.5:8443 https://10.0.0.6:8443", "http://a:1 https://a:2 http://a:3", "https://10.0.0.5:٨٤٤٣",
+    ],
+)  # fmt: skip
+def test_bad_public_addresses(bad: str) -> None:
+    found = faults(RouteSettings, GOOD | {"PUBLIC_ADDRESS": bad})
+    assert found[0].startswith("PUBLIC_ADDRESS: must be a host or IP")
+    assert len(found) == 1
+
+
 def test_a_ca_may_be_a_file(tmp_path: object) -> None:
     path = f"{tmp_path}/ca.pem"
     pem = trustme.CA().cert_pem
@@ -220,3 +256,23 @@ def test_secrets_are_not_shown_and_not_handed_to_commands() -> None:
         assert secret not in repr(settings)
         assert secret not in str(child_environment(EVERYTHING).values())
     assert child_environment(EVERYTHING)["PROJECT"] == "web"
+
+
+@pytest.mark.parametrize("bad", ["Shop", "-shop", "shop-", "a/b", "a_b", "x" * 254, "ns:shop"])
+def test_bad_names_of_a_secret(bad: str) -> None:
+    found = faults(RouteSettings, GOOD | {"PASSTHROUGH_CERTIFICATE_SECRET": bad})
+    assert found == [
+        "PASSTHROUGH_CERTIFICATE_SECRET: must be the name of a Secret: lower-case letters, digits, '-' and '.'"
+    ]
+
+
+def test_the_certificate_of_a_passthrough_route_is_a_secret() -> None:
+    assert read_settings(RouteSettings, GOOD).passthrough_certificate_secret is None
+    given = read_settings(RouteSettings, GOOD | {"PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2"})
+    assert given.passthrough_certificate_secret == "shop-tls.v2"
+
+
+def test_a_route_s_name_may_have_a_part_of_more_than_63_characters() -> None:
+    assert read_settings(RouteSettings, GOOD | {"ROUTE_NAME": "r" * 227}).route_name == "r" * 227
+    for bad in ("r" * 228, "r..r", "-r", "r-", "r.-r", "r_r"):
+        assert faults(RouteSettings, GOOD | {"ROUTE_NAME": bad})[0].startswith("ROUTE_NAME: must be a Route's name")

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
-from maintenance_ci.checks import require_ours, require_same_route
-from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import original_from_template
-from maintenance_ci.maintenance_route import PAGE, maintenance_name, routes_to
-from maintenance_ci.route_template import carry_over_certificates, moved
+from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
+from maintenance_ci.jobs.preflight import before_delete, look
+from maintenance_ci.jobs.restore import bring_back
+from maintenance_ci.jobs.snapshots import remove_snapshot
+from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
+from maintenance_ci.maintenance_route import PAGE, routes_to
+from maintenance_ci.probe import Side
+from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
     from maintenance_ci.helm import Helm
+    from maintenance_ci.jobs.preflight import Return
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.situation import Situation
     from maintenance_ci.template_project import TemplateProject
 
 
 def delete(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, helm: Helm, log: JobLog
 ) -> None:
-    """Restore the original Route from its template, remove the maintenance Route, then the page if nobody needs it.
+    """Put the original Route back, remove the maintenance Route, then the page if nobody needs it.
 
     Args:
         settings: the pipeline's variables.
@@ -31,41 +35,46 @@ def delete(
         helm: what installed the page.
         log: what the job says.
     """
-    ours = maintenance_name(settings.route_name, settings.subpath)
+    with log.phase(f"Read Route {settings.route_name}"):
+        found = look(settings, cluster)
+        log.say(_said(found))
+        if found.noted:
+            commands = by_hand(settings, found, repointed=found.repointed)
+            log.now("Nothing was changed: users still meet the page.", switched=False, by_hand=commands)
 
-    with log.phase(f"Read the maintenance Route {ours}"):
-        maintenance = cluster.get("routes", ours)
-        require_ours(maintenance, settings.route_name)
-        log.say("it is there" if maintenance else "it is not there: it was removed already, or never made")
+    with log.phase("Check what could go wrong"):
+        way = before_delete(settings, cluster, templates, found, log)
+        way.refusals.raise_any()
 
-    if templates:
-        with log.phase(f"Restore Route {settings.route_name} from its template"):
-            _restore_original(settings, cluster, templates, maintenance, log)
+    if way.restored:
+        with log.phase(f"Put Route {settings.route_name} back"):
+            _put_back(cluster, way.restored, found, log)
 
-    if maintenance:
-        now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
-        with log.phase(f"Delete the maintenance Route {ours}"), log.changing(now, switched=True):
-            cluster.delete("routes", maintenance)
+    if found.maintenance:
+        with log.phase(f"Delete the maintenance Route {found.ours}"):
+            now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
+            with log.changing(now, switched=True):
+                cluster.delete("routes", found.maintenance)
 
-    with log.phase("Wait until the routers serve the application"):
-        if templates:
-            routers = admitting_routers(maintenance)
-            wait_until_admitted(cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log)
-        # Removing the page earlier answers 503: a router that has not reloaded still sends requests to it.
-        wait_until_reloaded(settings.router_reload_interval, log=log)
-        log.now("Users reach the application again; the page may still run. Run the job delete again.", switched=True)
+    with log.phase("Wait until users meet the application"):
+        _wait_for_users(settings, cluster, found, way, log)
+        done = "Users reach the application again; the page may still run. Run the job delete again."
+        log.now(done, switched=True, by_hand=[])
+
+    if way.snapshot:
+        with log.phase("Forget the snapshot"):
+            remove_snapshot(cluster, snapshot_name(settings.route_name))
 
     with log.phase("Remove the page, if no Route needs it any more"):
         users = routes_to(PAGE, cluster.select("routes"))
         if users:
             log.say(f"it stays, needed by {', '.join(users)}")
         else:
+            cluster.guard()
             helm.uninstall(PAGE)
-            if cluster.get("deployments", PAGE):  # Helm takes every error for "not found" here
-                raise MaintenanceError("Helm could not remove the page.", "Run the job delete again.")
 
+    still = [name for name in users if name in (*found.parts, found.route_name, found.ours)]
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
-    still = [name for name in users if name.startswith(f"{maintenance_name(settings.route_name, None)}")]
     log.end(
         f"{place} is out of maintenance, and its users reach the application"
         + (f", but for what {', '.join(still)} still shows." if still else " again."),
@@ -73,18 +82,29 @@ def delete(
     )
 
 
-def _restore_original(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, maintenance: Object | None, log: JobLog
-) -> None:
-    restored = original_from_template(settings, cluster, templates)
-    live = cluster.get("routes", settings.route_name)
-    if live is not None and maintenance is None:
-        log.say("it is there, and not in maintenance: it is left as it is")
-        return
+def _said(found: Situation) -> str:
+    if found.noted is None:
+        return "it is not in maintenance: that was ended already, or never begun"
+    return f"it is in maintenance, by {found.begun if found.subpath is None else found.ours}"
+
+
+def _put_back(cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:
     now = "The original Route is there again. Run the job delete again."
-    if maintenance:
-        require_same_route(moved(restored, maintenance), accepted=settings.accept_route_differences)
+    if found.maintenance:
         now = "The original Route waits for its host; users still meet the page. Run the job delete again."
     with log.changing(now, switched=True):
-        cluster.apply("routes", carry_over_certificates(restored, live or maintenance))
-    wait_until_seen(cluster, settings.route_name, admitting_routers(maintenance), log=log)
+        bring_back(cluster, restored, admitting_routers(found.maintenance), log)
+
+
+def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
+    """Wait until the application is met; removing the page earlier would answer 503 where a router has not reloaded."""
+    back = way.restored or found.original
+    if back is None or (settings.subpath and found.in_maintenance):  # the page is still what users meet
+        wait_until_reloaded(settings.router_reload_interval, log=log)
+        return
+    if settings.subpath is None:
+        routers = admitting_routers(found.noted)
+        wait_until_admitted(
+            cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log, nudge=True
+        )
+    wait_until_seen_by_users(settings, back, Side.APPLICATION, log)

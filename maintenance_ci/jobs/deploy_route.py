@@ -4,39 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import serving_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
-from maintenance_ci.checks import (
-    require_below,
-    require_host,
-    require_no_rival,
-    require_ours,
-    require_ready_page,
-    require_same_route,
-)
+from maintenance_ci.admission import wait_until_admitted, wait_until_seen
+from maintenance_ci.checks import require_ours
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import original_from_template
-from maintenance_ci.maintenance_route import (
-    PAGE,
-    backend_services,
-    maintenance_name,
-    maintenance_values,
-    render_maintenance_route,
-)
-from maintenance_ci.route_template import carry_over_certificates, differences
+from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look
+from maintenance_ci.jobs.roll_back import rolled_back_on_failure
+from maintenance_ci.jobs.snapshots import keep_snapshot
+from maintenance_ci.jobs.switching import note_pipeline, wait_until_seen_by_users
+from maintenance_ci.maintenance_route import backend_services
+from maintenance_ci.probe import Side
+from maintenance_ci.repoint import REPOINT, merge_patch
+from maintenance_ci.situation import SWAP
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.situation import Situation
     from maintenance_ci.template_project import TemplateProject
 
 
 def deploy_route(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
 ) -> None:
-    """Create the maintenance Route; without a SUBPATH, delete the original, which frees its host for it.
+    """Send users to the page: by a Route in the original's place, by the original itself, or by one more for a path.
 
     Args:
         settings: the pipeline's variables.
@@ -45,48 +36,38 @@ def deploy_route(
         route_template: the maintenance Route's Jinja2 template.
         log: what the job says.
     """
-    ours = maintenance_name(settings.route_name, settings.subpath)
-
     with log.phase(f"Read Route {settings.route_name}"):
-        routes = {route["metadata"]["name"]: route for route in cluster.select("routes")}
-        original = routes.get(settings.route_name)
-        require_ours(routes.get(ours), settings.route_name)
-        if original:
-            require_host(original)
-            log.say(f"https://{original['spec']['host']}{original['spec'].get('path', '')}")
+        found = look(settings, cluster)
+        original = found.mirrored
+        if original is None:
+            raise _not_there(settings)
+        log.say(f"https://{original['spec'].get('host')}{original['spec'].get('path', '')}")
 
-    if original is None:
-        _confirm_maintenance(settings, cluster, routes, log)
+    if found.in_maintenance and not settings.subpath:
+        _confirm_maintenance(settings, cluster, found, log)
         return
 
     with log.phase("Check what could go wrong"):
-        routers = serving_routers(original)
-        require_ready_page(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
-        manifest = render_maintenance_route(route_template, _values(settings, original))
-        require_no_rival(manifest, routes.values(), settings.route_name)
-        if settings.subpath:
-            require_below(original, settings.subpath)
-        if templates:
-            _require_way_back(settings, cluster, templates, original, log)
+        switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
+        switch.refusals.raise_any()
         port_forwards = _port_forwards(cluster, original)
 
-    with log.phase(f"Create the maintenance Route {ours}"):
-        now = f"Users of {settings.subpath} may meet the page; the rest is untouched. To end it: run the job delete."
-        if not settings.subpath:
-            now = f"Route {ours} waits for the host; users still reach the application."
-        with log.changing(now, switched=bool(settings.subpath)):
-            cluster.apply("routes", manifest)
-        wait_until_seen(cluster, ours, routers, log=log)
+    with rolled_back_on_failure(settings, cluster, found, switch, log):
+        if switch.strategy == SUBPATH:
+            _add(cluster, found, switch, log)
+        elif switch.strategy == SWAP:
+            _swap(settings, cluster, found, switch, log)
+        else:
+            _repoint(settings, cluster, found, switch, log)
 
-    if not settings.subpath:
-        with log.phase(f"Delete the original Route {settings.route_name}"), log.changing(_deleted(ours), switched=True):
-            cluster.delete("routes", original)
+        with log.phase("Wait until users meet the page"):
+            if switch.strategy != REPOINT:
+                wait_until_admitted(
+                    cluster, found.ours, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
+                )
+            wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
 
-    with log.phase("Wait until the routers serve the page"):
-        wait_until_admitted(cluster, ours, routers, timeout=settings.admission_timeout, log=log)
-        wait_until_reloaded(settings.router_reload_interval, log=log)
-
-    place = f"https://{original['spec']['host']}{manifest['spec'].get('path') or '/'}"
+    place = f"https://{original['spec']['host']}{switch.manifest['spec'].get('path') or '/'}"
     log.end(
         f"Users of {place} now meet the maintenance page.",
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
@@ -95,52 +76,60 @@ def deploy_route(
     )
 
 
-def _values(settings: RouteSettings, original: Object) -> Object:
-    return maintenance_values(
-        original,
-        subpath=settings.subpath,
-        pipeline=settings.ci_pipeline_id,
-        pipeline_url=settings.ci_pipeline_url,
-    )
+def _add(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
+    """One more Route, for the path: the original is not touched."""
+    with log.phase(f"Create the maintenance Route {found.ours}"):
+        cluster.apply("routes", switch.manifest)
 
 
-def _confirm_maintenance(
-    settings: RouteSettings, cluster: OpenShift, routes: Mapping[str, Object], log: JobLog
-) -> None:
+def _swap(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
+    """A Route in the original's place: it waits for the host, and takes it in the step that frees it."""
+    with log.phase("Keep a snapshot of the original"):
+        keep_snapshot(settings, cluster, switch, log)
+    with log.phase(f"Create the maintenance Route {found.ours}"):
+        cluster.apply("routes", switch.manifest)
+        wait_until_seen(cluster, found.ours, switch.routers, log=log)
+    with log.phase(f"Delete the original Route {settings.route_name}"):
+        if found.original:
+            cluster.delete("routes", found.original)
+
+
+def _repoint(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
+    """The original itself, in one patch: it never lets go of its host."""
+    with log.phase("Keep a snapshot of the original"):
+        keep_snapshot(settings, cluster, switch, log)
+    with log.phase(f"Send Route {settings.route_name} to the page"):
+        if found.original:
+            cluster.patch("routes", found.original, merge_patch(found.original, switch.manifest))
+
+
+def _confirm_maintenance(settings: RouteSettings, cluster: OpenShift, found: Situation, log: JobLog) -> None:
     """End well where the whole Route is in maintenance already, and users see it; otherwise raise."""
-    whole = maintenance_name(settings.route_name, None)
-    if whole not in routes:
-        raise MaintenanceError(
-            f"Route {settings.route_name} is not in namespace {settings.project}.",
-            f"Check ROUTE_NAME and PROJECT: oc get routes -n {settings.project}",
-        )
-    require_ours(routes[whole], settings.route_name)
-    with log.phase(f"Route {settings.route_name} is deleted already: confirm that {whole} is served"):
-        log.now(_deleted(whole), switched=True)
-        wait_until_admitted(cluster, whole, frozenset(), timeout=settings.admission_timeout, log=log)
-        wait_until_reloaded(settings.router_reload_interval, log=log)
-    host = routes[whole]["spec"]["host"]
+    noted = found.noted
+    if noted is None:
+        raise _not_there(settings)
+    require_ours(found.whole, settings.route_name)
+    with log.phase(
+        f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
+    ):
+        log.now(f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.", switched=True)
+        note_pipeline(settings, cluster, noted)
+        if found.begun == SWAP:
+            wait_until_admitted(cluster, found.ours, frozenset(), timeout=settings.admission_timeout, log=log)
+        wait_until_seen_by_users(settings, noted, Side.PAGE, log)
     log.end(
-        f"Route {settings.route_name} is in maintenance already, as a whole: users of {host} meet the page.",
-        "To end it: run the job delete" + (" without SUBPATH." if settings.subpath else "."),
+        f"Route {settings.route_name} is in maintenance already, as a whole: "
+        f"users of {noted['spec']['host']} meet the page.",
+        "To end it: run the job delete.",
     )
 
 
-def _require_way_back(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, original: Object, log: JobLog
-) -> None:
-    """Refuse what the template would not bring back, before anything is deleted."""
-    restored = carry_over_certificates(original_from_template(settings, cluster, templates), original)
-    found = differences(restored, original)
-    require_same_route(found, accepted=settings.accept_route_differences)
-    cluster.apply("routes", restored, dry_run=True)
-    for difference in found:
-        log.say(f"accepted: {difference}; the template's state will come back")
-    log.say("the template of the original is there, and the cluster takes what it renders to")
-
-
-def _deleted(ours: str) -> str:
-    return f"The original Route is deleted, its host left to Route {ours}. To put it back: run the job delete."
+def _not_there(settings: RouteSettings) -> MaintenanceError:
+    return MaintenanceError(
+        f"Route {settings.route_name} is not in namespace {settings.project}.",
+        f"Check ROUTE_NAME and PROJECT: oc get routes -n {settings.project}; "
+        "if its maintenance was cut short, the job delete puts it back.",
+    )
 
 
 def _in_pipeline(settings: RouteSettings) -> str:

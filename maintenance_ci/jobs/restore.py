@@ -1,13 +1,27 @@
-"""The way back: the original Route as its template project has it. Both Route jobs need it, one before it cuts."""
+"""The way back: the original Route as its template has it, or its snapshot, and putting it there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.route_template import expected_route, fill_parameters, parse_template, template_path
+from maintenance_ci.admission import admitting_routers, wait_until_seen
+from maintenance_ci.certificates import carry_over_certificates
+from maintenance_ci.checks import require_same_route
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
+from maintenance_ci.route_template import (
+    expected_route,
+    fill_parameters,
+    keep_bookkeeping,
+    moved,
+    parse_template,
+    template_path,
+)
+from maintenance_ci.snapshot import route_in
 
 if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.template_project import TemplateProject
 
@@ -26,3 +40,66 @@ def original_from_template(settings: RouteSettings, cluster: OpenShift, template
     if manifest["kind"] == "Template":
         objects = cluster.process_template(fill_parameters(manifest, parameters, path=path))
     return expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
+
+
+def original_to_restore(
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject,
+    *,
+    holder: Object | None,
+    snapshot: Object | None,
+    log: JobLog,
+) -> Object:
+    """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
+
+    Args:
+        settings: the pipeline's variables.
+        cluster: the Route's namespace.
+        templates: where the template is.
+        holder: what holds the original's place meanwhile: a template that brings it back elsewhere is no good.
+        snapshot: the Secret; None where there is none.
+        log: is told which one it is.
+
+    Raises:
+        MaintenanceError: neither is there.
+    """
+    kept = route_in(snapshot) if snapshot else None
+    try:
+        restored = original_from_template(settings, cluster, templates)
+        if holder:
+            require_same_route(moved(restored, holder), accepted=settings.accept_route_differences)
+        cluster.apply("routes", restored, dry_run=True)
+    except MaintenanceError as error:
+        if kept is None:
+            raise
+        log.warn(f"The template cannot be used: {error.what}")
+        log.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
+        restored = kept
+    else:
+        log.say("its template is there, and the cluster takes what it renders to")
+        restored = keep_bookkeeping(restored, kept) if kept else restored
+    restored, note = carry_over_certificates(restored, {"the Route in maintenance": holder, "the snapshot": kept})
+    if note:
+        log.say(note)
+    return restored
+
+
+def bring_back(cluster: OpenShift, restored: Object, routers: frozenset[str], log: JobLog) -> None:
+    """Let the original Route be there, for the application, whichever strategy took it away.
+
+    One that is there, and is not repointed, is left as it is: somebody, maybe this job's last run, put it there.
+
+    Raises:
+        MaintenanceError: a router that serves its host would not serve it; the maintenance Route still does.
+    """
+    name = restored["metadata"]["name"]
+    live = cluster.get("routes", name)
+    if live is None:
+        cluster.apply("routes", restored)
+    elif is_repointed(live):
+        cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored)))
+        return  # its status says nothing new: only its users tell
+    else:
+        log.say("it is there: it is left as it is")
+    wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)

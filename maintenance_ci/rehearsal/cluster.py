@@ -54,6 +54,8 @@ class Options:
         reload_interval: seconds between two reloads of the router, at the least; 5 as on a real one, 0.2 to 120.
         replicas: of the router; each reloads at moments of its own.
         allow_wildcards: the router admits wildcard Routes.
+        overlooks_freed_hosts: with ``allow_wildcards``, the router does not look again at a Route that waits for a host
+            when that becomes free, only when the Route itself changes.
         idle_close_on_response: the router's reloads leave idle connections open until their next answer.
         busy: another tenant changes a Route every second, so that the router always waits out its interval.
         image_trigger_delay: seconds until the image trigger acts.
@@ -63,6 +65,7 @@ class Options:
     reload_interval: float = 5.0
     replicas: int = 1
     allow_wildcards: bool = False
+    overlooks_freed_hosts: bool = False
     idle_close_on_response: bool = False
     busy: bool = True
     image_trigger_delay: float = 0.0
@@ -156,6 +159,7 @@ class EmbeddedOpenShift:
             reload_interval=self.options.reload_interval,
             replicas=self.options.replicas,
             allow_wildcards=self.options.allow_wildcards,
+            overlooks_freed_hosts=self.options.overlooks_freed_hosts,
             idle_close_on_response=self.options.idle_close_on_response,
         )
         await self._started(self.router.start(), self.router.stop)
@@ -191,6 +195,8 @@ class EmbeddedOpenShift:
             "CI_SERVER_URL": self.gitlab.url,
             "CI_SERVER_TLS_CA_FILE": str(self.ca_file),
             "CI_JOB_TOKEN": self.job_token,
+            "PUBLIC_CA": str(self.ca_file),
+            "PUBLIC_ADDRESS": f"http://127.0.0.1:{self.router.http_port} https://127.0.0.1:{self.router.https_port}",
             "CI_PIPELINE_ID": "1",
             "CI_PIPELINE_URL": f"{self.gitlab.url}/{PIPELINE_PROJECT}/-/pipelines/1",
         }

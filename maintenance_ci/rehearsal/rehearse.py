@@ -175,7 +175,10 @@ class Rehearsal:
 
     async def _job(self, job: str) -> int:
         self._tell(f"job {job}")
-        code = await self._workplace.run(job, say=lambda line: _say(f"          │ {line}"))
+        code = await self._workplace.run(
+            job, say=lambda line: _say(f"          │ {line}"), started=self._cluster.troubles.may_kill
+        )
+        self._cluster.troubles.kill = None
         self._tell(f"job {job} ended with exit code {code}")
         return code
 

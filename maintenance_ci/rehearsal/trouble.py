@@ -1,22 +1,30 @@
 """Trouble on demand: what goes wrong between the jobs and the cluster, or GitLab, at a chosen request.
 
-One trouble is one line, ``[gitlab] [METHOD] [PATH] [#N]: EFFECT [ARGUMENT] [after] [xN|always]``:
+One trouble is one line, ``[gitlab|ours|helm] [METHOD] [PATH[$]] [#N]: EFFECT [ARGUMENT] [after] [xN|always]``:
 
     PATCH routes/shop: 503              the first PATCH of a path that contains routes/shop is answered 503
     #7: reset after                     the 7th request takes effect, and its answer is lost
     DELETE routes/shop: rewrite         somebody else writes Route shop between our read and our deletion
+    ours DELETE routes/shop$: kill      the job is killed at its first DELETE of a path that ends in routes/shop
+    helm PATCH services: kill after     job and Helm are killed when Helm's first such request has taken effect
     gitlab: 429 x2                      GitLab's first two answers are 429
     GET endpointslices: delete pods/maintenance-page always
 
+``gitlab``: of the requests to GitLab; ``ours``: of the jobs' own to the cluster; ``helm``: of Helm's.
+
 Effects: a status (``503``), ``delay SECONDS``, ``drip``, ``silence``, ``reset``, ``sign-in`` (GitLab), ``html``;
 ``rewrite [PLURAL/NAME]``, another writer; ``delete PLURAL/PREFIX``, which stops Pods or takes anything else away;
-``fail-build``.
+``fail-build``; ``kill``, which ends the job, and what it runs, without a word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import os
 import re
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,9 +48,12 @@ SILENCE = 600.0
 DRIP = 0.2  # seconds from one byte to the next
 RETRY_AFTER = "1"  # seconds, of a 429 or 503
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build")
+EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build", "kill")
+# How the User-Agent of each begins.
+CLIENTS = {"ours": "OpenAPI-Generator/", "helm": "Helm/"}
+FORM = "[gitlab|ours|helm] [METHOD] [PATH[$]] [#N]: EFFECT [ARGUMENT] [after] [xN|always]"
 LINE = re.compile(
-    r"(?P<gitlab>gitlab\b)?\s*"
+    r"((?P<whose>gitlab|ours|helm)(?=[\s:#]))?\s*"
     rf"(?P<method>{'|'.join(METHODS)})?\s*"
     r"(?P<path>[^\s#:]\S*?)?\s*"
     r"(#(?P<number>\d+))?\s*:\s*"
@@ -62,10 +73,11 @@ class Trouble:
         argument: the effect's own: seconds, or an object as ``PLURAL/NAME``.
         gitlab: it befalls GitLab, not the cluster.
         method: of the requests that it may befall; empty for every one.
-        path: what their path, with its query, contains.
+        path: what their path, with its query, contains; with a ``$`` at its end, what it ends in.
         first: the number of the first such request that it befalls, counted from 1.
         times: how many it befalls from there on.
         after: the request takes effect first.
+        client: whose requests to the cluster, a key of `CLIENTS`; empty for everybody's.
     """
 
     effect: str
@@ -76,10 +88,16 @@ class Trouble:
     first: int = 1
     times: int = 1
     after: bool = False
+    client: str = ""
 
-    def concerns(self, *, gitlab: bool, method: str, path: str) -> bool:
+    def concerns(self, *, gitlab: bool, method: str, path: str, user_agent: str = "") -> bool:
         """Say whether it may befall such a request."""
-        return self.gitlab == gitlab and self.method in ("", method) and self.path in path
+        return (
+            self.gitlab == gitlab
+            and self.method in ("", method)
+            and (path.endswith(self.path[:-1]) if self.path.endswith("$") else self.path in path)
+            and user_agent.startswith(CLIENTS.get(self.client, ""))
+        )
 
 
 def parse_trouble(line: str) -> Trouble:
@@ -90,8 +108,7 @@ def parse_trouble(line: str) -> Trouble:
     """
     found = LINE.fullmatch(line.strip())
     if found is None or (found["argument"] and found["effect"] not in ("delay", "rewrite", "delete")):
-        form = "[gitlab] [METHOD] [PATH] [#N]: EFFECT [ARGUMENT] [after] [xN|always]"
-        raise ValueError(f"this is no trouble: {line!r}; one is written {form}")
+        raise ValueError(f"this is no trouble: {line!r}; one is written {FORM}")
     if found["effect"] == "delay" and not re.fullmatch(r"\d+(\.\d+)?", found["argument"] or ""):
         raise ValueError("delay needs its seconds: delay 2.5")
     if found["effect"] == "delete" and "/" not in (found["argument"] or ""):
@@ -99,26 +116,37 @@ def parse_trouble(line: str) -> Trouble:
     return Trouble(
         effect=found["effect"],
         argument=found["argument"] or "",
-        gitlab=bool(found["gitlab"]),
+        gitlab=found["whose"] == "gitlab",
         method=found["method"] or "",
         path=found["path"] or "",
         first=int(found["number"] or 1),
         times=FOR_GOOD if found["always"] else int(found["times"] or 1),
         after=bool(found["after"]),
+        client=found["whose"] if found["whose"] in CLIENTS else "",
     )
 
 
 class Troubles:
-    """The troubles of one cluster, waiting for their requests; `met` lists those that came true, with the request."""
+    """The troubles of one cluster, waiting for their requests.
+
+    Attributes:
+        met: those that came true, with the request.
+        kill: ends the job, for ``kill``; set by whoever runs jobs, for instance by `may_kill`. None while none runs.
+    """
 
     def __init__(self, store: Store, builds: Builds, namespace: str, troubles: Iterable[Trouble] = ()) -> None:
         self.met: list[tuple[Trouble, str]] = []
+        self.kill: Callable[[], object] | None = None
         self._store, self._builds, self._namespace = store, builds, namespace
         self._seen: dict[Trouble, int] = dict.fromkeys(troubles, 0)
 
     def add(self, trouble: Trouble) -> None:
         """Let it happen from now on."""
         self._seen[trouble] = 0
+
+    def may_kill(self, group: int) -> None:
+        """Let ``kill`` end that process group from now on."""
+        self.kill = functools.partial(_kill, group)
 
     def clear(self) -> None:
         """Let nothing happen any more."""
@@ -143,7 +171,8 @@ class Troubles:
         """Count the request for every trouble that it concerns, and return the first that befalls it."""
         due = None
         for trouble in self._seen:
-            if trouble.concerns(gitlab=gitlab, method=request.method, path=request.path_qs):
+            user_agent = request.headers.get("User-Agent", "")
+            if trouble.concerns(gitlab=gitlab, method=request.method, path=request.path_qs, user_agent=user_agent):
                 self._seen[trouble] += 1
                 if due is None and 0 <= self._seen[trouble] - trouble.first < trouble.times:
                     due = trouble
@@ -169,6 +198,10 @@ class Troubles:
                 return _reset(request)
             case "reset":
                 return _reset(request)
+            case "kill":
+                if self.kill is not None:
+                    self.kill()
+                return _reset(request)
             case "sign-in":
                 raise web.HTTPFound(f"{request.scheme}://{request.host}/users/sign_in")
             case "html":
@@ -181,13 +214,19 @@ class Troubles:
             self._builds.fail_next = "the rehearsal fails this build"
             return
         plural, _, name = (trouble.argument or "/".join(request.path.split("/")[-2:])).partition("/")
+        if trouble.effect == "rewrite":
+            one = self._store.find(plural, self._namespace, name)
+            if one is not None:
+                self._store.update(plural, _rewritten(one), manager="somebody-else")
+            return
         for found in self._store.list(plural, self._namespace):
-            if not found["metadata"]["name"].startswith(name):
-                continue
-            if trouble.effect == "delete":
+            if found["metadata"]["name"].startswith(name):
                 self._store.delete(plural, self._namespace, found["metadata"]["name"])
-            else:
-                self._store.update(plural, _rewritten(found), manager="somebody-else")
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has ended since: what befell was somebody else's request
+        os.killpg(group, signal.SIGKILL)
 
 
 def _rewritten(found: Object) -> Object:

@@ -32,10 +32,18 @@ class Workplace:
     folder: Path
     environment: Mapping[str, str]
 
-    async def run(self, job: str, *, say: Callable[[str], None], **variables: str) -> int:
+    async def run(
+        self,
+        job: str,
+        *,
+        say: Callable[[str], None],
+        started: Callable[[int], None] = lambda _group: None,
+        **variables: str,
+    ) -> int:
         """Run ``maintenance-ci JOB`` as a process of its own, hand its log to ``say``, and return its exit code.
 
-        A job that is cut short (the rehearsal is cancelled) gets the SIGTERM that GitLab sends.
+        ``started`` is told its process group. A job that is cut short (the rehearsal is cancelled) gets the SIGTERM
+        that GitLab sends.
         """
         child = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -49,6 +57,7 @@ class Workplace:
             stderr=asyncio.subprocess.STDOUT,
             process_group=0,  # a Ctrl-C in the terminal is ours to answer
         )
+        started(child.pid)
         try:
             if child.stdout is not None:
                 async for line in child.stdout:

@@ -52,9 +52,9 @@ class Cluster:
     def store(self) -> Store:
         return self.inside.store
 
-    def do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run ``work`` in the cluster's event loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=120)
+    def do(self, work: Coroutine[Any, Any, Result], *, timeout: float = 120) -> Result:
+        """Run ``work`` in the cluster's event loop; raises TimeoutError after ``timeout`` seconds."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
     def call(self, function: Any, *arguments: Any, **named: Any) -> Any:
         """Call a function of the cluster in its event loop."""
@@ -83,8 +83,10 @@ class Cluster:
 
     def run(self, job: str, variables: dict[str, str | None] | None = None, **folders: Path) -> Job:
         """Run one job to its end."""
-        done = Job(code=-1)
-        done.code = self.do(self.workplace(variables, **folders).run(job, say=done.lines.append))
+        done, troubles = Job(code=-1), self.inside.troubles
+        work = self.workplace(variables, **folders).run(job, say=done.lines.append, started=troubles.may_kill)
+        done.code = self.do(work)
+        troubles.kill = None
         return done
 
     @contextlib.contextmanager

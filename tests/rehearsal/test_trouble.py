@@ -28,6 +28,10 @@ from tests.rehearsal.conftest import QUICK, Cluster, running
         ("DELETE routes/shop: rewrite", Trouble("rewrite", method="DELETE", path="routes/shop")),
         ("GET x: delete pods/page after", Trouble("delete", "pods/page", method="GET", path="x", after=True)),
         (": silence", Trouble("silence")),
+        ("ours DELETE routes/shop$: kill", Trouble("kill", method="DELETE", path="routes/shop$", client="ours")),
+        ("helm PATCH #2: kill after", Trouble("kill", method="PATCH", first=2, after=True, client="helm")),
+        ("helm: 503", Trouble("503", client="helm")),
+        ("GET ours: 500", Trouble("500", method="GET", path="ours")),
     ],
 )  # fmt: skip
 def test_a_trouble_is_one_line(line: str, trouble: Trouble) -> None:
@@ -35,10 +39,11 @@ def test_a_trouble_is_one_line(line: str, trouble: Trouble) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "503", "GET: explode", "GET: delay", "GET: delay soon", "GET: delete pods", "GET: 503 often"]
+    "line",
+    ["", "503", "GET: explode", "GET: delay", "GET: delay soon", "GET: delete pods", "GET: 503 often", "GET: kill 9"],
 )
 def test_what_is_no_trouble(line: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"gitlab\|ours\|helm|delay needs|delete needs"):
         parse_trouble(line)
 
 
@@ -132,6 +137,52 @@ def test_another_writer_between_our_read_and_our_deletion(cluster: Cluster, clie
     found = cluster.find("routes", "contested")
     assert found is not None
     assert "rehearsal/written-by" in found["metadata"]["annotations"]
+
+
+def test_another_writer_writes_that_very_object(cluster: Cluster, client: OpenShift) -> None:
+    for name in ("twin", "twin-maintenance-page"):
+        client.create("routes", new_route(name))
+    expect(cluster, "GET routes/twin$: rewrite")
+    client.get("routes", "twin")
+    for name, written in (("twin", True), ("twin-maintenance-page", False)):
+        found = cluster.find("routes", name)
+        assert found is not None
+        assert ("rehearsal/written-by" in found["metadata"]["annotations"]) is written
+
+
+def test_a_dollar_ends_the_path(cluster: Cluster, client: OpenShift) -> None:
+    expect(cluster, "GET routes/sho$: 500")
+    assert client.get("routes", "shop")
+    expect(cluster, "GET routes/shop$: 500")
+    with pytest.raises(TryAgainError):
+        client.get("routes", "shop")
+
+
+def test_ours_and_helms_are_told_apart(cluster: Cluster, client: OpenShift) -> None:
+    expect(cluster, "helm GET services/shop: 500")
+    assert client.get("services", "shop")
+    expect(cluster, "ours GET services/shop: 500")
+    with pytest.raises(TryAgainError):
+        client.get("services", "shop")
+
+
+@pytest.mark.parametrize(("when", "there"), [("kill", False), ("kill after", True)])
+def test_a_job_is_killed_before_or_after_its_request_took_effect(when: str, there: bool) -> None:
+    with running(QUICK) as cluster:
+        expect(cluster, f"helm PATCH services/maintenance-page: {when}")
+        job = cluster.run("build-and-deploy")
+        assert job.code == -9
+        assert "ERROR" not in job.log
+        assert (cluster.find("services", "maintenance-page") is not None) is there
+        [(trouble, request)] = cluster.inside.troubles.met
+    assert trouble.effect == "kill"
+    assert request.startswith("PATCH /api/v1/namespaces/web/services/maintenance-page?")
+
+
+def test_nobody_is_killed_where_no_job_runs(cluster: Cluster, client: OpenShift) -> None:
+    expect(cluster, "GET routes/shop: kill")
+    with pytest.raises(TryAgainError):
+        client.get("routes", "shop")
 
 
 def test_a_pod_is_stopped_and_comes_back(cluster: Cluster, client: OpenShift) -> None:

@@ -112,6 +112,9 @@ def _resources() -> Iterable[Resource]:
     yield Resource(
         "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", (), False, ("create",)
     )
+    yield Resource(
+        "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", (), False, ("create",)
+    )
     yield Resource("coordination.k8s.io", "v1", "leases", "Lease")
     yield Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", generation="object")
     yield Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", ("netpol",), generation="spec")

@@ -52,6 +52,14 @@ def _covers(rule: Rule, action: Action) -> bool:
     )
 
 
+def rules_in(user: User, namespace: str) -> list[dict[str, list[str]]]:
+    """The rules that hold for the user in a namespace, as a SelfSubjectRulesReview lists them."""
+    everything: Rule = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    rules = [everything] if user.cluster_admin else [*user.roles.get("", ()), *user.roles.get(namespace, ())]
+    parts = ("verbs", "apiGroups", "resources", "resourceNames")
+    return [{part: list(rule[part]) for part in parts if rule.get(part)} for rule in rules]
+
+
 def refusal(user: User, action: Action) -> str:
     """The message of the 403, as the real server words it."""
     plural = action.resource.partition("/")[0]

@@ -37,7 +37,14 @@ MAX_BODY = 100 * 1024 * 1024  # bytes: binary builds upload their context
 USER = web.RequestKey("user", User)
 NOTED = web.RequestKey("noted", bool)
 # Every token may ask for these, as on a real OpenShift.
-FOR_EVERYBODY = frozenset({("create", "selfsubjectaccessreviews"), ("list", "projects"), ("watch", "projects")})
+FOR_EVERYBODY = frozenset(
+    {
+        ("create", "selfsubjectaccessreviews"),
+        ("create", "selfsubjectrulesreviews"),
+        ("list", "projects"),
+        ("watch", "projects"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -210,6 +217,7 @@ class ApiServer:
         views = self._views
         return {
             ("create", "selfsubjectaccessreviews"): views.review_access,
+            ("create", "selfsubjectrulesreviews"): views.review_rules,
             ("create", "processedtemplates"): views.process_template,
             ("get", "imagestreamtags"): views.get_tag,
             ("list", "imagestreamtags"): views.list_tags,

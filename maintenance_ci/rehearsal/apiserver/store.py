@@ -87,7 +87,7 @@ class Store:
         kinds.set_defaults(plural, new)
         self._own(resource, None, new, owner)
         kinds.prepare(plural, new, None, self)
-        self._check(resource, new, None)
+        self._check(resource, new)
         if self.find(plural, *_key(new)):
             raise errors.already_exists(resource, new["metadata"]["name"])
         return self._commit(Event("ADDED", plural, new), dry_run)
@@ -109,7 +109,7 @@ class Store:
         kinds.set_defaults(plural, new)
         self._own(resource, live, new, owner)
         kinds.prepare(plural, new, live, self)
-        self._check(resource, new, live)
+        self._check(resource, new, live, owner.subresource)
         if _bumps_generation(resource, live, new):
             new["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
         if new == live:
@@ -167,8 +167,10 @@ class Store:
             raise errors.gone(f"too old resource version: {since} ({self._forgotten})")
         return [event for version, event in self._history if version > since and event.plural in plurals]
 
-    def _check(self, resource: Resource, new: Object, live: Object | None) -> None:
+    def _check(self, resource: Resource, new: Object, live: Object | None = None, subresource: str = "") -> None:
         causes = kinds.validate(resource.plural, new, live)
+        if not subresource:
+            causes += kinds.validate_references(resource.plural, new, self)
         if causes:
             raise errors.invalid(resource, new["metadata"]["name"], causes)
 

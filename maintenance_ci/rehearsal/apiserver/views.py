@@ -10,7 +10,7 @@ from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
 from maintenance_ci.rehearsal.apiserver.kinds import imagestreams, imagestreamtags, templates
 from maintenance_ci.rehearsal.apiserver.objects import as_list, matcher, success
 from maintenance_ci.rehearsal.apiserver.patches import apply_patch
-from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, review_action
+from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, review_action, rules_in
 from maintenance_ci.rehearsal.apiserver.store import now
 
 if TYPE_CHECKING:
@@ -34,6 +34,18 @@ class Views:
         allowed = request.user.cluster_admin if action is None else is_allowed(request.user, action)
         metadata = {"managedFields": self._created_fields(request, review)}
         return 201, self._shown(request, review | {"metadata": metadata, "status": {"allowed": allowed}})
+
+    def review_rules(self, request: Request) -> Answer:
+        """What may I do in a namespace? Not recorded: as the API documents it, with RBAC as the only authorizer."""
+        namespace = (request.object().get("spec") or {}).get("namespace")
+        if not namespace:
+            raise errors.bad_request("no namespace on request")
+        status = {
+            "resourceRules": rules_in(request.user, namespace),
+            "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}] if request.user.cluster_admin else [],
+            "incomplete": False,
+        }
+        return 201, self._shown(request, {"metadata": {}, "spec": {}, "status": status})
 
     def process_template(self, request: Request) -> Answer:
         """A Template with its parameters filled in."""

@@ -7,6 +7,7 @@ those of openshift/router (its extended validation). Where that one shows what G
 
 from __future__ import annotations
 
+import base64
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +16,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from maintenance_ci.rehearsal.apiserver.kinds.routes import external_certificate_faults, secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +28,29 @@ Object = dict[str, Any]
 
 FIELDS = ("certificate", "key", "caCertificate", "destinationCACertificate")
 
+# Stands in a Route, in memory, where the Secret that it names is none.
+FAULT = "externalCertificateFault"
+
 _BLOCK = re.compile(r"-----BEGIN ([^\n-]+)-----\n.*?\n-----END \1-----", re.DOTALL)
 _KNOWN_BLOCKS = re.compile(r"((RSA |ECDSA |EC )?PRIVATE KEY|((RSA|DSA|ECDSA) )?PUBLIC KEY|CERTIFICATE)")
+
+
+def with_secret(route: Object, find: Callable[[str, str, str], Object | None]) -> Object:
+    """Return the Route as the router serves it: with certificate and key of the Secret that it names, in memory alone.
+
+    ``find`` looks up an object by plural, namespace and name.
+    """
+    name = secret_name(route)
+    if not name:
+        return route
+    secret = find("secrets", route["metadata"]["namespace"], name)
+    faults = external_certificate_faults(name, secret)
+    data = (secret or {}).get("data") or {}
+    certificate, key = (
+        base64.b64decode(data.get(field, "")).decode(errors="replace") for field in ("tls.crt", "tls.key")
+    )
+    read = {FAULT: f"{faults[0].field}: {faults[0].message}"} if faults else {"certificate": certificate, "key": key}
+    return {**route, "spec": {**route["spec"], "tls": {**route["spec"]["tls"], **read}}}
 
 
 def find_fault(route: Object) -> str:

@@ -15,7 +15,8 @@ Certificates are looked at last: a Route whose certificate does not parse is not
 Two differences are left, both where a real router depends on history. A Route whose ``path`` is changed to one that a
 younger Route serves takes it over here at once, on a real router only if it is the oldest Route of the host. And a real
 router that allows wildcards does not look again at a Route that waits for a host when that becomes free, only at its
-next change or resynchronisation (30 minutes); here it is served at once.
+next change or resynchronisation (30 minutes); here it is served at once, unless the router is told to overlook it
+(``overlooks_freed_hosts``).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.router.certificates import find_fault
-from maintenance_ci.rehearsal.router.route_fields import domain_of, is_wildcard, path_of
+from maintenance_ci.rehearsal.router.certificates import FAULT, find_fault
+from maintenance_ci.rehearsal.router.route_fields import domain_of, is_wildcard, path_of, tls_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,9 +126,15 @@ def _judge_host(rivals: list[Object]) -> list[Claim]:
             claims.append(Claim(route, HOST_CLAIMED, message, displaced))
         else:
             holders[path] = route
-            fault = find_fault(route)
-            claims.append(Claim(route, "ExtendedValidationFailed", fault) if fault else Claim(route))
+            claims.append(_judge_certificates(route))
     return claims
+
+
+def _judge_certificates(route: Object) -> Claim:
+    if unfit := tls_of(route).get(FAULT):
+        return Claim(route, "ExternalCertificateValidationFailed", str(unfit))
+    fault = find_fault(route)
+    return Claim(route, "ExtendedValidationFailed", fault) if fault else Claim(route)
 
 
 def _age(route: Object) -> tuple[str, str]:

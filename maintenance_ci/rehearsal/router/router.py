@@ -12,7 +12,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.router.claims import judge_claims
+from maintenance_ci.rehearsal.router.certificates import with_secret
+from maintenance_ci.rehearsal.router.claims import HOST_CLAIMED, judge_claims
 from maintenance_ci.rehearsal.router.haproxy_config import Frontends, generate
 from maintenance_ci.rehearsal.router.replica import Replica
 from maintenance_ci.rehearsal.router.status import record
@@ -55,6 +56,8 @@ class Router:
         canonical_hostname: as it stands in the Routes' status.
         allow_wildcards: whether Routes with the wildcard policy ``Subdomain`` are admitted
             (``wildcardPolicy: WildcardsAllowed`` of the IngressController).
+        overlooks_freed_hosts: with ``allow_wildcards``, whether a Route that waits for a host is not looked at when that
+            becomes free, only when the Route itself changes, as on a real router.
         idle_close_on_response: whether a reload leaves idle connections open until their next answer
             (``idleConnectionTerminationPolicy: Deferred``), or closes them (``Immediate``, the default).
 
@@ -73,6 +76,7 @@ class Router:
         name: str = "default",
         canonical_hostname: str = "router.apps.example.test",
         allow_wildcards: bool = False,
+        overlooks_freed_hosts: bool = False,
         idle_close_on_response: bool = False,
     ) -> None:
         check_reload_interval(reload_interval)
@@ -85,6 +89,8 @@ class Router:
         self._store = store
         self._certificate = certificate.resolve()
         self._allow_wildcards = allow_wildcards
+        self._overlooks = allow_wildcards and overlooks_freed_hosts
+        self._overlooked: set[tuple[str, str]] = set()
         self._idle_close_on_response = idle_close_on_response
         self._reloaded = asyncio.Event()
         self._replicas = [
@@ -180,7 +186,7 @@ class Router:
             raise _first(group) from None
 
     async def _watch(self) -> None:
-        async for _ in self._store.watch("routes", "endpointslices"):
+        async for _ in self._store.watch("routes", "endpointslices", "secrets"):
             self._changed.set()
 
     async def _follow(self) -> None:
@@ -197,9 +203,14 @@ class Router:
 
     def _admit(self) -> list[Object]:
         """Judge all Routes, write the status of those for which it changes, and return those that are admitted."""
-        claims = judge_claims(self._store.list("routes"), allow_wildcards=self._allow_wildcards)
+        routes = self._store.list("routes")
+        seen = [with_secret(route, self._store.find) for route in routes if _version(route) not in self._overlooked]
+        claims = judge_claims(seen, allow_wildcards=self._allow_wildcards)
         for claim in claims:
             self._record(claim)
+        if self._overlooks:
+            waiting = {_version(claim.route) for claim in claims if claim.reason == HOST_CLAIMED}
+            self._overlooked = waiting | (self._overlooked & {_version(route) for route in routes})
         return [claim.route for claim in claims if claim.admitted]
 
     def _record(self, claim: Claim) -> None:
@@ -211,6 +222,10 @@ class Router:
     def _generate(self, routes: list[Object]) -> dict[str, str]:
         frontends = Frontends(self.http_port, self.https_port, self._certificate, self._idle_close_on_response)
         return generate(routes, self._store.list("endpointslices"), frontends)
+
+
+def _version(route: Object) -> tuple[str, str]:
+    return route["metadata"]["uid"], route["metadata"]["resourceVersion"]
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

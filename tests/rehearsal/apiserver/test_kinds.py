@@ -115,6 +115,7 @@ def test_routes_that_are_refused(spec: dict[str, Any], message: str) -> None:
 
 
 CERTIFICATE = {"termination": "edge", "certificate": "C", "key": "K"}
+EXTERNAL = {"termination": "edge", "externalCertificate": {"name": "shop-tls"}}
 DESTINATION = {"termination": "reencrypt", "destinationCACertificate": "D"}
 
 
@@ -127,6 +128,12 @@ DESTINATION = {"termination": "reencrypt", "destinationCACertificate": "D"}
         (None, {}, (), None),
         (None, {"tls": CERTIFICATE}, (), "spec.tls"),
         (None, {"tls": {"termination": "edge"}}, (), None),
+        (None, {"tls": EXTERNAL}, (), "spec.tls"),
+        (None, {"tls": EXTERNAL}, ("create",), None),
+        ({"tls": EXTERNAL}, {"tls": EXTERNAL}, (), "spec.tls.externalCertificate"),
+        ({"tls": EXTERNAL}, {"tls": EXTERNAL}, ("create",), None),
+        ({"tls": EXTERNAL}, {"tls": EXTERNAL}, ("update",), None),
+        ({"tls": EXTERNAL}, {"tls": {"termination": "edge", "externalCertificate": {}}}, (), None),
         ({"host": "a", "to": 1}, {"host": "a", "to": 2}, (), None),
         ({"host": "a"}, {"host": "b"}, ("create",), "spec.host"),
         ({"host": "a"}, {"host": "b"}, ("update",), None),
@@ -151,6 +158,47 @@ def test_the_right_to_a_host_of_ones_own(
     before = {"spec": old} if old is not None else None
     causes = routes.check_rights({"spec": new}, before, may)
     assert [cause.field for cause in causes] == ([field] if field else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "tls", "message"),
+    [
+        ("kubernetes.io/tls", EXTERNAL, ""),
+        (None, EXTERNAL, 'Not found: "secrets \\"shop-tls\\" not found"'),
+        ("Opaque", EXTERNAL, 'Invalid value: "shop-tls": secret of type "kubernetes.io/tls" required'),
+        (
+            "kubernetes.io/tls",
+            EXTERNAL | {"termination": "passthrough"},
+            'Invalid value: "shop-tls": passthrough termination does not support certificates',
+        ),
+        (
+            "kubernetes.io/tls",
+            EXTERNAL | {"certificate": "C"},
+            'Invalid value: "shop-tls": cannot specify both tls.certificate and tls.externalCertificate',
+        ),
+    ],
+)
+def test_a_certificate_in_a_secret(kind: str | None, tls: Object, message: str) -> None:
+    store, spec = Store(), {"to": {"kind": "Service", "name": "app"}, "tls": tls}
+    if kind:
+        create("secrets", "shop-tls", store, type=kind)
+    if not message:
+        made = create("routes", "app", store, spec=spec)
+        store.delete("secrets", NAMESPACE, "shop-tls")
+        store.update("routes", {**made, "status": {"ingress": []}}, manager="router", subresource="status")
+        return
+    with pytest.raises(ApiError) as refused:
+        create("routes", "app", store, spec=spec)
+    assert refused.value.message.endswith(f"spec.tls.externalCertificate: {message}")
+
+
+def test_a_host_with_a_long_label_needs_an_annotation() -> None:
+    spec = {"to": {"kind": "Service", "name": "app"}, "host": f"{'a' * 64}.example.test"}
+    annotated = {"name": "app", "namespace": NAMESPACE, "annotations": {routes.LONG_LABELS: "true"}}
+    with pytest.raises(ApiError, match="must be no more than 63 characters"):
+        create("routes", "app", spec=spec)
+    made = Store().create("routes", {"metadata": annotated, "spec": spec}, manager="test")
+    assert made["spec"]["host"] == spec["host"]
 
 
 def test_fields_that_a_route_does_not_have() -> None:

@@ -136,6 +136,47 @@ def test_every_token_may_ask_what_it_may_do(api: Api, token: str) -> None:
     assert not allowed(verb="watch", resource="routes")
 
 
+def test_every_token_may_ask_for_its_rules(api: Api, token: str) -> None:
+    def rules(namespace: str, token: str = token) -> tuple[int, Object]:
+        path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+        return send(api, "POST", path, {"spec": {"namespace": namespace}}, token=token)
+
+    named = rule("", "secrets", "get", names=["app"])
+    give(api, ROUTE_RULE, named)
+    status, review = rules("shop")
+    assert (status, review["kind"], review["spec"]) == (201, "SelfSubjectRulesReview", {})
+    assert review["status"]["incomplete"] is False
+    first, second = review["status"]["resourceRules"]
+    assert first["resources"] == ["routes"]
+    assert "resourceNames" not in first
+    assert second == {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app"]}
+    assert rules("other")[1]["status"]["resourceRules"] == []
+    assert rules("shop", "admin-token")[1]["status"]["resourceRules"] == [
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+    ]
+    status, body = rules("")
+    assert (status, body["message"]) == (400, "no namespace on request")
+
+
+def test_hosts_are_looked_for_in_all_namespaces_by_who_may_list_them_there(api: Api, token: str) -> None:
+    for namespace, name, host in (
+        ("shop", "app", "a.example.test"),
+        ("other", "x", "a.example.test"),
+        ("other", "y", ""),
+    ):
+        made = route(**({"host": host} if host else {})) | {"metadata": {"name": name}}
+        assert send(api, "POST", ROUTES.replace("/shop/", f"/{namespace}/"), made, token="admin-token")[0] == 201
+    path = "/apis/route.openshift.io/v1/routes?fieldSelector=spec.host%3Da.example.test"
+    give(api, ROUTE_RULE)
+    assert send(api, "GET", path, token=token)[0] == 403
+    assert isinstance(api.server.users, dict)
+    api.server.users["limited-token"] = User(CI, roles={"": [rule("route.openshift.io", "routes", "list")]})
+    status, body = send(api, "GET", path, token=token)
+    assert status == 200
+    found = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in body["items"]}
+    assert found == {("shop", "app"), ("other", "x")}
+
+
 def test_a_rule_for_one_name(api: Api, token: str) -> None:
     for name in ("app", "other"):
         assert send(api, "POST", ROUTES, route() | {"metadata": {"name": name}})[0] == 201

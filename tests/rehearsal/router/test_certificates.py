@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime
 import ssl
 from typing import TYPE_CHECKING
@@ -11,7 +12,17 @@ import pytest
 import trustme
 
 from maintenance_ci.rehearsal.router.certificates import find_fault
-from tests.rehearsal.router.small_router import ADMITTED, HOST, PAGE, Cluster, Connection, client, next_second, run
+from tests.rehearsal.router.small_router import (
+    ADMITTED,
+    HOST,
+    NAMESPACE,
+    PAGE,
+    Cluster,
+    Connection,
+    client,
+    next_second,
+    run,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,5 +172,47 @@ def test_a_route_with_a_broken_certificate_is_refused_and_yet_holds_its_host(tmp
             await router.next_reload()
             await asyncio.sleep(0)
             assert await ask() == (200, PAGE)
+
+    run(tmp_path, story)
+
+
+def secret(issued: trustme.LeafCert) -> dict[str, object]:
+    pair = {"tls.crt": pem(issued.cert_chain_pems[0]), "tls.key": pem(issued.private_key_pem)}
+    data = {field: base64.b64encode(text.encode()).decode() for field, text in pair.items()}
+    return {"metadata": {"name": "shop-tls", "namespace": NAMESPACE}, "type": "kubernetes.io/tls", "data": data}
+
+
+def test_a_certificate_in_a_secret_is_followed(tmp_path: Path) -> None:
+    renewed = CA.issue_cert(HOST)
+
+    async def story(cluster: Cluster) -> None:
+        CA.configure_trust(context := cluster.client_tls())
+        cluster.client_tls = lambda: context  # type: ignore[method-assign]
+        made = cluster.store.create("secrets", secret(LEAF), manager="test")
+        cluster.add_route("shop", "shop", tls={"termination": "edge", "externalCertificate": {"name": "shop-tls"}})
+        async with cluster.routed() as router, client(cluster, router) as ask:
+            async with Connection.opened(cluster, router) as connection:
+                assert connection.certificate == ssl.PEM_cert_to_DER_cert(CERTIFICATE)
+            cluster.store.update("secrets", made | {"data": secret(renewed)["data"]}, manager="test")
+            await router.next_reload()
+            async with Connection.opened(cluster, router) as connection:
+                assert connection.certificate == ssl.PEM_cert_to_DER_cert(pem(renewed.cert_chain_pems[0]))
+            # It stands nowhere but in the router's files.
+            assert cluster.store.get("routes", NAMESPACE, "shop")["spec"]["tls"].keys() == {
+                "termination",
+                "externalCertificate",
+            }
+            await next_second()
+            cluster.add_route("page", "page")
+            cluster.store.delete("secrets", NAMESPACE, "shop-tls")
+            await router.next_reload()
+            assert cluster.admitted("shop") == {
+                "type": "Admitted",
+                "status": "False",
+                "reason": "ExternalCertificateValidationFailed",
+                "message": 'spec.tls.externalCertificate: Not found: "secrets \\"shop-tls\\" not found"',
+            }
+            assert cluster.admitted("page")["reason"] == "HostAlreadyClaimed"
+            assert (await ask())[0] == 503
 
     run(tmp_path, story)

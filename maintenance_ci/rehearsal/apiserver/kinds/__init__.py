@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-__all__ = ["Cluster", "Platform", "check_rights", "prepare", "set_defaults", "unknown_fields", "validate"]
+__all__ = [
+    "Cluster",
+    "Platform",
+    "check_rights",
+    "prepare",
+    "set_defaults",
+    "unknown_fields",
+    "validate",
+    "validate_references",
+]
 
 _DEFAULTS: dict[str, Callable[[Object], None]] = {
     "buildconfigs": builds.set_defaults,
@@ -66,6 +75,11 @@ def validate(plural: str, new: Object, old: Object | None) -> list[Cause]:
     """What is wrong with an object, in the order of the real server's messages."""
     causes = core.validate_metadata(new)
     return causes + (_VALIDATE[plural](new, old) if plural in _VALIDATE else [])
+
+
+def validate_references(plural: str, new: Object, cluster: Cluster) -> list[Cause]:
+    """What is wrong with the objects that an object names."""
+    return routes.validate_references(new, cluster) if plural == "routes" else []
 
 
 def check_rights(plural: str, new: Object, old: Object | None, allowed: Callable[[str, str], bool]) -> list[Cause]:

@@ -28,6 +28,9 @@ HOST_GENERATED = "openshift.io/host.generated"
 TERMINATIONS = ("edge", "passthrough", "reencrypt")
 INSECURE_POLICIES = ("None", "Allow", "Redirect")
 CERTIFICATE_FIELDS = ("caCertificate", "certificate", "destinationCACertificate", "key")
+TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type
+# Lets a host have a label of more than 63 characters.
+LONG_LABELS = "route.openshift.io/allow-non-dns-compliant-host"
 # In the order of the real server's answers.
 TLS_FIELDS = (
     "termination",
@@ -107,7 +110,8 @@ def prepare(route: Object, old: Object | None, cluster: Cluster) -> None:
 def validate(route: Object, _old: Object | None) -> list[Cause]:
     """What is wrong with a Route."""
     spec = route["spec"]
-    causes = _validate_host(spec.get("host", ""))
+    annotations = route["metadata"].get("annotations") or {}
+    causes = _validate_host(spec.get("host", ""), long_labels=annotations.get(LONG_LABELS) == "true")
     causes += _validate_path(spec)
     if not spec["to"]["name"]:
         causes.append(required_value("spec.to.name"))
@@ -124,7 +128,35 @@ def validate(route: Object, _old: Object | None) -> list[Cause]:
     return causes + (_validate_tls(spec["tls"]) if spec.get("tls") is not None else [])
 
 
-def _validate_host(host: str) -> list[Cause]:
+def validate_references(route: Object, cluster: Cluster) -> list[Cause]:
+    """What is wrong with the Secret that a Route names. Not recorded: as openshift/library-go has it.
+
+    The real server also asks whether the router may read the Secret; here it may.
+    """
+    name = secret_name(route)
+    if not name:
+        return []
+    secret = cluster.find("secrets", route["metadata"]["namespace"], name)
+    return external_certificate_faults(name, secret)
+
+
+def external_certificate_faults(name: str, secret: Object | None) -> list[Cause]:
+    """What is wrong with the Secret of that name, as both API server and router word it."""
+    field = "spec.tls.externalCertificate"
+    if secret is None:
+        return [Cause("FieldValueNotFound", f'Not found: "secrets \\"{name}\\" not found"', field)]
+    if secret.get("type") != TLS_SECRET:
+        return [invalid_value(field, name, f'secret of type "{TLS_SECRET}" required')]
+    return []
+
+
+def secret_name(route: Object) -> str:
+    """The name of the Secret that holds the Route's certificate, or nothing."""
+    external = (route["spec"].get("tls") or {}).get("externalCertificate") or {}
+    return str(external.get("name") or "")
+
+
+def _validate_host(host: str, *, long_labels: bool) -> list[Cause]:
     if not host:
         return []
     causes = []
@@ -134,7 +166,7 @@ def _validate_host(host: str) -> list[Cause]:
     for label in labels:
         if not LABEL.fullmatch(label):
             causes.append(invalid_value("spec.host", label, LABEL_RULE))
-        if len(label) > 63:
+        if len(label) > 63 and not long_labels:
             causes.append(invalid_value("spec.host", label, "must be no more than 63 characters"))
     return causes
 
@@ -157,6 +189,13 @@ def _validate_tls(tls: Object) -> list[Cause]:
         detail = "edge termination does not support destination certificates"
         redacted = "redacted destination ca certificate data"
         causes.append(invalid_value("spec.tls.destinationCACertificate", redacted, detail))
+    external = (tls.get("externalCertificate") or {}).get("name")
+    if external and termination == "passthrough":
+        detail = "passthrough termination does not support certificates"
+        causes.append(invalid_value("spec.tls.externalCertificate", external, detail))
+    elif external and tls.get("certificate"):
+        detail = "cannot specify both tls.certificate and tls.externalCertificate"
+        causes.append(invalid_value("spec.tls.externalCertificate", external, detail))
     if termination == "passthrough":
         for field, name in (
             ("certificate", "certificate"),
@@ -188,14 +227,21 @@ def check_rights(new: Object, old: Object | None, allowed: Callable[[str, str], 
     host = after.get("host") or before.get("host")
     host_changed = host != before.get("host")
     certificates = _certificates(after)
-    certificates_changed = any(certificates.values()) and certificates != _certificates(before)
+    # Nobody knows whether what stands in a Secret is still the same.
+    certificates_changed = any(certificates.values()) and (
+        certificates != _certificates(before) or bool(certificates["externalCertificate"])
+    )
     if not (host_changed or certificates_changed) or allowed("update", "routes/custom-host"):
         return []
     if host_changed:
         return [invalid_value("spec.host", str(host), NO_HOST_RIGHT)]
     if allowed("create", "routes/custom-host"):
         return []
-    changed = [field for field, value in certificates.items() if value != _certificates(before)[field]]
+    changed = [
+        field
+        for field, value in certificates.items()
+        if value != _certificates(before)[field] or (value and field == "externalCertificate")
+    ]
     return [invalid_value(f"spec.tls.{field}", certificates[field], NO_CERTIFICATE_RIGHT) for field in changed]
 
 
@@ -210,7 +256,8 @@ def _check_new(spec: Object, allowed: Callable[[str, str], bool]) -> list[Cause]
 
 def _certificates(spec: Object) -> dict[str, str]:
     tls = spec.get("tls") or {}
-    return {field: tls.get(field) or "" for field in CERTIFICATE_FIELDS}
+    given = {field: tls.get(field) or "" for field in CERTIFICATE_FIELDS}
+    return given | {"externalCertificate": secret_name({"spec": spec})}
 
 
 def unknown_fields(route: Object) -> list[str]:

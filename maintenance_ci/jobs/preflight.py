@@ -1,0 +1,216 @@
+"""What is looked at before the first change: everything that stands in the way, in one message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from maintenance_ci.admission import admitting_routers, serving_routers
+from maintenance_ci.certificates import passthrough_certificate
+from maintenance_ci.checks import (
+    Refusals,
+    require_below,
+    require_deletable,
+    require_host,
+    require_host_returns,
+    require_host_unclaimed,
+    require_newest,
+    require_no_rival,
+    require_original,
+    require_ours,
+    require_ready_endpoints,
+    require_ready_page,
+    require_same_route,
+    require_standing,
+)
+from maintenance_ci.jobs.restore import original_from_template, original_to_restore
+from maintenance_ci.maintenance_route import PAGE, is_passthrough, maintenance_values, notes, render_maintenance_route
+from maintenance_ci.ownership import require_unowned
+from maintenance_ci.repoint import REPOINT, repointed, without_notes
+from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
+from maintenance_ci.route_template import differences
+from maintenance_ci.situation import SWAP, Situation, situation
+from maintenance_ci.snapshot import snapshot_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.report import JobLog
+    from maintenance_ci.rights import Job, Strategy
+    from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.template_project import TemplateProject
+
+# Not a strategy of ROUTE_STRATEGY: a path is one more Route, whatever the strategy.
+SUBPATH = "subpath"
+
+
+@dataclass
+class Switch:
+    """What ``deploy-route`` is about to do, and what stands in its way.
+
+    Attributes:
+        strategy: ``swap``, ``repoint``, or ``subpath``.
+        original: the Route as it is now; for a path, the Route that the new one mirrors.
+        manifest: the Route that will show the page.
+        routers: those that serve the original.
+        refusals: why it must not be done.
+    """
+
+    strategy: str
+    original: Object
+    manifest: Object = field(default_factory=dict)
+    routers: frozenset[str] = frozenset()
+    refusals: Refusals = field(default_factory=Refusals)
+
+
+@dataclass
+class Return:
+    """What ``delete`` is about to do, and what stands in its way.
+
+    Attributes:
+        snapshot: the Secret that keeps the original; None where there is none.
+        restored: the original to put back; None where it is there, or was never away.
+        refusals: why it must not be done.
+    """
+
+    snapshot: Object | None = None
+    restored: Object | None = None
+    refusals: Refusals = field(default_factory=Refusals)
+
+
+def look(settings: RouteSettings, cluster: OpenShift) -> Situation:
+    """Read the namespace's Routes."""
+    return situation(cluster.select("routes"), settings.route_name, settings.subpath)
+
+
+def before_deploy(
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject | None,
+    route_template: str,
+    found: Situation,
+    original: Object,
+    log: JobLog,
+) -> Switch:
+    """Look at everything that a switch needs; nothing is changed."""
+    original = without_notes(original)
+    whole = found.begun or settings.route_strategy
+    switch = Switch(SUBPATH if settings.subpath else whole, original)
+    gather = switch.refusals.gather
+    with gather():
+        require_original(found.original)
+    with gather():
+        _require_rights(settings, cluster, "deploy-route", whole, original)
+    with gather():
+        require_standing(original)
+        require_host(original)
+        require_ours(found.maintenance, settings.route_name, settings.subpath)
+        switch.manifest = _manifest(settings, cluster, route_template, original, switch.strategy)
+        if switch.strategy != REPOINT:
+            require_no_rival(switch.manifest, found.routes.values(), settings.route_name)
+    with gather():
+        switch.routers = admitting_routers(found.whole) or serving_routers(original)
+    with gather():
+        require_ready_page(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
+    if settings.subpath:
+        with gather():
+            require_below(original, settings.subpath)
+        return switch
+    with gather():
+        _warn(require_unowned(original, force=settings.force), log)
+    if switch.strategy == SWAP:
+        with gather():
+            require_deletable(original)
+        with gather():
+            _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
+    with gather():
+        _require_way_back(settings, cluster, templates, original, log)
+    return switch
+
+
+def before_delete(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, found: Situation, log: JobLog
+) -> Return:
+    """Look at everything that the way back needs; nothing is changed."""
+    way = Return()
+    gather = way.refusals.gather
+    with gather():
+        _require_rights(settings, cluster, "delete", found.begun or SWAP, found.mirrored)
+    if settings.subpath is None:
+        way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
+    with gather():
+        require_ours(found.maintenance, settings.route_name, settings.subpath)
+        require_ours(way.snapshot, settings.route_name)
+        require_newest(found.noted or way.snapshot, settings.ci_pipeline_id, force=settings.force)
+    away = found.original is None or found.repointed
+    if templates and away:
+        with gather():
+            way.restored = original_to_restore(
+                settings, cluster, templates, holder=found.noted, snapshot=way.snapshot, log=log
+            )
+    back = way.restored or (None if away else found.original)
+    if back and found.noted:
+        with gather():
+            _warn(require_ready_endpoints(back, cluster.select("endpointslices"), force=settings.force), log)
+    if way.restored and found.maintenance:
+        with gather():
+            claims = find_claims(cluster, found.maintenance["spec"]["host"])
+            _warn(require_host_returns(found.maintenance, claims, force=settings.force), log)
+    return way
+
+
+def _require_rights(
+    settings: RouteSettings, cluster: OpenShift, job: Job, strategy: Strategy, original: Object | None
+) -> None:
+    rights = needed_rights(
+        job, strategy=strategy, route_name=settings.route_name, subpath=settings.subpath, original=original
+    )
+    require_rights(find_missing_rights(cluster, rights))
+
+
+def _warn(lines: Iterable[str], log: JobLog) -> None:
+    for line in lines:
+        log.warn(line)
+
+
+def _manifest(
+    settings: RouteSettings, cluster: OpenShift, route_template: str, original: Object, strategy: str
+) -> Object:
+    """Return the Route that shows the page."""
+    pipeline = {"pipeline": settings.ci_pipeline_id, "pipeline_url": settings.ci_pipeline_url}
+    certificate = _certificate(settings, cluster, original)
+    if strategy == REPOINT:
+        return repointed(original, notes(settings.route_name, REPOINT, **pipeline), certificate=certificate)
+    values = maintenance_values(
+        original,
+        route_name=settings.route_name,
+        subpath=settings.subpath,
+        strategy=strategy,
+        certificate=certificate,
+        **pipeline,
+    )
+    return render_maintenance_route(route_template, values)
+
+
+def _require_way_back(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, original: Object, log: JobLog
+) -> None:
+    """Refuse what the template would not bring back, before anything is changed."""
+    if templates is None:
+        return
+    restored = original_from_template(settings, cluster, templates)
+    found = differences(restored, original)
+    require_same_route(found, accepted=settings.accept_route_differences)
+    cluster.apply("routes", restored, dry_run=True)
+    for difference in found:
+        log.warn(f"accepted: {difference}; the template's state will come back")
+    log.say("the template of the original is there, and the cluster takes what it renders to")
+
+
+def _certificate(settings: RouteSettings, cluster: OpenShift, original: Object) -> Object | None:
+    """Return the certificate for a passthrough Route; None where the Route needs none, or none is named."""
+    name = settings.passthrough_certificate_secret
+    if name is None or not is_passthrough(original["spec"].get("tls")):
+        return None
+    return passthrough_certificate(cluster.get("secrets", name), name=name, host=original["spec"]["host"])

@@ -1,0 +1,53 @@
+"""The snapshot in the cluster: written before the first change, kept while the maintenance lasts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maintenance_ci.checks import require_ours
+from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
+from maintenance_ci.maintenance_route import notes
+from maintenance_ci.snapshot import manifest_of, route_in, snapshot_of
+
+if TYPE_CHECKING:
+    from maintenance_ci.jobs.preflight import Switch
+    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.report import JobLog
+    from maintenance_ci.settings import RouteSettings
+
+
+def keep_snapshot(settings: RouteSettings, cluster: OpenShift, switch: Switch, log: JobLog) -> None:
+    """Write the original into its Secret.
+
+    Called only while the original is its own: what an earlier run left, that was cut short before its switch, may be
+    older than the Route, and is written anew.
+    """
+    said = notes(settings.route_name, switch.strategy, settings.ci_pipeline_id, settings.ci_pipeline_url)
+    snapshot = snapshot_of(switch.original, said)
+    name = snapshot["metadata"]["name"]
+    try:
+        cluster.create("secrets", snapshot)
+    except (ConflictError, TryAgainError):
+        there = cluster.get("secrets", name)
+        if there is None:
+            raise
+        require_ours(there, settings.route_name)
+        if _kept(there) != manifest_of(switch.original):
+            version = {"resourceVersion": there["metadata"]["resourceVersion"]}
+            cluster.replace("secrets", {**snapshot, "metadata": {**snapshot["metadata"], **version}})
+    log.say(f"Secret {name}")
+
+
+def remove_snapshot(cluster: OpenShift, name: str) -> None:
+    """Remove a snapshot that is needed no more; one that is gone already is no error."""
+    there = cluster.get("secrets", name)
+    if there:
+        cluster.delete("secrets", there)
+
+
+def _kept(snapshot: Object) -> Object | None:
+    """Return the Route of a snapshot; None where it cannot be read."""
+    try:
+        return route_in(snapshot)
+    except MaintenanceError:
+        return None

@@ -1,0 +1,313 @@
+"""Who answers on a Route's public URL: asked as a user would, on a fresh connection each time.
+
+What either side answers is told apart by what the page, OpenShift's router and HTTP themselves say. All else is
+`Side.UNSEEN`: it shows nothing of a switch, and costs no more than the wait that follows it, whereas an answer taken
+for a side's would end a maintenance too early, or undo a switch that worked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+from http.client import HTTPException, RemoteDisconnected
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from maintenance_ci.waiting import SIGN_OF_LIFE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# docker/default.conf sets it on all that the page answers.
+PAGE_HEADER = "X-Maintenance-Page"
+# The router's own: no such Route, no server, a server that broke or was too slow. A Route that is not there is a 404
+# where an administrator has an error page for it (httpErrorCodePages of the IngressController).
+ROUTER_STATUSES = {404, 502, 503, 504}
+# What these say, in openshift/router's error pages and where HAProxy's own are in their place.
+ROUTER_WORDS = (
+    "Application is not available",
+    "No application was found at the provided URL",
+    "No server is available to handle this request",
+    "The server returned an invalid or incomplete response",
+    "The server didn't respond in time",
+)
+# How the router's error pages are headed; an administrator's own begin as copies of them.
+ROUTER_HEADERS = {"Cache-Control": "private, max-age=0, no-cache, no-store", "Pragma": "no-cache"}
+# Bytes; openshift/router's page has its words before byte 1500.
+MAX_BODY = 8192
+# What gateways answer in front of both sides: not signed in, not allowed, too often. The application may well mean it
+# itself, but a runner that an allow-list keeps out must not undo a switch.
+GATEWAY_STATUSES = {401, 403, 407, 429, 511}
+REDIRECTS = {301, 302, 303, 307, 308}
+
+USER_AGENT = "maintenance-ci"
+# Of a path, besides letters, digits and -._~: the router compares paths as they are written (RFC 3986, 3.3).
+AS_WRITTEN = "/%!$&'()*+,;=:@"
+PORTS = {"http": 80, "https": 443}
+# Seconds between two probes: over a drain time of 7 s some thirty connections, so that every router replica is met.
+PAUSE = 0.2
+# Answers in a row at the least, however short the window; and how many make a runner blind, rather than unlucky.
+FEWEST_SEEN, FEWEST_UNSEEN = 5, 3
+
+
+class Side(Enum):
+    """Who answered; the value is how a job's log calls it."""
+
+    PAGE = "the maintenance page"
+    APPLICATION = "the application"
+    ROUTER = "the router itself"
+    UNSEEN = "neither side"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one probe saw.
+
+    Attributes:
+        at: when it was sent, in seconds of `time.monotonic`.
+        side: who answered.
+        words: the status, or why there is no answer of a side; short, and free of secrets.
+        status: of the answer, where there is one.
+    """
+
+    at: float
+    side: Side
+    words: str
+    status: int | None = None
+
+
+class Outcome(Enum):
+    """How a wait ended."""
+
+    SEEN = "users meet the wanted side"
+    UNSEEN = "the runner cannot tell, and has waited as long as the window"
+    NOT_YET = "users still meet another side"
+
+
+def public_url(route: Mapping[str, Any], path: str | None = None) -> str:
+    """Return where users ask for a Route, or for ``path`` of its host: by https where the Route has TLS."""
+    spec = route["spec"]
+    scheme = "https" if spec.get("tls") else "http"
+    return f"{scheme}://{spec['host']}{quote(path or spec.get('path') or '/', safe=AS_WRITTEN)}"
+
+
+class Probe:
+    """Asks one URL, and remembers the answers.
+
+    It goes there directly, past any proxy that the environment names; certificates are always verified.
+
+    Args:
+        url: of the public site, http or https.
+        ca: PEM text of the certificates that vouch for the site's; the system's where None.
+        address: host and port to connect to instead, by scheme; TLS and HTTP still name the URL's host.
+        timeout: seconds for a whole answer, name resolution included.
+
+    Attributes:
+        answers: all of them, in order.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca: str | None = None,
+        address: Mapping[str, tuple[str, int]] | None = None,
+        timeout: float = 5.0,
+    ) -> None:
+        self.url, self.timeout = url, timeout
+        self.answers: list[Answer] = []
+        parts = urlsplit(url)
+        self._host, self._target = parts.hostname or "", parts.path or "/"
+        self._address = (address or {}).get(parts.scheme, (self._host, parts.port or PORTS[parts.scheme]))
+        self._tls = ssl.create_default_context(cadata=ca) if parts.scheme == "https" else None
+
+    def ask(self) -> Answer:
+        """Ask once, and return the answer: a failure is one, too."""
+        asked = time.monotonic()
+        opened: list[socket.socket] = []
+        heard: list[Answer] = []
+        # A server that drips, or a name server that is silent, holds a thread but not the job.
+        worker = threading.Thread(target=lambda: heard.append(self._exchange(opened, asked)), daemon=True)
+        worker.start()
+        try:
+            worker.join(self.timeout)
+            late = worker.is_alive()
+        finally:
+            _cut(opened)
+        # Not what a reader has to say that was cut off.
+        if late:
+            answer = Answer(asked, Side.UNSEEN, _too_slow(self.timeout))
+        elif heard:
+            answer = heard[0]
+        else:
+            raise RuntimeError("a probe ended without an answer: the lines above say why")
+        self.answers.append(answer)
+        return answer
+
+    def _connection(self) -> HTTPConnection:
+        host, port = self._address
+        if self._tls is None:
+            return HTTPConnection(host, port, timeout=self.timeout)
+        return HTTPSConnection(host, port, timeout=self.timeout, ssl_context=self._tls, server_hostname=self._host)
+
+    def _exchange(self, opened: list[socket.socket], asked: float) -> Answer:
+        headers = {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "text/html, */*", "Connection": "close"}
+        connection = self._connection()
+        try:
+            connection.connect()
+            opened.append(connection.sock)  # which the connection itself forgets once an answer is its last
+            connection.request("GET", self._target, headers=headers, preload_content=False, decode_content=False)
+            with connection.getresponse() as response:
+                may_be_router = PAGE_HEADER not in response.headers and response.status in ROUTER_STATUSES
+                body = response.read(MAX_BODY) if may_be_router else b""
+        except (OSError, HTTPException, HTTPError) as error:
+            return Answer(asked, Side.UNSEEN, explain(error, self.timeout))
+        finally:
+            connection.close()
+        side, words = identify(self.url, response.status, response.headers, body)
+        return Answer(asked, side, words, response.status)
+
+
+def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> tuple[Side, str]:
+    """Return who answered ``url`` like this, and the answer in a few words."""
+    if PAGE_HEADER in headers:
+        return Side.PAGE, str(status)
+    if status in GATEWAY_STATUSES:
+        return Side.UNSEEN, f"{status}, as a gateway in front of it may answer"
+    if status in REDIRECTS and (elsewhere := _redirected(url, headers.get("Location", ""))):
+        return Side.UNSEEN, f"redirect to {elsewhere}"
+    if status in ROUTER_STATUSES and _is_routers(headers, body):
+        return Side.ROUTER, str(status)
+    return Side.APPLICATION, str(status)
+
+
+def explain(error: Exception, timeout: float) -> str:
+    """Return in a few words why there was no answer."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {cause.verify_message}"
+    known: tuple[tuple[type[BaseException], str], ...] = (
+        (socket.gaierror, "its name does not resolve"),
+        (TimeoutError, _too_slow(timeout)),
+        (ConnectionRefusedError, "connection refused"),
+        (RemoteDisconnected, "closed without an answer"),
+        (ConnectionResetError, "connection reset"),
+        (ssl.SSLEOFError, "closed without an answer"),
+        (ssl.SSLError, "TLS failed"),
+        (HTTPException, "an answer that is no HTTP"),
+        (ProtocolError, "an answer that breaks off"),
+    )
+    words = next((words for kind, words in known if isinstance(cause, kind)), None)
+    return words or (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+
+
+def judge(
+    answers: Sequence[Answer], wanted: Side, *, began: float, now: float, window: float, timeout: float
+) -> Outcome | None:
+    """Return how a wait that ``began`` has ended by ``now``; None: it goes on.
+
+    When ``timeout`` is over, answers that may still become `Outcome.SEEN` or `Outcome.UNSEEN` have one more window.
+    """
+    definite = [answer for answer in answers if answer.side is not Side.UNSEEN]
+    row = list(takewhile(lambda answer: answer.side is wanted, reversed(definite)))
+    if len(row) >= FEWEST_SEEN and row[0].at - row[-1].at > window:
+        return Outcome.SEEN
+    blind = list(takewhile(lambda answer: answer.side is Side.UNSEEN, reversed(answers)))
+    last_seen = definite[-1].at if definite else began
+    if len(blind) >= FEWEST_UNSEEN and now - last_seen >= window:
+        return Outcome.UNSEEN
+    enough = timeout + window if row or blind else timeout
+    return Outcome.NOT_YET if definite and now - began >= enough else None
+
+
+def summarize(answers: Sequence[Answer]) -> str:
+    """Return how often each side answered what, most frequent first."""
+    counted = Counter((answer.side, answer.words) for answer in answers)
+    return ", ".join(f"{count} x {side.value} ({words})" for (side, words), count in counted.most_common())
+
+
+def wait_until_users_see(
+    probe: Probe, wanted: Side, *, window: float, timeout: float, say: Callable[[str], None]
+) -> Outcome:
+    """Ask until every definite answer in a row came from ``wanted`` for longer than ``window``.
+
+    An application that answers 5xx itself is the application: it is back, and its state is said.
+
+    Args:
+        probe: asks, and holds the answers afterwards.
+        wanted: the side that users are to meet.
+        window: seconds; the drain time, so that a runner which sees nothing has waited it out.
+        timeout: seconds; a row that has begun by then has one more window.
+        say: what the job's log is told.
+    """
+    began = spoken = time.monotonic()
+    first = len(probe.answers)
+    told: set[tuple[Side, str]] = set()
+    while True:
+        answer = probe.ask()
+        heard, now = probe.answers[first:], time.monotonic()
+        if (answer.side, answer.words) not in told:
+            told.add((answer.side, answer.words))
+            say(f"{probe.url} is answered by {answer.side.value} ({answer.words})")
+            spoken = now
+        outcome = judge(heard, wanted, began=began, now=now, window=window, timeout=timeout)
+        if outcome is not None:
+            _tell(outcome, probe.url, heard, wanted, now - began, say)
+            return outcome
+        if now - spoken >= SIGN_OF_LIFE - probe.timeout:
+            say(f"still waiting for {wanted.value} ({now - began:.0f} s of {timeout:.0f} s): {summarize(heard[-10:])}")
+            spoken = now
+        time.sleep(PAUSE)
+
+
+def _tell(
+    outcome: Outcome, url: str, heard: Sequence[Answer], wanted: Side, seconds: float, say: Callable[[str], None]
+) -> None:
+    if outcome is Outcome.UNSEEN:
+        say(f"the runner cannot see {url} ({heard[-1].words}): waited {seconds:.1f} s instead")
+    elif outcome is Outcome.NOT_YET:
+        say(f"{url} is not answered by {wanted.value} alone after {seconds:.0f} s: {summarize(heard[-10:])}")
+    else:
+        say(f"users of {url} meet {wanted.value}, seen for {seconds:.1f} s: {summarize(heard)}")
+        if wanted is Side.APPLICATION and (heard[-1].status or 0) >= 500:
+            say(f"WARNING: the application itself answers {heard[-1].words} on {url}: look at it.")
+
+
+def _redirected(url: str, location: str) -> str:
+    """Return where a redirect leads, if that is no place of the same site: another host, or from http to https."""
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, location))
+        host = there.hostname or ""
+    except ValueError:  # no address at all: whoever sends it
+        return ""
+    if host != here.hostname:
+        return host[:100]
+    return "https" if (here.scheme, there.scheme) == ("http", "https") else ""
+
+
+def _is_routers(headers: Mapping[str, str], body: bytes) -> bool:
+    text = body.decode("latin-1")
+    return any(words in text for words in ROUTER_WORDS) or all(
+        headers.get(name) == value for name, value in ROUTER_HEADERS.items()
+    )
+
+
+def _too_slow(timeout: float) -> str:
+    return f"no answer within {timeout:g} s"
+
+
+def _cut(opened: Sequence[socket.socket]) -> None:
+    """End what is still being read, by the plain socket's shutdown: TLS must not be taken off under its reader."""
+    for one in opened:
+        with contextlib.suppress(OSError):  # closed by its reader meanwhile
+            socket.socket.shutdown(one, socket.SHUT_RDWR)

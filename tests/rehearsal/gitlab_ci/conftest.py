@@ -1,0 +1,84 @@
+"""Projects of the embedded GitLab, run by gitlab-ci-local against the embedded OpenShift."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
+from tests.rehearsal.conftest import Cluster
+from tests.rehearsal.gitlab_ci.ci_project import OURS, ROOT, CiProject, commit, copy_of_this_project, gitlab_ci_local
+
+MakeProject = Callable[..., CiProject]
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    found = gitlab_ci_local()
+    if found is None:
+        pytest.skip("needs gitlab-ci-local (npm), node, rsync and git: .ci/setup-gitlab-ci-local installs them")
+    return found
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, program: Path) -> Path:
+    """This project as others include it, with its version as the tag."""
+    ours = tmp_path_factory.mktemp("ours")
+    copy_of_this_project(ours)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    commit(ours, remote="https://gitlab.example.test", tag=version)
+    return ours
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject:
+    """Return a function that makes a project with these files, or with ours where there are none.
+
+    The image of the former's jobs holds ``maintenance-ci`` and Helm, that of ours nothing but Python.
+    """
+
+    def make(cluster: Cluster, files: dict[str, str] | None = None, **settings: object) -> CiProject:
+        folder, home = tmp_path / "project", tmp_path / "home"
+        folder.mkdir()
+        if files is None:
+            copy_of_this_project(folder)
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        else:
+            for name, text in files.items():
+                (folder / name).write_text(text)
+            path = cluster.workplace().environment["PATH"]
+        inside = cluster.inside
+        commit(folder, remote=f"{inside.gitlab.url}/ops/maintenance.git")
+        environment = {
+            "PATH": path,
+            "HOME": os.environ.get("HOME", "/"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            # A clone of our repository comes from the disk: the embedded GitLab serves no git.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
+            "GIT_CONFIG_VALUE_0": f"{inside.gitlab.url}/{OURS}.git",
+        }
+        project = CiProject(folder, home, environment, program)
+        project.set_variables(settings_of(inside) | settings)
+        return project
+
+    return make
+
+
+def settings_of(inside: EmbeddedOpenShift) -> dict[str, object]:
+    """The variables that never change, as the README sets them; and what GitLab gives each job."""
+    variables = inside.job_variables()
+    ours = {name: variables[name] for name in ("OKD_URL", "OKD_TOKEN", "ROUTE_TEMPLATES_PROJECT")}
+    certificates = inside.ca_file.read_text()
+    return {
+        **ours,
+        "OKD_CA": {"type": "file", "values": {"*": certificates}},
+        "CI_SERVER_TLS_CA_FILE": {"type": "file", "values": {"*": certificates}},
+        "CI_JOB_TOKEN": variables["CI_JOB_TOKEN"],
+        "ROUTER_RELOAD_INTERVAL": "0.3",
+    }

@@ -1,0 +1,128 @@
+"""Our pipeline and those of other projects, run by gitlab-ci-local against the embedded OpenShift and GitLab."""
+
+from __future__ import annotations
+
+import pytest
+
+from maintenance_ci.maintenance_route import maintenance_name
+from tests.rehearsal.conftest import QUICK, Cluster, running
+from tests.rehearsal.gitlab_ci.ci_project import CiProject, Pipeline
+from tests.rehearsal.gitlab_ci.conftest import MakeProject
+from tests.rehearsal.gitlab_ci.documented import example
+
+WHOLE = "shop-maintenance-page"
+FORM = {"ROUTE_NAME": "shop"}
+
+
+def ok(done: Pipeline) -> Pipeline:
+    assert done.code == 0, done.log
+    return done
+
+
+def deploy(project: CiProject, **variables: str) -> str:
+    """Run what a pipeline runs before anybody clicks."""
+    return ok(project.run("build-and-deploy", "deploy-route", **variables)).log
+
+
+def test_the_six_lines_in_an_empty_project(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("component", "README.md"))
+    assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
+    with cluster.users("/", "/cart") as answers:
+        deploy(project, **FORM)
+        assert cluster.routes() == {WHOLE}
+        ok(project.run("delete", **FORM))
+    assert cluster.routes() == {"shop"}
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_a_plain_include_and_a_subpath(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("include"))
+    part = FORM | {"SUBPATH": "/cart"}
+    deploy(project, **part)
+    assert cluster.routes() == {"shop", maintenance_name("shop", "/cart")}
+    ok(project.run("delete", **part))
+    assert cluster.routes() == {"shop"}
+
+
+def test_the_environment_is_told_the_application_s_address(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("component"))
+    deploy(project, **FORM)
+    reports = project.folder / ".gitlab-ci-local/artifacts/deploy-route/.gitlab-ci-reports/dotenv"
+    assert (reports / "maintenance.env").read_text() == "MAINTENANCE_URL=https://shop.apps.example.test/\n"
+
+
+def test_a_job_that_fails_fails_the_pipeline(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("component"))
+    done = project.run("deploy-route", **FORM)
+    assert done.code != 0
+    assert "build-and-deploy" in done.log
+    assert cluster.routes() == {"shop"}
+
+
+def test_a_plan_takes_the_place_of_the_jobs(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("component"))
+    assert set(project.jobs(PLAN_ONLY="true", **FORM)) == {"plan"}
+    deployed = ok(project.run("build-and-deploy", **FORM))
+    done = ok(project.run("plan", PLAN_ONLY="true", **FORM))
+    assert cluster.routes() == {"shop"}, done.log + deployed.log
+
+
+def test_one_pipeline_for_each_cluster(cluster: Cluster, make_project: MakeProject) -> None:
+    with running(QUICK) as west:
+        scoped = {
+            name: {"values": {f"maintenance/{place}/*": value for place, value in values.items()}}
+            for name, values in {
+                "OKD_URL": {"east": cluster.inside.server.url, "west": west.inside.server.url},
+                "OKD_TOKEN": {"east": cluster.inside.token, "west": west.inside.token},
+                "OKD_CA": {"east": cluster.inside.ca_file.read_text(), "west": west.inside.ca_file.read_text()},
+            }.items()
+        }
+        project = make_project(cluster, example("matrix"), **scoped)
+        parent = project.configuration()["maintenance"]
+        assert parent["trigger"]["include"] == [{"local": "maintenance.yml"}]
+        (entry,) = parent["parallel"]["matrix"]
+        assert entry["CLUSTER"] == ["east", "west"]
+
+        # gitlab-ci-local gives a child nothing of the matrix: each is started by hand, as GitLab would start it.
+        child = {"CI_PIPELINE_SOURCE": "parent_pipeline", "PROJECT": entry["PROJECT"][0], **FORM}
+        west_only = {"file": "maintenance.yml", "CLUSTER": "west", **child}
+        deploy(project, **west_only)
+        assert (cluster.routes(), west.routes()) == ({"shop"}, {WHOLE})
+        ok(project.run("delete", **west_only))
+        assert west.routes() == {"shop"}
+
+
+def test_inputs_where_pipeline_variables_are_forbidden(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("inputs"))
+    assert project.jobs() == {}
+    given = ["--input", "route-name=shop", "--input", "subpath=/cart"]
+    assert set(project.jobs(*given)) == {"build-and-deploy", "deploy-route", "delete"}
+    form = project.configuration(*given)["variables"]
+    assert [form[name] for name in ("PROJECT", "ROUTE_NAME", "SUBPATH")] == ["web", "shop", "/cart"]
+
+
+@pytest.mark.parametrize("wrong", [{"ROUTE_NAME": ""}, {"PROJECT": ""}, {"CI_PIPELINE_SOURCE": "push"}])
+def test_nothing_starts_by_itself(cluster: Cluster, make_project: MakeProject, wrong: dict[str, str]) -> None:
+    project = make_project(cluster, example("component"))
+    form = {"PROJECT": "web", **FORM}
+    assert set(project.jobs(**form)) == {"build-and-deploy", "deploy-route", "delete"}
+    assert project.jobs(**(form | wrong)) == {}
+
+
+def test_a_strategy_that_there_is_not_is_refused(cluster: Cluster, make_project: MakeProject) -> None:
+    files = {".gitlab-ci.yml": example("component")[".gitlab-ci.yml"] + "      strategy: hope\n"}
+    done = make_project(cluster, files).run("build-and-deploy", **FORM)
+    assert done.code != 0
+    assert "strategy" in done.log
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_our_own_pipeline_installs_what_it_needs(cluster: Cluster, make_project: MakeProject) -> None:
+    """The whole of it, from its checkout: a virtual environment, pinned packages, Helm, the commands."""
+    project = make_project(cluster)
+    form = {"PROJECT": "web", **FORM}
+    deploy(project, **form)
+    assert cluster.routes() == {WHOLE}
+    ok(project.run("delete", **form))
+    assert cluster.routes() == {"shop"}

@@ -1,0 +1,67 @@
+"""Killed at any of its changes, a job leaves what the same job, run again, and `delete` bring to a good end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.rehearsal.matrices.harness import STRATEGIES, Case, Play, Scene, matrix
+from tests.rehearsal.matrices.stage import SUBPATH, Stage, Step, bare_stage
+
+Record = Callable[[str, object], None]
+
+SWITCHES = [
+    Scene(job, strategy, subpath)
+    for job in ("deploy-route", "delete")
+    for strategy in STRATEGIES
+    for subpath in (None, SUBPATH)
+]
+# With the page itself: what is killed may be Helm.
+PAGES = [Scene("build-and-deploy", keep_page=False), Scene("delete", keep_page=False)]
+
+
+def crash(scene: Scene, step: Step, *, after: bool) -> Play:
+    """Kill the job at that step; run it again, then `delete`."""
+
+    def play(on: Stage) -> str:
+        scene.arrange(on)
+        on.befall(step.trouble("kill", after=after))
+        killed = on.run_process(scene.job, scene.variables)
+        assert on.relieve() == 1, f"the step never came; the job ended with {killed.code}:\n{killed.log}"
+        assert killed.code == -9, f"killed, and yet the exit code is {killed.code}:\n{killed.log}"
+        on.ok(scene.job, scene.variables)
+        if scene.job == "deploy-route":
+            served = on.crowd.served_by(scene.path)
+            assert served == {"maintenance-page:v1"}, f"run again, and users meet {served}"
+        on.ok("delete", scene.variables)
+        return "came to a good end"
+
+    return play
+
+
+def crashes(scene: Scene, steps: list[Step]) -> Iterator[Case]:
+    for step in steps:
+        for after in (False, True):
+            yield f"{scene}: killed {'after' if after else 'before'} {step}", crash(scene, step, after=after)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scene", SWITCHES, ids=str)
+def test_a_switch_is_killed_at_each_of_its_changes(scene: Scene, record_property: Record) -> None:
+    with matrix("crashes", record_property) as it:
+        steps = [step for step in scene.steps(it.stage) if step.changes]
+        assert steps
+        it.play(crashes(scene, steps))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("client", ["ours", "helm"])
+@pytest.mark.parametrize("scene", PAGES, ids=str)
+def test_the_page_is_killed_at_each_change(scene: Scene, client: str, record_property: Record) -> None:
+    with matrix("crashes", record_property, build=bare_stage) as it:
+        steps = [step for step in scene.steps(it.stage) if step.changes and step.client == client]
+        assert steps
+        it.play(crashes(scene, steps))

@@ -1,0 +1,145 @@
+"""Whatever the cluster or GitLab answers to one of a job's requests, users are served and the way back stays open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from maintenance_ci.rehearsal.trouble import FOR_GOOD, Trouble
+from tests.rehearsal.conftest import Job
+from tests.rehearsal.matrices.harness import STRATEGIES, Case, Scene, matrix
+from tests.rehearsal.matrices.stage import SHOWN, SUBPATH, Picture, Stage, Step, Variables, bare_stage, changes
+
+Record = Callable[[str, object], None]
+
+STATUSES = ("500", "503", "429", "409", "403")
+# A subpath's switch is the same in both strategies.
+SWITCHES = [
+    Scene(job, strategy, subpath)
+    for job in ("deploy-route", "delete")
+    for strategy, subpath in [*((strategy, None) for strategy in STRATEGIES), ("swap", SUBPATH)]
+]
+# Seconds; silence would last as long as the cluster's answers may take.
+IMPATIENT: Variables = {"API_TIMEOUT": "1"}
+HASTY: Variables = {"ADMISSION_TIMEOUT": "2", "ROLLOUT_TIMEOUT": "5", "LEASE_TIMEOUT": "3"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What befalls one of a job's requests.
+
+    Attributes:
+        trouble: what, and which request.
+        step: that request, for a reader; and for the judgement: what it names may not be removable.
+    """
+
+    trouble: Trouble
+    step: str
+
+    def __str__(self) -> str:
+        often = "for good" if self.for_good else "once"
+        after = " after it took effect" if self.trouble.after else ""
+        return f"{self.trouble.effect}{after}, {often}, at {self.step}"
+
+    @property
+    def for_good(self) -> bool:
+        return self.trouble.times == FOR_GOOD
+
+    def prevents(self, change: str) -> bool:
+        """Whether this is something left that cannot be removed while the fault lasts."""
+        name, _, what = change.partition(" ")
+        return self.for_good and what == "is left" and f"/{name}$" in self.trouble.path.replace("?", "$")
+
+
+def faults(steps: Iterable[Step]) -> Iterator[Fault]:
+    """Yield each fault of each request, once and for good."""
+    for step in steps:
+        for times in (1, FOR_GOOD):
+            for effect, after in [*((status, False) for status in STATUSES), ("reset", False), ("silence", False)]:
+                yield Fault(step.trouble(effect, after=after, times=times), str(step))
+            if step.changes:
+                yield Fault(step.trouble("reset", after=True, times=times), str(step))
+
+
+def gitlab_faults() -> Iterator[Fault]:
+    for times in (1, FOR_GOOD):
+        for effect in (*STATUSES, "401", "404", "reset", "silence", "html", "sign-in"):
+            yield Fault(Trouble(effect, gitlab=True, times=times), "gitlab")
+
+
+def befall(scene: Scene, fault: Fault) -> Callable[[Stage], str]:
+    """Run the job with that fault, judge how it ended; then, without it, `delete`."""
+
+    def play(on: Stage) -> str:
+        scene.arrange(on)
+        before = on.picture()
+        on.befall(fault.trouble)
+        patience = IMPATIENT if fault.trouble.effect == "silence" else {}
+        done = on.run(scene.job, scene.variables | HASTY | patience)
+        try:
+            judge(on, scene, fault, done, before)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nexit code {done.code}:\n{done.log}") from None
+        came = on.relieve()
+        if changes(on.before, on.picture()):
+            on.ok("delete", scene.variables)
+        return f"exit {done.code}" if came else f"exit {done.code}, without it"
+
+    return play
+
+
+def judge(on: Stage, scene: Scene, fault: Fault, done: Job, before: Picture) -> None:
+    """Hold that the job did what was asked, or left all as it was, or that a person is told what to do."""
+    served, differs = on.crowd.served_by(scene.path), changes(before, on.picture())
+    if done.code == 0:
+        wanted = SHOWN if scene.job == "deploy-route" else "application"
+        assert served == {wanted}, f"it succeeded, and users meet {served}"
+    elif done.code == 3:
+        assert fault.for_good, "a person must look, and the fault was over"
+        assert "   oc " in done.log, "a person must look, and is told no command"
+    else:
+        assert done.code in (1, 75), "this exit code is not for that"
+        assert len(served) == 1, f"users meet both sides: {served}"
+        if scene.job == "deploy-route":
+            assert served == {"application"}, f"it failed, and users meet {served}"
+        if scene.job != "build-and-deploy":
+            left = [change for change in differs if not fault.prevents(change)]
+            assert not left, "it failed, and not all is as it was: " + "; ".join(left)
+    assert done.code == 0 or "ERROR: " in done.log, "it says no error"
+
+
+def cases(scene: Scene, found: Iterable[Fault]) -> Iterator[Case]:
+    for fault in found:
+        yield f"{scene}: {fault}", befall(scene, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("scene", SWITCHES, ids=str)
+def test_a_switch_meets_each_fault_at_each_request(scene: Scene, part: int, record_property: Record) -> None:
+    with matrix("faults", record_property) as it:
+        steps = scene.steps(it.stage)
+        assert len(steps) >= 6
+        it.play(cases(scene, faults(steps[part::3])))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scene", [one for one in SWITCHES if not one.subpath], ids=str)
+def test_a_switch_meets_each_fault_of_gitlab(scene: Scene, record_property: Record) -> None:
+    with matrix("faults", record_property) as it:
+        it.play(cases(scene, gitlab_faults()))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_the_page_meets_each_fault_at_each_request(part: int, record_property: Record) -> None:
+    scene = Scene("build-and-deploy", keep_page=False)
+    with matrix("faults", record_property, build=bare_stage) as it:
+        steps = [step for step in scene.steps(it.stage) if step.client == "ours"]
+        assert len(steps) >= 6
+        it.play(cases(scene, faults(steps[part::3])))

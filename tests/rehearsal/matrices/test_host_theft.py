@@ -1,0 +1,137 @@
+"""A Route of another namespace waits for the host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.rights import User
+from tests.rehearsal.conftest import Job
+from tests.rehearsal.matrices.harness import Scene, require_as_before
+from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
+
+SWAP, REPOINT = Scene("delete", "swap"), Scene("delete", "repoint")
+# A switch that does not come is given up on after these seconds.
+SOON: Variables = {"ADMISSION_TIMEOUT": "2"}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Stage]:
+    with stage() as it:
+        yield it
+
+
+@pytest.fixture
+def on(shared: Stage) -> Iterator[Stage]:
+    yield shared
+    if shared.cluster.find("routes", "thief", manifests.OTHER_NAMESPACE):
+        remove_thief(shared)
+    shared.ok("delete", SWAP.variables)
+    shared.crowd.harmed()  # the tests look themselves at what users met
+    require_as_before(shared)
+
+
+def send_thief(on: Stage) -> None:
+    """Let another namespace claim the host: it waits, older than whatever a job makes from now on."""
+    theirs = manifests.route("thief", manifests.HOST, namespace=manifests.OTHER_NAMESPACE)
+    on.cluster.call(on.cluster.store.create, "routes", theirs, manager="thief")
+    time.sleep(1.1)  # a Route's age has no fractions of a second
+    assert not thief_is_served(on)
+
+
+def remove_thief(on: Stage) -> None:
+    on.cluster.call(on.cluster.store.delete, "routes", manifests.OTHER_NAMESPACE, "thief")
+
+
+def thief_is_served(on: Stage) -> bool:
+    theirs = on.cluster.find("routes", "thief", manifests.OTHER_NAMESPACE)
+    assert theirs is not None
+    return "True" in {
+        condition["status"] for ingress in theirs["status"]["ingress"] for condition in ingress["conditions"]
+    }
+
+
+@pytest.fixture
+def may_look(on: Stage) -> Iterator[None]:
+    """The token may list the Routes of all namespaces."""
+    inside = on.cluster.inside
+    users, rule = inside.server.users, {"apiGroups": ["route.openshift.io"], "resources": ["routes"], "verbs": ["list"]}
+    assert isinstance(users, dict)
+    plain = users[inside.token]
+    users[inside.token] = User(plain.name, roles={**plain.roles, "": [rule]})
+    yield
+    users[inside.token] = plain
+
+
+def refused(on: Stage, job: str) -> Job:
+    before = on.picture()
+    done = on.run(job, SWAP.variables | SOON)
+    assert done.code == 1, done.log
+    assert changes(before, on.picture()) == []
+    assert "other-team" in done.log
+    assert "ROUTE_STRATEGY=repoint" in done.log
+    return done
+
+
+def lost(on: Stage, job: str) -> None:
+    done = on.run(job, SWAP.variables | SOON)
+    assert done.code == 3, done.log
+    assert "HostAlreadyClaimed" in done.log
+    assert "   oc " in done.log, "a person must look, and is told no command"
+    assert thief_is_served(on)
+
+
+def test_a_repointed_route_keeps_its_host(on: Stage) -> None:
+    send_thief(on)
+    on.ok("deploy-route", REPOINT.variables)
+    assert on.crowd.served_by() == {SHOWN}
+    assert not thief_is_served(on)
+    on.ok("delete", REPOINT.variables)
+    assert not thief_is_served(on)
+    require_as_before(on)
+
+
+@pytest.mark.usefixtures("may_look")
+def test_a_swap_is_refused_where_the_other_route_can_be_seen(on: Stage) -> None:
+    send_thief(on)
+    refused(on, "deploy-route")
+    assert not on.crowd.harmed()
+
+
+@pytest.mark.usefixtures("may_look")
+def test_a_swap_back_is_refused_where_the_other_route_can_be_seen(on: Stage) -> None:
+    on.ok("deploy-route", SWAP.variables)
+    send_thief(on)
+    before = on.picture()
+    done = on.run("delete", SWAP.variables | SOON)
+    assert done.code in (1, 3), done.log
+    assert "other-team" in done.log
+    assert changes(before, on.picture()) == []
+    assert on.crowd.served_by() == {SHOWN}
+    assert not on.crowd.harmed()
+
+
+def test_a_host_that_was_lost_is_told_with_the_reason(on: Stage) -> None:
+    send_thief(on)
+    lost(on, "deploy-route")
+
+
+def test_a_host_that_was_lost_on_the_way_back_is_told_with_the_reason(on: Stage) -> None:
+    on.ok("deploy-route", SWAP.variables)
+    send_thief(on)
+    lost(on, "delete")
+
+
+def test_the_other_route_would_really_take_the_host(on: Stage) -> None:
+    """Without it these tests would prove nothing: deleted and made again, a Route comes too late."""
+    send_thief(on)
+    original = on.cluster.find("routes", manifests.APPLICATION)
+    on.cluster.call(on.cluster.store.delete, "routes", manifests.NAMESPACE, manifests.APPLICATION)
+    on.cluster.call(on.cluster.store.create, "routes", original, manager="somebody")
+    on.cluster.do(on.cluster.inside.router.next_reload())
+    assert thief_is_served(on)
+    assert on.crowd.served_by() == {"router"}
+    assert on.crowd.harmed()

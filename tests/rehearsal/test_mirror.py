@@ -1,0 +1,413 @@
+"""Every form of a Route goes into maintenance and comes back, and its users meet the page in its place.
+
+The clusters are shared, and the page stays up in them, held by a Route of nobody's: each test has a host of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from http.client import HTTPResponse
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+from aiohttp import web
+
+from maintenance_ci.maintenance_route import maintenance_name
+from maintenance_ci.mirrored_metadata import label_value
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.selectors import label_matcher
+from maintenance_ci.rehearsal.apiserver.store import Object
+from maintenance_ci.settings import MAX_ROUTE_NAME
+from tests.rehearsal.conftest import QUICK, Cluster, Job, running
+from tests.rehearsal.test_jobs import essence, ok
+
+PAGE, APPLICATION = "maintenance-page:v1", "application"
+POD = "127.0.62.1"  # where the application that speaks TLS listens
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A cluster in which the page is up, whatever the tests do; the router allows wildcards."""
+    with running(replace(QUICK, allow_wildcards=True)) as cluster:
+        ok(cluster.run("build-and-deploy"))
+        keeper = manifests.route("keeper", "keeper.apps.example.test", service="maintenance-page")
+        cluster.call(cluster.store.create, "routes", keeper, manager="somebody")
+        yield cluster
+
+
+class Seen(NamedTuple):
+    """What one user saw: who answered, under which certificate."""
+
+    status: int
+    served_by: str
+    certificate: str
+
+
+class Site:
+    """A Route of a test's own, with its template, and its users."""
+
+    def __init__(self, cluster: Cluster, name: str, *, host: str = "", service: str = "shop", **spec: Any) -> None:
+        self.cluster, self.name = cluster, name
+        self.host = host or f"{name}.apps.example.test"
+        manifest = manifests.route(name, self.host, service=service)
+        manifest["metadata"]["labels"] = {"app": service}
+        manifest["metadata"]["annotations"] = {"haproxy.router.openshift.io/hsts_header": "max-age=60"}
+        merged = manifest["spec"] | spec
+        manifest["spec"] = {field: value for field, value in merged.items() if value is not None}
+        cluster.do(self._serve(manifest))
+        cluster.inside.gitlab.projects[0].branches["main"][f"{name}.yaml"] = manifests.template(manifest)
+        self.before = essence(cluster.find("routes", name))
+
+    async def _serve(self, manifest: Object) -> None:
+        self.cluster.store.create("routes", manifest, manager="team")
+        await self.cluster.inside.router.next_reload()
+
+    def run(self, job: str, **variables: str | None) -> Job:
+        return self.cluster.run(job, {"ROUTE_NAME": self.name, **variables})
+
+    def begin(self, **variables: str | None) -> Job:
+        return ok(self.run("deploy-route", **variables))
+
+    def end(self, **variables: str | None) -> Job:
+        return ok(self.run("delete", **variables))
+
+    @property
+    def maintenance(self) -> Object:
+        found = self.cluster.find("routes", maintenance_name(self.name, None))
+        assert found is not None
+        return found
+
+    def is_back(self) -> bool:
+        """Whether the Route is as it was, and nothing of ours is left of it."""
+        left = {name for name in self.cluster.routes() if name.startswith(f"{self.name}-maintenance")}
+        secrets = self.cluster.call(self.cluster.store.list, "secrets", manifests.NAMESPACE)
+        left |= {one["metadata"]["name"] for one in secrets if one["metadata"]["name"].startswith(f"{self.name}-main")}
+        return not left and essence(self.cluster.find("routes", self.name)) == self.before
+
+    def ask(self, path: str = "/", *, host: str = "", plain: bool = False, trust: str = "") -> Seen:
+        """Ask as a user does, on a new connection."""
+        router, host = self.cluster.inside.router, host or self.host
+        with contextlib.ExitStack() as stack:
+            port = router.http_port if plain else router.https_port
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            certificate = ""
+            if not plain:
+                context = ssl.create_default_context(cadata=trust) if trust else self.cluster.inside.client_tls()
+                encrypted = stack.enter_context(context.wrap_socket(connection, server_hostname=host))
+                certificate = ssl.DER_cert_to_PEM_cert(encrypted.getpeercert(binary_form=True) or b"")
+                connection = encrypted
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            answer = HTTPResponse(connection)
+            answer.begin()
+            served_by = answer.getheader("X-Maintenance-Page") or answer.getheader("X-Served-By") or "nobody"
+            return Seen(answer.status, served_by, certificate)
+
+    def who(self, *paths: str, **where: Any) -> list[str]:
+        """Who answers, path by path; each answers with 200."""
+        seen = [self.ask(path, **where) for path in paths or ("/",)]
+        assert {one.status for one in seen} == {200}
+        return [one.served_by for one in seen]
+
+
+def own_certificate(cluster: Cluster, *names: str) -> dict[str, str]:
+    """Certificate and key that the users trust."""
+    issued = cluster.inside._ca.issue_cert(*names)
+    certificate, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+    return {"certificate": certificate.decode(), "key": key.decode()}
+
+
+def add_secret(cluster: Cluster, name: str, pair: dict[str, str]) -> None:
+    data = {
+        field: base64.b64encode(text.encode()).decode()
+        for field, text in (("tls.crt", pair["certificate"]), ("tls.key", pair["key"]))
+    }
+    manifest = {"metadata": {"name": name, "namespace": manifests.NAMESPACE}, "type": "kubernetes.io/tls", "data": data}
+    cluster.call(cluster.store.create, "secrets", manifest, manager="team")
+
+
+def wildcard(cluster: Cluster, name: str) -> tuple[Site, list[str]]:
+    """A wildcard Route, and some of its hosts."""
+    domain = f"{name}.example.test"
+    tls = {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"} | own_certificate(cluster, f"*.{domain}")
+    site = Site(cluster, name, host=f"wildcard.{domain}", wildcardPolicy="Subdomain", tls=tls)
+    return site, [f"{host}.{domain}" for host in ("wildcard", "a", "b")]
+
+
+def test_a_wildcard(cluster: Cluster) -> None:
+    site, hosts = wildcard(cluster, "tenants")
+    site.begin()
+    assert [site.who("/", "/cart/1", host=host) for host in hosts] == [[PAGE, PAGE]] * 3
+    assert site.maintenance["spec"]["wildcardPolicy"] == "Subdomain"
+    site.end()
+    assert [site.who(host=host) for host in hosts] == [[APPLICATION]] * 3
+    assert site.is_back()
+
+
+def test_a_path_of_a_wildcard(cluster: Cluster) -> None:
+    site, hosts = wildcard(cluster, "customers")
+    site.begin(SUBPATH="/cart")
+    assert [site.who("/", "/cart/1", host=host) for host in hosts] == [[APPLICATION, PAGE]] * 3
+    site.end(SUBPATH="/cart")
+    assert [site.who("/cart/1", host=host) for host in hosts] == [[APPLICATION]] * 3
+    assert site.is_back()
+
+
+@pytest.mark.slow
+def test_a_route_with_a_path_of_its_own_beside_others_of_its_host(cluster: Cluster) -> None:
+    host = "paths.apps.example.test"
+    root, part = Site(cluster, "paths", host=host), Site(cluster, "paths-app", host=host, path="/app")
+    paths = ("/", "/app", "/app/cart/1", "/application")
+
+    refused = part.run("deploy-route", SUBPATH="/cart")
+    assert refused.code == 1
+    assert "SUBPATH is not below /app" in refused.lines[-1]
+    part.begin(SUBPATH="/app/cart")
+    assert root.who(*paths) == [APPLICATION, APPLICATION, PAGE, APPLICATION]
+    part.end(SUBPATH="/app/cart")
+    part.begin()
+    assert root.who(*paths) == [APPLICATION, PAGE, PAGE, APPLICATION]
+    root.begin()
+    assert root.who(*paths) == [PAGE] * 4
+    part.end()
+    assert root.who(*paths) == [PAGE, APPLICATION, APPLICATION, PAGE]
+    root.end()
+    assert root.who(*paths) == [APPLICATION] * 4
+    assert root.is_back()
+    assert part.is_back()
+
+
+def test_plain_http(cluster: Cluster) -> None:
+    site = Site(cluster, "plain", tls=None)
+    assert site.who(plain=True) == [APPLICATION]
+    site.begin()
+    assert site.who(plain=True) == [PAGE]
+    assert "tls" not in site.maintenance["spec"]
+    site.end()
+    assert site.who(plain=True) == [APPLICATION]
+    assert site.is_back()
+
+
+@pytest.mark.parametrize("policy", ["None", "Allow", "Redirect"])
+def test_what_becomes_of_plain_http_is_the_originals_choice(cluster: Cluster, policy: str) -> None:
+    site = Site(
+        cluster, f"policy-{policy.lower()}", tls={"termination": "edge", "insecureEdgeTerminationPolicy": policy}
+    )
+    before = site.ask(plain=True)
+    site.begin()
+    during = site.ask(plain=True)
+    assert site.who() == [PAGE]
+    assert during.status == before.status == {"None": 503, "Allow": 200, "Redirect": 302}[policy]
+    assert during.served_by == (PAGE if policy == "Allow" else before.served_by)
+    site.end()
+    assert site.is_back()
+
+
+def test_a_certificate_in_a_secret(cluster: Cluster) -> None:
+    pair = own_certificate(cluster, "external.apps.example.test")
+    add_secret(cluster, "external-tls", pair)
+    tls = {"termination": "edge", "externalCertificate": {"name": "external-tls"}}
+    site = Site(cluster, "external", tls=tls)
+    seen = [site.ask()]
+    site.begin()
+    seen.append(site.ask())
+    assert site.maintenance["spec"]["tls"] == tls
+    site.end()
+    seen.append(site.ask())
+    assert [one.served_by for one in seen] == [APPLICATION, PAGE, APPLICATION]
+    assert {one.certificate for one in seen} == {pair["certificate"]}
+    assert site.is_back()
+
+
+def test_a_certificate_and_its_authority(cluster: Cluster) -> None:
+    ca = trustme.CA()
+    authority = ca.cert_pem.bytes().decode()
+    issued = ca.issue_cert("own.apps.example.test")
+    pair = {
+        "certificate": issued.cert_chain_pems[0].bytes().decode(),
+        "key": issued.private_key_pem.bytes().decode(),
+        "caCertificate": authority,
+    }
+    site = Site(cluster, "own", tls={"termination": "edge", **pair})
+    # The runner of the pipeline does not trust it: it waits instead.
+    site.begin()
+    assert site.maintenance["spec"]["tls"] == {"termination": "edge", **pair}
+    assert site.who(trust=authority) == [PAGE]
+    done = site.end()
+    assert site.who(trust=authority) == [APPLICATION]
+    assert site.is_back()
+    assert "PRIVATE KEY" not in done.log
+
+
+@pytest.fixture(scope="module")
+def secure(cluster: Cluster) -> Iterator[str]:
+    """An application that speaks TLS itself, as Service ``secure``; the CA of its certificate is handed out."""
+    ca = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("passed.apps.example.test", "secure.web.svc").configure_cert(context)
+    serving = _serving(cluster, context)
+    cluster.do(serving.__aenter__())
+    try:
+        yield ca.cert_pem.bytes().decode()
+    finally:
+        cluster.do(serving.__aexit__(None, None, None))
+
+
+@contextlib.asynccontextmanager
+async def _serving(cluster: Cluster, context: ssl.SSLContext) -> AsyncIterator[None]:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request.path, headers={"X-Served-By": "secure"})
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, POD, 0, ssl_context=context).start()
+    port = {"name": "http", "port": runner.addresses[0][1], "protocol": "TCP"}
+    metadata = {"name": "secure", "namespace": manifests.NAMESPACE}
+    labels = {"kubernetes.io/service-name": "secure"}
+    endpoints = [{"addresses": [POD], "conditions": {"ready": True}}]
+    store = cluster.store
+    store.create("services", {"metadata": metadata, "spec": {"ports": [port]}}, manager="team")
+    slices = {"addressType": "IPv4", "endpoints": endpoints, "ports": [port]}
+    store.create("endpointslices", {"metadata": metadata | {"labels": labels}, **slices}, manager="team")
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def test_reencrypt_becomes_edge_and_reencrypt_again(cluster: Cluster, secure: str) -> None:
+    tls = {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect", "destinationCACertificate": secure}
+    site = Site(cluster, "reencrypt", service="secure", tls=tls)
+    assert site.who() == ["secure"]
+    site.begin()
+    assert site.who() == [PAGE]
+    assert site.maintenance["spec"]["tls"] == {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
+    site.end()
+    assert site.who() == ["secure"]
+    assert site.is_back()
+
+
+def test_passthrough_needs_a_certificate(cluster: Cluster, secure: str) -> None:
+    site = Site(cluster, "passed", service="secure", tls={"termination": "passthrough"})
+    assert site.who(trust=secure) == ["secure"]
+    refused = site.run("deploy-route")
+    assert refused.code == 1
+    assert "its certificate is in the application" in refused.lines[-1]
+    assert site.is_back()
+
+    add_secret(cluster, "passed-tls", own_certificate(cluster, "other.apps.example.test"))
+    refused = site.run("deploy-route", PASSTHROUGH_CERTIFICATE_SECRET="passed-tls")
+    assert refused.code == 1
+    assert "is for other.apps.example.test, not for passed.apps.example.test" in refused.lines[-1]
+    assert site.is_back()
+
+    pair = own_certificate(cluster, site.host)
+    cluster.call(cluster.store.delete, "secrets", manifests.NAMESPACE, "passed-tls")
+    add_secret(cluster, "passed-tls", pair)
+    done = site.begin(PASSTHROUGH_CERTIFICATE_SECRET="passed-tls")
+    assert site.ask() == Seen(200, PAGE, pair["certificate"])
+    assert "PRIVATE KEY" not in done.log
+    site.end()
+    assert site.who(trust=secure) == ["secure"]
+    assert site.is_back()
+
+
+@pytest.mark.slow
+def test_several_paths_begin_and_end_on_their_own(cluster: Cluster) -> None:
+    site, paths = Site(cluster, "parts"), ("/", "/cart", "/pay/now")
+    selector = label_matcher(f"maintenance-ci/route={site.name}")
+
+    def ours() -> set[str]:
+        found = cluster.call(cluster.store.list, "routes", manifests.NAMESPACE)
+        return {route["metadata"]["name"] for route in found if selector(route)}
+
+    site.begin(SUBPATH="/cart")
+    site.begin(SUBPATH="/pay")
+    assert site.who(*paths) == [APPLICATION, PAGE, PAGE]
+    assert ours() == {maintenance_name(site.name, path) for path in ("/cart", "/pay")}
+    site.end(SUBPATH="/cart")
+    assert site.who(*paths) == [APPLICATION, APPLICATION, PAGE]
+    site.begin()
+    assert site.who(*paths) == [PAGE] * 3
+    assert ours() == {maintenance_name(site.name, path) for path in (None, "/pay")}
+    site.begin(SUBPATH="/cart")
+    assert ours() == {maintenance_name(site.name, path) for path in (None, "/pay", "/cart")}
+    site.end(SUBPATH="/pay")
+    assert site.who(*paths) == [PAGE] * 3
+    site.end()
+    assert site.who(*paths) == [APPLICATION, PAGE, APPLICATION]
+    site.end(SUBPATH="/cart")
+    assert site.who(*paths) == [APPLICATION] * 3
+    assert ours() == set()
+    assert site.is_back()
+
+
+def test_a_maintenance_route_is_not_put_into_maintenance(cluster: Cluster) -> None:
+    site = Site(cluster, "twice")
+    site.begin(SUBPATH="/cart")
+    ours = maintenance_name(site.name, "/cart")
+    refused = cluster.run("deploy-route", {"ROUTE_NAME": ours, "SUBPATH": "/cart/x"})
+    assert refused.code == 1
+    assert f"Route {ours} is the maintenance Route of twice" in refused.lines[-1]
+    site.end(SUBPATH="/cart")
+    assert site.is_back()
+
+
+def test_the_longest_name(cluster: Cluster) -> None:
+    site = Site(cluster, "r" * MAX_ROUTE_NAME, host="long.apps.example.test")
+    site.begin(SUBPATH="/cart")
+    site.begin()
+    assert site.who("/", "/cart") == [PAGE] * 2
+    metadata = site.maintenance["metadata"]
+    assert metadata["annotations"]["maintenance-ci/route"] == site.name
+    assert metadata["labels"]["maintenance-ci/route"] == label_value(site.name)
+    site.end()
+    assert site.who("/", "/cart") == [APPLICATION, PAGE]
+    site.end(SUBPATH="/cart")
+    assert site.is_back()
+
+
+def test_a_name_that_would_break_the_router_is_refused(cluster: Cluster) -> None:
+    pair = own_certificate(cluster, "broken.apps.example.test")
+    site = Site(cluster, "b" * MAX_ROUTE_NAME, host="broken.apps.example.test", tls={"termination": "edge", **pair})
+    refused = site.run("deploy-route")
+    assert refused.code == 1
+    assert "a name too long for the router's file" in refused.lines[-1]
+    assert site.is_back()
+    assert site.who() == [APPLICATION]
+
+
+def test_what_users_meet_of_the_host_is_kept(cluster: Cluster) -> None:
+    site = Site(cluster, "kept")
+    live = cluster.find("routes", site.name)
+    assert live is not None
+    metadata = live["metadata"] | {"labels": {"app": "kept", "shard": "public", "helm.sh/chart": "kept-1"}}
+    metadata["annotations"] |= {
+        "haproxy.router.openshift.io/rewrite-target": "/new",
+        "haproxy.router.openshift.io/ip_allowlist": "127.0.0.0/8",
+    }
+    changed = cluster.call(cluster.store.update, "routes", {**live, "metadata": metadata}, manager="team")
+    files = cluster.inside.gitlab.projects[0].branches["main"]
+    files["kept.yaml"] = manifests.template({key: changed[key] for key in ("apiVersion", "kind", "spec")} | {
+        "metadata": {key: changed["metadata"][key] for key in ("name", "labels", "annotations")}
+    })  # fmt: skip
+    site.before = essence(changed)
+    site.begin()
+    made = site.maintenance["metadata"]
+    assert {key: value for key, value in made["annotations"].items() if not key.startswith("maintenance-ci/")} == {
+        "haproxy.router.openshift.io/hsts_header": "max-age=60",
+        "haproxy.router.openshift.io/ip_allowlist": "127.0.0.0/8",
+        "haproxy.router.openshift.io/disable_cookies": "true",
+    }
+    assert made["labels"]["shard"] == "public"
+    assert "helm.sh/chart" not in made["labels"]
+    assert site.who("/any/path") == [PAGE]
+    site.end()
+    assert site.is_back()
