@@ -114,7 +114,8 @@ def wait_until_admitted(
         route = cluster.get("routes", name)
         serving = admitting_routers(route)
         if serving and set(routers) <= serving:
-            if nudged and route and TOUCHED_ANNOTATION in (route["metadata"].get("annotations") or {}):
+            # Also where the run that touched it was cut short.
+            if nudge and route and TOUCHED_ANNOTATION in (route["metadata"].get("annotations") or {}):
                 _touch(cluster, route, None)
             return True
         waited = time.monotonic() - began

@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "build-and-deploy", _build_and_deploy, "build the page in the cluster and deploy it, not exposed")
     _add(commands, "deploy-route", _deploy_route, "switch the Route ROUTE_NAME (or its SUBPATH) to the page")
     _add(commands, "delete", _delete, "restore the Route, and remove the page when nobody uses it")
+    plan = _add(commands, "plan", _plan, "say what deploy-route would do, and what stands in its way; change nothing")
+    plan.add_argument("--delete", action="store_true", help="what delete would do")
+    status = _add(commands, "status", _status, "list what is in maintenance in the namespace")
+    status.add_argument("--json", action="store_true", help="as one JSON document")
     rehearse = _add(
         commands, "rehearse", _rehearse, "run the three jobs on an embedded OpenShift, and show who answered"
     )
@@ -135,6 +139,30 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
         templates, helm = _templates(settings, private), _helm(settings, kubeconfig, private, log)
         with _alone(settings, "delete", cluster, log):
             delete(settings, cluster, templates, helm, log)
+
+
+def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.folders import find
+    from maintenance_ci.jobs.plan import plan_delete, plan_deploy
+    from maintenance_ci.settings import RouteSettings, read_settings
+
+    settings = read_settings(RouteSettings)
+    with _connect(settings) as (cluster, _kubeconfig, private):
+        templates = _templates(settings, private)
+        if arguments.delete:
+            plan_delete(settings, cluster, templates, log)
+        else:
+            template = find("route-templates/maintenance-route.yaml.j2").read_text()
+            plan_deploy(settings, cluster, templates, template, log)
+
+
+def _status(arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.jobs.status import status
+    from maintenance_ci.settings import JobSettings, read_settings
+
+    settings = read_settings(JobSettings)
+    with _connect(settings) as (cluster, _kubeconfig, _private):
+        status(cluster, log, as_json=arguments.json)
 
 
 def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:

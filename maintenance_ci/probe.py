@@ -98,7 +98,7 @@ def public_url(route: Mapping[str, Any], path: str | None = None) -> str:
     """Return where users ask for a Route, or for ``path`` of its host: by https where the Route has TLS."""
     spec = route["spec"]
     scheme = "https" if spec.get("tls") else "http"
-    return f"{scheme}://{spec['host']}{quote(path or spec.get('path') or '/', safe=AS_WRITTEN)}"
+    return f"{scheme}://{spec.get('host') or '(no host)'}{quote(path or spec.get('path') or '/', safe=AS_WRITTEN)}"
 
 
 class Probe:

@@ -72,9 +72,10 @@ class JobLog:
             raise
         self.now(state, switched=switched)
 
-    def end(self, *lines: str) -> None:
-        """Close a job that succeeded: what users see now, and what a person can do next."""
-        self._write("")
+    def end(self, *lines: str, blank: bool = True) -> None:
+        """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
+        if blank:
+            self._write("")
         for line in lines:
             self._write(line)
 

@@ -85,7 +85,7 @@ def delete(
 def _said(found: Situation) -> str:
     if found.noted is None:
         return "it is not in maintenance: that was ended already, or never begun"
-    return f"it is in maintenance, by {found.begun if found.subpath is None else found.ours}"
+    return f"it is in maintenance, by {found.begun if found.subpath is None else f'Route {found.ours}'}"
 
 
 def _put_back(cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import wait_until_admitted, wait_until_seen
 from maintenance_ci.checks import require_ours
-from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look
+from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look, original_of
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import note_pipeline, wait_until_seen_by_users
-from maintenance_ci.maintenance_route import backend_services
-from maintenance_ci.probe import Side
+from maintenance_ci.maintenance_route import PAGE, backend_services
+from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SWAP
 
@@ -38,13 +37,11 @@ def deploy_route(
     """
     with log.phase(f"Read Route {settings.route_name}"):
         found = look(settings, cluster)
-        original = found.mirrored
-        if original is None:
-            raise _not_there(settings)
-        log.say(f"https://{original['spec'].get('host')}{original['spec'].get('path', '')}")
+        original = original_of(settings, found)
+        log.say(public_url(original, settings.subpath))
 
     if found.in_maintenance and not settings.subpath:
-        _confirm_maintenance(settings, cluster, found, log)
+        _confirm_maintenance(settings, cluster, found, original, log)
         return
 
     with log.phase("Check what could go wrong"):
@@ -67,12 +64,10 @@ def deploy_route(
                 )
             wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
 
-    place = f"https://{original['spec']['host']}{switch.manifest['spec'].get('path') or '/'}"
     log.end(
-        f"Users of {place} now meet the maintenance page.",
+        f"Users of {public_url(switch.manifest)} now meet the maintenance page.",
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
-        "To look at the application meanwhile:",
-        *(f"   {line}" for line in port_forwards),
+        *(["To look at the application meanwhile:", *port_forwards] if port_forwards else []),
     )
 
 
@@ -103,11 +98,11 @@ def _repoint(settings: RouteSettings, cluster: OpenShift, found: Situation, swit
             cluster.patch("routes", found.original, merge_patch(found.original, switch.manifest))
 
 
-def _confirm_maintenance(settings: RouteSettings, cluster: OpenShift, found: Situation, log: JobLog) -> None:
+def _confirm_maintenance(
+    settings: RouteSettings, cluster: OpenShift, found: Situation, original: Object, log: JobLog
+) -> None:
     """End well where the whole Route is in maintenance already, and users see it; otherwise raise."""
-    noted = found.noted
-    if noted is None:
-        raise _not_there(settings)
+    noted = found.noted or original
     require_ours(found.whole, settings.route_name)
     with log.phase(
         f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
@@ -124,14 +119,6 @@ def _confirm_maintenance(settings: RouteSettings, cluster: OpenShift, found: Sit
     )
 
 
-def _not_there(settings: RouteSettings) -> MaintenanceError:
-    return MaintenanceError(
-        f"Route {settings.route_name} is not in namespace {settings.project}.",
-        f"Check ROUTE_NAME and PROJECT: oc get routes -n {settings.project}; "
-        "if its maintenance was cut short, the job delete puts it back.",
-    )
-
-
 def _in_pipeline(settings: RouteSettings) -> str:
     return f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
 
@@ -140,11 +127,11 @@ def _port_forwards(cluster: OpenShift, original: Object) -> list[str]:
     """Return a line for each Service behind the Route: oc forwards its port, as the Route picks it, to this machine."""
     target = (original["spec"].get("port") or {}).get("targetPort")
     lines = []
-    for name in sorted(backend_services(original)):
+    for name in sorted(backend_services(original) - {PAGE}):
         ports = ((cluster.get("services", name) or {}).get("spec") or {}).get("ports") or []
         chosen = [port for port in ports if target in (port.get("name"), port.get("targetPort"), port["port"])] or ports
         if chosen:
             port = chosen[0]["port"]
             local = port if port >= 1024 else port + 8000
-            lines.append(f"oc port-forward --namespace {cluster.namespace} service/{name} {local}:{port}")
-    return lines or ["its Service has no port to forward"]
+            lines.append(f"   oc port-forward --namespace {cluster.namespace} service/{name} {local}:{port}")
+    return lines

@@ -23,6 +23,7 @@ from maintenance_ci.checks import (
     require_same_route,
     require_standing,
 )
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.restore import original_from_template, original_to_restore
 from maintenance_ci.maintenance_route import PAGE, is_passthrough, maintenance_values, notes, render_maintenance_route
 from maintenance_ci.ownership import require_unowned
@@ -82,6 +83,22 @@ class Return:
 def look(settings: RouteSettings, cluster: OpenShift) -> Situation:
     """Read the namespace's Routes."""
     return situation(cluster.select("routes"), settings.route_name, settings.subpath)
+
+
+def original_of(settings: RouteSettings, found: Situation) -> Object:
+    """Return the Route that is to be put into maintenance, or what stands for it already.
+
+    Raises:
+        MaintenanceError: neither is there.
+    """
+    original = found.mirrored
+    if original is None:
+        raise MaintenanceError(
+            f"Route {settings.route_name} is not in namespace {settings.project}.",
+            f"Check ROUTE_NAME and PROJECT: oc get routes -n {settings.project}; "
+            "if its maintenance was cut short, the job delete puts it back.",
+        )
+    return original
 
 
 def before_deploy(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.admission import drain_time, wait_until_reloaded
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
-from maintenance_ci.probe import Outcome, Probe, Side, public_url, wait_until_users_see
+from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
 from maintenance_ci.situation import pipeline_of
 from maintenance_ci.snapshot import KEY, snapshot_name
 
@@ -31,7 +31,7 @@ def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Sid
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
     if wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=log.say) is Outcome.NOT_YET:
-        raise MaintenanceError(f"Users do not meet the {wanted.value} within {timeout:.0f} s.")
+        raise MaintenanceError(f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}.")
 
 
 def note_pipeline(settings: RouteSettings, cluster: OpenShift, noted: Object) -> None:

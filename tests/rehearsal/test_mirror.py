@@ -377,7 +377,7 @@ def test_the_longest_name(cluster: Cluster) -> None:
 def test_a_name_that_would_break_the_router_is_refused(cluster: Cluster) -> None:
     pair = own_certificate(cluster, "broken.apps.example.test")
     site = Site(cluster, "b" * MAX_ROUTE_NAME, host="broken.apps.example.test", tls={"termination": "edge", **pair})
-    refused = site.run("deploy-route")
+    refused = site.run("deploy-route", SUBPATH="/cart")
     assert refused.code == 1
     assert "a name too long for the router's file" in refused.lines[-1]
     assert site.is_back()

@@ -1,0 +1,103 @@
+"""Command ``plan``: what ``deploy-route`` or ``delete`` would do, and what stands in its way; nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maintenance_ci.admission import drain_time
+from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
+from maintenance_ci.maintenance_route import PAGE, routes_to
+from maintenance_ci.probe import Probe, Side, public_url
+from maintenance_ci.repoint import REPOINT
+from maintenance_ci.situation import SWAP
+from maintenance_ci.snapshot import snapshot_name
+
+if TYPE_CHECKING:
+    from maintenance_ci.jobs.preflight import Return, Switch
+    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.report import JobLog
+    from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.situation import Situation
+    from maintenance_ci.template_project import TemplateProject
+
+
+def plan_deploy(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
+) -> None:
+    """Say what ``deploy-route`` would do.
+
+    Raises:
+        MaintenanceError: it would refuse; all reasons at once.
+    """
+    with log.phase(f"Look at Route {settings.route_name}"):
+        found = look(settings, cluster)
+        original = original_of(settings, found)
+        if found.in_maintenance and not settings.subpath:
+            log.say(f"it is in maintenance already, by {found.begun}: deploy-route would only confirm it")
+            return
+        switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
+    with log.phase("What deploy-route would do"):
+        for step in _deploy_steps(settings, found, switch):
+            log.say(f"- {step}")
+        _look_at_url(settings, original, log)
+    switch.refusals.raise_any()
+    log.end("Nothing stands in the way of deploy-route. Nothing was changed.")
+
+
+def plan_delete(settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, log: JobLog) -> None:
+    """Say what ``delete`` would do.
+
+    Raises:
+        MaintenanceError: it would refuse; all reasons at once.
+    """
+    with log.phase(f"Look at Route {settings.route_name}"):
+        found = look(settings, cluster)
+        way = before_delete(settings, cluster, templates, found, log)
+    with log.phase("What delete would do"):
+        for step in _delete_steps(settings, found, way):
+            log.say(f"- {step}")
+    way.refusals.raise_any()
+    log.end("Nothing stands in the way of delete. Nothing was changed.")
+
+
+def _deploy_steps(settings: RouteSettings, found: Situation, switch: Switch) -> list[str]:
+    snapshot = f"keep a snapshot of Route {settings.route_name} in the Secret {snapshot_name(settings.route_name)}"
+    create = f"create Route {found.ours}, which shows the page on {_place(switch)}"
+    window = drain_time(settings.router_reload_interval)
+    wait = f"wait until users meet the page, {window:g} s in a row; roll back if they do not"
+    if switch.strategy == SWAP:
+        return [snapshot, create, f"delete Route {settings.route_name}, which leaves its host to {found.ours}", wait]
+    if switch.strategy == REPOINT:
+        return [snapshot, f"send Route {settings.route_name} to the page by one patch; its host stays its own", wait]
+    return [create, wait]
+
+
+def _delete_steps(settings: RouteSettings, found: Situation, way: Return) -> list[str]:
+    steps = []
+    if way.restored:
+        verb = "send Route {} back to the application by one patch" if found.repointed else "create Route {} again"
+        steps.append(verb.format(settings.route_name))
+    if found.maintenance:
+        steps.append(f"delete Route {found.ours}")
+    steps.append("wait until users meet the application")
+    if way.snapshot:
+        steps.append(f"remove the Secret {snapshot_name(settings.route_name)}")
+    leaving = {found.ours} | ({settings.route_name} if settings.subpath is None else set())
+    users = [name for name in routes_to(PAGE, found.routes.values()) if name not in leaving]
+    steps.append(f"leave the page, needed by {', '.join(users)}" if users else "remove the page")
+    return steps
+
+
+def _place(switch: Switch) -> str:
+    return public_url(switch.manifest) if switch.manifest else public_url(switch.original)
+
+
+def _look_at_url(settings: RouteSettings, original: Object, log: JobLog) -> None:
+    """Ask once, as the job will: a runner that cannot see the site is better known before."""
+    if not settings.probes or not original["spec"].get("host"):
+        return
+    url = public_url(original, settings.subpath)
+    answer = Probe(url, ca=settings.public_ca, address=settings.public_address).ask()
+    log.say(f"{url} is answered by {answer.side.value} now ({answer.words})")
+    if answer.side is Side.UNSEEN:
+        log.warn(f"the runner cannot see it: deploy-route would wait {drain_time(settings.router_reload_interval):g} s")

@@ -1,0 +1,48 @@
+"""Command ``status``: what is in maintenance in the namespace. It changes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from maintenance_ci.checks import ready_services
+from maintenance_ci.lease import LEASE, describe
+from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, routes_to
+from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
+from maintenance_ci.overview import rows, table
+
+if TYPE_CHECKING:
+    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.report import JobLog
+
+
+def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
+    """Say which Routes are in maintenance, since when, by which pipeline, whether the page is well, and who is at work.
+
+    Args:
+        cluster: the namespace.
+        log: gets the lines.
+        as_json: one JSON document instead of a table.
+    """
+    routes = cluster.select("routes")
+    snapshots = cluster.select("secrets", {MANAGED_BY_LABEL: MANAGED_BY})
+    ready = PAGE in ready_services(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
+    lease = cluster.get("leases", LEASE)
+    found = rows(routes, snapshots, page_ready=ready)
+    at_work = describe(lease) if lease else None
+    if as_json:
+        document = {
+            "namespace": cluster.namespace,
+            "page": {"ready": ready, "shown_by": routes_to(PAGE, routes)},
+            "at_work": at_work,
+            "maintenance": [asdict(row) for row in found],
+        }
+        log.end(*json.dumps(document, indent=2).splitlines(), blank=False)
+        return
+    lines = table(found) if found else [f"Nothing is in maintenance in {cluster.namespace}."]
+    shown = ", ".join(routes_to(PAGE, routes)) or "no Route"
+    lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; {shown} sends users to it.")
+    if at_work:
+        lines.append(f"At work now: {at_work}.")
+    log.end(*lines, blank=False)
