@@ -411,3 +411,37 @@ def test_what_users_meet_of_the_host_is_kept(cluster: Cluster) -> None:
     assert site.who("/any/path") == [PAGE]
     site.end()
     assert site.is_back()
+
+
+FORMS: dict[str, dict[str, Any]] = {
+    "path": {"path": "/app"},
+    "plain": {"tls": None},
+    "external": {"tls": {"termination": "edge", "externalCertificate": {"name": "repointed-tls"}}},
+    "reencrypt": {"service": "secure", "tls": {"termination": "reencrypt"}},
+    "passthrough": {"service": "secure", "tls": {"termination": "passthrough"}},
+    "wildcard": {"wildcardPolicy": "Subdomain"},
+}
+
+
+@pytest.fixture(scope="module")
+def repointed_tls(cluster: Cluster) -> str:
+    """The name of a Secret with a certificate for the hosts of the next test."""
+    add_secret(cluster, "repointed-tls", own_certificate(cluster, "*.apps.example.test"))
+    return "repointed-tls"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_repointed_and_pointed_back(cluster: Cluster, secure: str, repointed_tls: str, form: str) -> None:
+    spec = dict(FORMS[form])
+    if form == "reencrypt":
+        spec["tls"] = spec["tls"] | {"destinationCACertificate": secure}
+    site, path = Site(cluster, f"repointed-{form}", **spec), "/app/x"
+    site.begin(ROUTE_STRATEGY="repoint", PASSTHROUGH_CERTIFICATE_SECRET=repointed_tls)
+    assert site.who(path, plain=form == "plain") == [PAGE]
+    assert cluster.find("routes", maintenance_name(site.name, None)) is None
+    site.end()
+    application = "secure" if "service" in spec else APPLICATION
+    if form != "passthrough":  # whose certificate is for another host
+        assert site.who(path, plain=form == "plain") == [application]
+    assert site.is_back()

@@ -56,8 +56,8 @@ class Router:
         canonical_hostname: as it stands in the Routes' status.
         allow_wildcards: whether Routes with the wildcard policy ``Subdomain`` are admitted
             (``wildcardPolicy: WildcardsAllowed`` of the IngressController).
-        overlooks_freed_hosts: with ``allow_wildcards``, whether a Route that waits for a host is not looked at when that
-            becomes free, only when the Route itself changes, as on a real router.
+        overlooks_freed_hosts: with ``allow_wildcards``, whether a Route that waits for a host is not looked at when
+            that becomes free, only when the Route itself changes, as on a real router.
         idle_close_on_response: whether a reload leaves idle connections open until their next answer
             (``idleConnectionTerminationPolicy: Deferred``), or closes them (``Immediate``, the default).
 

@@ -60,6 +60,8 @@ def test_users_notice_a_careless_switch() -> None:
             require_as_before(on)
         again = {key: value for key, value in original.items() if key != "status"}
         on.cluster.call(on.cluster.store.create, "routes", again, manager="somebody")
-        on.cluster.do(on.cluster.inside.router.next_reload())
+        deadline = time.monotonic() + 10
+        while on.crowd.served_by() != {"application"} and time.monotonic() < deadline:
+            time.sleep(0.1)
         with pytest.raises(AssertionError, match="users got 503 from router"):
             require_as_before(on)

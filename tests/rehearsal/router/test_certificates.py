@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime
 import ssl
 from typing import TYPE_CHECKING
@@ -214,5 +215,22 @@ def test_a_certificate_in_a_secret_is_followed(tmp_path: Path) -> None:
             }
             assert cluster.admitted("page")["reason"] == "HostAlreadyClaimed"
             assert (await ask())[0] == 503
+
+    run(tmp_path, story)
+
+
+def test_a_name_too_long_for_the_file_of_its_certificate_ends_the_router(tmp_path: Path) -> None:
+    most = 255 - len(f"{NAMESPACE}:.pem")
+
+    async def story(cluster: Cluster) -> None:
+        own = {"termination": "edge", "certificate": CERTIFICATE, "key": KEY}
+        cluster.add_route("a" * most, "shop", tls=own)
+        async with contextlib.AsyncExitStack() as stack:
+            router = await stack.enter_async_context(cluster.routed())
+            cluster.add_route("b" * (most + 1), "shop", host="else.apps.example.test", tls=own)
+            with pytest.raises(OSError, match="File name too long"):
+                await router.run()
+            with pytest.raises(OSError, match="File name too long"):
+                await stack.aclose()
 
     run(tmp_path, story)

@@ -1,0 +1,213 @@
+"""One request to the cluster's API, and its answer: deadlines, sizes, errors. Nothing else imports the kubernetes client.
+
+Its generated classes and its dynamic client ask the server for its API groups first; a job knows the few paths that it
+needs, so each call here is one request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import urllib3
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.config import new_client_from_config
+from kubernetes.config.config_exception import ConfigException
+
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Object = dict[str, Any]
+
+# Seconds to connect, and to wait for the next bytes of an answer.
+TIMEOUT = (5.0, 30.0)
+# Seconds for a whole answer, and its bytes at the most; bytes of a log's line.
+ANSWER_TIMEOUT = 60.0
+MAX_ANSWER = 64 * 1024 * 1024
+MAX_LINE = 64 * 1024
+
+
+class Api:
+    """The API of one cluster.
+
+    Args:
+        kubeconfig: path of the kubeconfig (several, separated as in KUBECONFIG, are merged).
+        timeout: seconds to wait for the next bytes of an answer.
+
+    Raises of every method:
+        TryAgainError: the server cannot be reached, or answers that it is too busy or broken (429, 5xx).
+        ForbiddenError: the token is refused (401), or lacks the right (403).
+        ConflictError: the server refuses a change for the state that the object is in (409).
+        MaintenanceError: any other refusal, with the server's own words.
+    """
+
+    def __init__(self, kubeconfig: str, *, timeout: float = TIMEOUT[1]) -> None:
+        self.timeout = (min(TIMEOUT[0], timeout), timeout)
+        # What urllib3 would print about each retry says less than the error in the end.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        configuration = Configuration()
+        # Only what never reached the server is sent again; a Retry-After may ask for hours.
+        configuration.retries = urllib3.Retry(
+            connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
+        )
+        try:
+            self._client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]
+                kubeconfig, persist_config=False, client_configuration=configuration
+            )
+        except (ConfigException, OSError, ValueError, TypeError) as error:
+            raise MaintenanceError(
+                "The kubeconfig cannot be used.", "Check KUBECONFIG, or give OKD_URL and OKD_TOKEN."
+            ) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def object(self, method: str, path: str, *, missing_is_none: bool = False, **request: Any) -> Object | None:
+        """Send a request, and return the answer's object; with ``missing_is_none`` None for one that is not there.
+
+        The other arguments are those of `_request`.
+        """
+        response = self._request(method, path, **request)
+        content = self._content(response)
+        if response.status == 404 and missing_is_none and _is_about_the_object(content):
+            return None
+        if not 200 <= response.status < 300:
+            raise _refusal(response.status, content, path)
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict) or "kind" not in answer:
+            # After a change nobody knows whether it was made: as with an answer that was lost.
+            raise TryAgainError(
+                "The address of the cluster answers, but not as a Kubernetes API.",
+                "Check OKD_URL, then run the job again.",
+            )
+        return answer
+
+    def lines(self, path: str, *, query: list[tuple[str, str]], timeout: float) -> Iterator[str]:
+        """Yield the lines of an answer as they come, until it ends or ``timeout`` seconds have passed."""
+        response = self._request("GET", path, query=query, timeout=(TIMEOUT[0], timeout))
+        if response.status != 200:
+            raise _refusal(response.status, self._content(response), path)
+        rest = b""
+        for chunk in self._chunks(response, timeout):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line.decode(errors="replace")
+            if len(rest) > MAX_LINE:
+                yield rest.decode(errors="replace")
+                rest = b""
+        if rest:
+            yield rest.decode(errors="replace")
+
+    def _chunks(self, response: Any, timeout: float) -> Iterator[bytes]:
+        """Yield an answer's body as it comes, for ``timeout`` seconds at the most: a server may drip for ever."""
+        deadline = time.monotonic() + timeout
+        with _reachable(self._host()):
+            # read1 returns what is there: it does not wait for a full buffer, as `stream` does.
+            while chunk := response.response.read1(MAX_LINE):
+                yield chunk
+                if time.monotonic() > deadline:
+                    response.response.close()
+                    raise TryAgainError(
+                        f"The cluster's answer did not end within {timeout:.0f} s.", "Run the job again."
+                    )
+
+    def _content(self, response: Any) -> bytes:
+        content = b""
+        for chunk in self._chunks(response, ANSWER_TIMEOUT):
+            content += chunk
+            if len(content) > MAX_ANSWER:
+                raise MaintenanceError(f"The cluster's answer is over {MAX_ANSWER} bytes.", "Check OKD_URL.")
+        return content
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Object | bytes | None = None,
+        content_type: str = "application/json",
+        timeout: tuple[float, float] | None = None,
+    ) -> Any:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        serialized = self._client.param_serialize(
+            method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        with _reachable(self._host()):
+            return self._client.call_api(*serialized, _request_timeout=timeout or self.timeout)
+
+    def _host(self) -> str:
+        return str(self._client.configuration.host)
+
+
+@contextlib.contextmanager
+def _reachable(host: str) -> Iterator[None]:
+    """Turn what the network does into our errors."""
+    try:
+        yield
+    except Exception as error:
+        cause = _network_cause(error)
+        if cause is None:
+            raise
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise MaintenanceError(
+                f"The certificate of the cluster {host} cannot be verified.", "Give its CA in OKD_CA."
+            ) from error
+        raise TryAgainError(
+            f"The cluster {host} cannot be reached ({cause}).", "Check OKD_URL and the network, then run the job again."
+        ) from error
+
+
+def _network_cause(error: Exception) -> str | None:
+    """Name what went wrong on the network; None for an error of another kind.
+
+    The client wraps TLS faults in its own ApiException with status 0, and lets urllib3's others through.
+    """
+    if isinstance(error, urllib3.exceptions.HTTPError):
+        reason = getattr(error, "reason", None) or error
+        return type(reason).__name__.removesuffix("Error")
+    if getattr(error, "status", None) == 0:
+        return "TLS"
+    return None
+
+
+def _is_about_the_object(content: bytes) -> bool:
+    """Tell "no such object" from "no such path", which is also a 404 but no Status of the API."""
+    with contextlib.suppress(ValueError, RecursionError):
+        status = json.loads(content)
+        return isinstance(status, dict) and "name" in (status.get("details") or {})
+    return False
+
+
+def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
+    """Make our error of the server's answer, with the server's own message."""
+    message = f"HTTP {status} for {path}"
+    with contextlib.suppress(ValueError, RecursionError):
+        answer = json.loads(content)
+        if isinstance(answer, dict) and answer.get("message"):
+            message = str(answer["message"])
+    if status == 401:
+        return ForbiddenError("The cluster refuses the token (401).", "Check OKD_TOKEN: it may have expired.")
+    if status == 403:
+        return ForbiddenError(
+            f"The token lacks a right, or the namespace does not exist: {message}.",
+            "Check PROJECT, and give the service account the Role of docs/service-account.yaml.",
+        )
+    if status == 409:
+        return ConflictError(f"The cluster refuses a change: {message}.", "Run the job again.")
+    if "failed to create typed patch object" in message:  # a 500, and yet the manifest is at fault
+        return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
+    if status == 429 or status >= 500:
+        return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", "Run the job again.")
+    return MaintenanceError(f"The cluster refuses (HTTP {status}): {message}.")
