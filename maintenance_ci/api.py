@@ -1,4 +1,4 @@
-"""One request to the cluster's API, and its answer: deadlines, sizes, errors. Nothing else imports the kubernetes client.
+"""One request to the cluster's API, and its answer: deadlines, sizes, errors. The client kubernetes is used here alone.
 
 Its generated classes and its dynamic client ask the server for its API groups first; a job knows the few paths that it
 needs, so each call here is one request.

@@ -39,7 +39,7 @@ KINDS = ("services", "deployments", "buildconfigs", "imagestreams", "networkpoli
 CHART = find("chart")
 UNINSTALL = ("uninstall", PAGE)
 HISTORY = ("history", PAGE, "--output", "json")
-GENERATION = "deployments metadata generation"  # it counts what rolls the Pods, and changes of the number of them
+GENERATION = "deployments metadata generation"  # counts the changes of its spec: those that roll the Pods, too
 VERSION = "deployments metadata labels app.kubernetes.io/version"
 # More than either Helm makes: 8 for an upgrade, 9 for the uninstall of two revisions.
 MANY = 20
@@ -240,14 +240,24 @@ BEFORE: tuple[Prepare, ...] = (before_an_install, before_an_upgrade, before_a_ro
 
 
 # A sample, and everything.
-KILLS = [pytest.param((3,), id="once"), pytest.param(range(MANY), id="everywhere", marks=pytest.mark.slow)]
+KILLS = [
+    pytest.param((3,), id="once"),
+    pytest.param(range(MANY), id="everywhere", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+]
+
+
+# What was half changed is put right the same way, used or not.
+USES = [
+    *(pytest.param(before, True, id=f"{before.__name__}-in-use") for before in BEFORE),
+    *(
+        pytest.param(before, False, id=f"{before.__name__}-unused", marks=pytest.mark.slow)
+        for before in (before_an_install, before_an_uninstall)
+    ),
+]
 
 
 @pytest.mark.parametrize("kills", KILLS)
-@pytest.mark.parametrize(
-    "in_use", [pytest.param(True, id="in-use"), pytest.param(False, id="unused", marks=pytest.mark.slow)]
-)
-@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize(("before", "in_use"), USES)
 def test_a_killed_helm_is_put_right_by_the_next_upgrade(
     place: Place, before: Prepare, in_use: bool, kills: Sequence[int]
 ) -> None:

@@ -72,13 +72,8 @@ def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject
 
 def settings_of(inside: EmbeddedOpenShift) -> dict[str, object]:
     """The variables that never change, as the README sets them; and what GitLab gives each job."""
-    variables = inside.job_variables()
-    ours = {name: variables[name] for name in ("OKD_URL", "OKD_TOKEN", "ROUTE_TEMPLATES_PROJECT")}
-    certificates = inside.ca_file.read_text()
-    return {
-        **ours,
-        "OKD_CA": {"type": "file", "values": {"*": certificates}},
-        "CI_SERVER_TLS_CA_FILE": {"type": "file", "values": {"*": certificates}},
-        "CI_JOB_TOKEN": variables["CI_JOB_TOKEN"],
-        "ROUTER_RELOAD_INTERVAL": "0.3",
-    }
+    per_pipeline = {"PROJECT", "CI_PIPELINE_ID", "CI_PIPELINE_URL", "CI_SERVER_URL"}
+    variables: dict[str, object] = {"ROUTER_RELOAD_INTERVAL": "0.3", **inside.job_variables()}
+    files = {name: Path(str(value)).read_text() for name, value in variables.items() if value == str(inside.ca_file)}
+    of_type_file = {name: {"type": "file", "values": {"*": text}} for name, text in files.items()}
+    return {name: value for name, value in (variables | of_type_file).items() if name not in per_pipeline}
