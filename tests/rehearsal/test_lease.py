@@ -170,7 +170,8 @@ def test_it_costs_two_requests_and_leaves_nothing(cluster: Cluster, client: Open
 def test_kubectl_reads_who_holds_it(cluster: Cluster, client: OpenShift) -> None:
     kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent))
     assert kubectl
-    command = [kubectl, "--kubeconfig", str(cluster.inside.admin_kubeconfig()), "get", "leases", LEASE]
+    cache = ["--cache-dir", str(cluster.inside.folder / "kubectl")]
+    command = [kubectl, "--kubeconfig", str(cluster.inside.admin_kubeconfig()), *cache, "get", "leases", LEASE]
     with taking(client, pipeline(4711, "delete")):
         table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         shown = json.loads(subprocess.run([*command, "-o", "json"], capture_output=True, check=True).stdout)
