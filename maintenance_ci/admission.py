@@ -87,7 +87,8 @@ def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: Jo
     if route is None:
         raise MaintenanceError(
             f"The routers ({_names(routers)}) have not seen Route {name} within {SEEN_TIMEOUT:.0f} s.",
-            "Ask the cluster's administrators whether the router is well, or gone and its entry in the status stale.",
+            "Ask the cluster's administrators whether the router is well, or gone and its entry in the status stale; "
+            "ROUTE_STRATEGY=repoint does not wait for it.",
         )
     if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route).values()):
         raise MaintenanceError(

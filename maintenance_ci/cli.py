@@ -47,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MaintenanceError as error:
         return log.fail(error)
     except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
-        traceback.print_exc(file=sys.stdout)
-        return log.crash()
+        return log.crash(traceback.format_exc())
     except KeyboardInterrupt:
         return log.fail(MaintenanceError("The job was interrupted.", "Run it again: it goes on from what it finds."))
 
@@ -105,7 +104,7 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings import BuildAndDeploySettings, child_environment, read_settings
 
     settings = read_settings(BuildAndDeploySettings)
-    with _connect(settings) as (cluster, kubeconfig, private):
+    with _connect(settings, log) as (cluster, kubeconfig, private):
         tools = Tools(
             helm=_helm(settings, kubeconfig, private, log),
             chart=find("chart"),
@@ -124,7 +123,7 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
 
     settings = read_settings(RouteSettings)
     template = find("route-templates/maintenance-route.yaml.j2").read_text()
-    with _connect(settings) as (cluster, _kubeconfig, private):
+    with _connect(settings, log) as (cluster, _kubeconfig, private):
         templates = _templates(settings, private)
         with _alone(settings, "deploy-route", cluster, log):
             deploy_route(settings, cluster, templates, template, log)
@@ -135,7 +134,7 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
-    with _connect(settings) as (cluster, kubeconfig, private):
+    with _connect(settings, log) as (cluster, kubeconfig, private):
         templates, helm = _templates(settings, private), _helm(settings, kubeconfig, private, log)
         with _alone(settings, "delete", cluster, log):
             delete(settings, cluster, templates, helm, log)
@@ -147,7 +146,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
-    with _connect(settings) as (cluster, _kubeconfig, private):
+    with _connect(settings, log) as (cluster, _kubeconfig, private):
         templates = _templates(settings, private)
         if arguments.delete:
             plan_delete(settings, cluster, templates, log)
@@ -161,7 +160,7 @@ def _status(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings import JobSettings, read_settings
 
     settings = read_settings(JobSettings)
-    with _connect(settings) as (cluster, _kubeconfig, _private):
+    with _connect(settings, log) as (cluster, _kubeconfig, _private):
         status(cluster, log, as_json=arguments.json)
 
 
@@ -192,11 +191,13 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
 
 
 @contextlib.contextmanager
-def _connect(settings: JobSettings) -> Iterator[tuple[OpenShift, str, Path]]:
+def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str, Path]]:
     """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
     from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
     from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.settings import secrets_given
 
+    log.hidden = secrets_given()
     with private_folder() as private:
         if settings.okd_url and settings.okd_token:
             kubeconfig = str(

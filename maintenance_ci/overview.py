@@ -61,7 +61,7 @@ def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: b
         for route in by_name.values()
         if stands_for(route) or is_repointed(route)
     ]
-    told = {snapshot_name(row.route) for row in found}
+    told = {snapshot_name(row.route) for row in found if row.strategy != "subpath"}
     found += [_cut_short(snapshot, by_name) for name, snapshot in kept.items() if name not in told]
     return sorted(found, key=lambda row: (row.route, row.path))
 

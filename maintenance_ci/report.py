@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NOTHING_CHANGED = "Nothing was changed."
+MASK = "[hidden]"
+KEY_BEGINS, KEY_ENDS = "PRIVATE KEY-----", "-----END"
 
 
 class JobLog:
@@ -21,6 +23,7 @@ class JobLog:
         state: one sentence that says what is changed and what users see now; a failure's message contains it.
         switched: whether users may have been switched already, so that a failure needs a person.
         by_hand: the commands by which that person puts things right, should the job fail now.
+        hidden: what must not be read in a log: tokens. It is masked in all that is written.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -28,6 +31,8 @@ class JobLog:
         self.state = NOTHING_CHANGED
         self.switched = False
         self.by_hand: list[str] = []
+        self.hidden: list[str] = []
+        self._in_key = False
 
     def say(self, text: str) -> None:
         """Write ``text``, each line indented under its phase."""
@@ -91,8 +96,10 @@ class JobLog:
         self._write(" ".join(" ".join(filter(None, ("ERROR:", error.what, self.state, advice))).split()))
         return EXIT_PERSON if self.switched else error.exit_code
 
-    def crash(self) -> int:
-        """Close a job that met a fault of its own, which the traceback shows; return its exit code."""
+    def crash(self, traceback: str) -> int:
+        """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
+        for line in traceback.splitlines():
+            self._write(line)
         self._write_by_hand()
         self._write(f"ERROR: This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
         return EXIT_PERSON if self.switched else EXIT_FAILED
@@ -120,5 +127,13 @@ class JobLog:
 
     def _write(self, line: str) -> None:
         # A server's or a build's words may hold what steers a terminal, or GitLab's log sections.
-        self._stream.write("".join(letter for letter in line if letter.isprintable() or letter == "\t") + "\n")
+        plain = "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
+        self._stream.write(f"{plain}\n")
         self._stream.flush()
+
+    def _masked(self, line: str) -> str:
+        """Return the line without tokens, and without what lies between the two ends of a private key."""
+        for secret in self.hidden:
+            line = line.replace(secret, MASK)
+        began, self._in_key = self._in_key, (self._in_key or KEY_BEGINS in line) and KEY_ENDS not in line
+        return f"   {MASK}" if began or (KEY_BEGINS in line) else line

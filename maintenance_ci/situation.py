@@ -112,4 +112,5 @@ def pipeline_of(found: Mapping[str, Any] | None) -> int | None:
     """Return the number of the pipeline that an object of ours notes; None where it notes none."""
     noted = ((found or {}).get("metadata") or {}).get("annotations") or {}
     number = str(noted.get(PIPELINE_ANNOTATION, ""))
-    return int(number) if number.isascii() and number.isdigit() else None
+    # As long as settings.py takes it: of thousands of digits Python makes no number.
+    return int(number) if number.isascii() and number.isdigit() and len(number) <= 20 else None

@@ -26,7 +26,7 @@ from maintenance_ci.rehearsal.apiserver.kinds.core import LABEL_VALUE
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.route_template import differences, moved
 from tests.certificates import issued
-from tests.route_strategies import OURS, TRACKING, routes
+from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
 
 TEMPLATE = (Path(__file__).parent.parent / "route-templates/maintenance-route.yaml.j2").read_text()
 some = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,9 +35,14 @@ subpaths = st.sampled_from([None, "/a", "/a/b", "/A"])
 
 
 def live(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The Route as a server has it."""
+    """The Route as a server has it, which has the Secret that the Route names."""
     assert kinds.unknown_fields("routes", manifest) == []
-    return Store().create("routes", manifest, manager="test")
+    store = Store()
+    external = ((manifest["spec"].get("tls") or {}).get("externalCertificate") or {}).get("name")
+    if external:
+        metadata = {"name": external, "namespace": NAMESPACE}
+        store.create("secrets", {"metadata": metadata, "type": "kubernetes.io/tls"}, manager="test")
+    return store.create("routes", manifest, manager="test")
 
 
 def mirror(original: dict[str, Any], subpath: str | None = None, name: str = "") -> dict[str, Any]:

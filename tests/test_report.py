@@ -61,9 +61,10 @@ def test_after_a_switch_the_state_alone_says_what_to_run(log: JobLog, stream: io
 
 
 def test_a_fault_of_our_own_says_what_users_see(log: JobLog, stream: io.StringIO) -> None:
-    assert log.crash() == 1
+    assert log.crash("Traceback (most recent call last):\nKeyError: 'metadata'") == 1
+    assert stream.getvalue().startswith("Traceback (most recent call last):\nKeyError: 'metadata'\nERROR: ")
     log.now("Users meet the page.", switched=True)
-    assert log.crash() == 3
+    assert log.crash("") == 3
     assert "Users meet the page." in stream.getvalue().splitlines()[-1]
 
 
@@ -89,3 +90,22 @@ def test_refusals_are_a_line_each(log: JobLog, stream: io.StringIO) -> None:
     log.now("Users meet the page.", switched=True)
     assert log.fail(refused) == 3
     assert "2 things stand in the way. Users meet the page." in stream.getvalue()
+
+
+def test_what_is_secret_is_masked(log: JobLog, stream: io.StringIO) -> None:
+    log.hidden = ["sha256~very-secret"]
+    log.say("Authorization: Bearer sha256~very-secret\nnot secret")
+    log.crash("KeyError: 'sha256~very-secret'")
+    assert "very-secret" not in stream.getvalue()
+    assert "not secret" in stream.getvalue()
+
+
+def test_a_private_key_is_masked_from_its_beginning_to_its_end(log: JobLog, stream: io.StringIO) -> None:
+    log.say("key: -----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----\nafterwards")
+    assert "MIIE" not in stream.getvalue() and "IBAAKC" not in stream.getvalue()
+    assert stream.getvalue().endswith("   afterwards\n")
+    log.say("-----BEGIN PRIVATE KEY-----MIIEow-----END PRIVATE KEY-----\nafterwards")
+    assert "MIIE" not in stream.getvalue()
+    assert stream.getvalue().count("afterwards") == 2
+    log.say("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----")
+    assert "MIIC" in stream.getvalue()

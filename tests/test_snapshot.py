@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import notes
-from maintenance_ci.rehearsal.apiserver.store import Object, Store
+from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.snapshot import KEY, SYSTEM_METADATA, manifest_of, route_in, snapshot_name, snapshot_of
 from tests.route_strategies import NAMESPACE, routes
-from tests.test_repoint import certificate_for, meant
+from tests.test_repoint import certificate_for, live, meant, store_for
 
 some = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAID = notes("shop", "swap", "42", "https://gitlab.example.test/p/42")
@@ -41,7 +41,7 @@ LIVE: Object = {
 @some
 @given(manifest=routes())
 def test_what_a_snapshot_restores_is_what_it_was_taken_of(manifest: Object) -> None:
-    store = Store()
+    store = store_for(manifest)
     original = store.create("routes", manifest, manager="test")
     kept = store.create("secrets", snapshot_of(original, SAID), manager="ours")
     assert route_in(kept) == manifest_of(original)
@@ -55,8 +55,8 @@ def test_what_a_snapshot_restores_is_what_it_was_taken_of(manifest: Object) -> N
 @some
 @given(manifest=routes())
 def test_a_snapshot_of_a_restored_route_is_the_same_snapshot(manifest: Object) -> None:
-    original = Store().create("routes", manifest, manager="test")
-    restored = Store().create("routes", route_in(snapshot_of(original, SAID)), manager="ours")
+    original = live(manifest)
+    restored = live(route_in(snapshot_of(original, SAID)))
     assert snapshot_of(restored, SAID) == snapshot_of(original, SAID)
     other = {**original, "spec": {**original["spec"], "host": "other.example.test"}}
     assert snapshot_of(other, SAID)["data"] != snapshot_of(original, SAID)["data"]
@@ -65,7 +65,7 @@ def test_a_snapshot_of_a_restored_route_is_the_same_snapshot(manifest: Object) -
 @some
 @given(manifest=routes())
 def test_nothing_of_the_server_s_and_none_of_our_notes_is_in_it(manifest: Object) -> None:
-    original = Store().create("routes", manifest, manager="test")
+    original = live(manifest)
     sent = repointed(original, notes("x", REPOINT, "42"), certificate=certificate_for(original))
     for one in (original, sent):
         manifest = manifest_of(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.preflight import before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
@@ -99,7 +100,9 @@ def _put_back(cluster: OpenShift, restored: Object, found: Situation, log: JobLo
 def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
     """Wait until the application is met; removing the page earlier would answer 503 where a router has not reloaded."""
     back = way.restored or found.original
-    if back is None or (settings.subpath and found.in_maintenance):  # the page is still what users meet
+    nothing_switched = way.restored is None and found.noted is None
+    if back is None or nothing_switched or (settings.subpath and found.in_maintenance):
+        # A run before may have been cut short before it waited; or the page is still what users of the path meet.
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return
     if settings.subpath is None:
@@ -107,4 +110,9 @@ def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situatio
         wait_until_admitted(
             cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
-    wait_until_seen_by_users(settings, back, Side.APPLICATION, log)
+    try:
+        wait_until_seen_by_users(settings, back, Side.APPLICATION, log)
+    except MaintenanceError as error:
+        if not settings.force:
+            raise
+        log.warn(f"forced, although: {error.what}")

@@ -40,18 +40,20 @@ def rolled_back_on_failure(
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
         commands = by_hand(settings, found, repointed=switch.strategy == REPOINT)
         log.now("What users see now is not certain.", switched=True, by_hand=commands)
-        with log.phase("Roll back: users are to meet what they met before"):
+        with log.phase("Roll back"):
             log.warn(why)
             try:
                 _roll_back(settings, cluster, found, switch, log)
             except MaintenanceError as fault:
                 raise MaintenanceError(f"{why} The way back failed, too: {fault.what}", fault.advice) from error
-        log.now(
-            "It was rolled back: users meet what they met before, and nothing of it is left.",
-            switched=False,
-            by_hand=[],
-        )
+        log.now(f"It was rolled back: {_seen_now(switch, found)}.", switched=False, by_hand=[])
         raise
+
+
+def _seen_now(switch: Switch, found: Situation) -> str:
+    if switch.strategy == SUBPATH and found.maintenance:
+        return "the path is in maintenance, as it was before"
+    return "users reach the application, and nothing of the switch is left"
 
 
 def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:

@@ -77,7 +77,7 @@ class Cluster:
         folder = self._folder / f"job-{self._workplaces}"
         folder.mkdir()
         given = self.inside.job_variables() | {
-            "ROUTE_NAME": manifests.APPLICATION, "IMAGE_TAG": "v1", "ROUTER_RELOAD_INTERVAL": "0.3",
+            "ROUTE_NAME": manifests.APPLICATION, "IMAGE_TAG": "v1", "ROUTER_RELOAD_INTERVAL": str(self.inside.options.reload_interval),
         } | (variables or {})  # fmt: skip
         return prepare(folder, {name: value for name, value in given.items() if value is not None}, **folders)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from maintenance_ci.maintenance_route import maintenance_name
+from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from tests.rehearsal.conftest import QUICK, Cluster, running
 from tests.rehearsal.gitlab_ci.ci_project import CiProject, Pipeline
 from tests.rehearsal.gitlab_ci.conftest import MakeProject
@@ -71,13 +74,10 @@ def test_a_plan_takes_the_place_of_the_jobs(cluster: Cluster, make_project: Make
 
 def test_one_pipeline_for_each_cluster(cluster: Cluster, make_project: MakeProject) -> None:
     with running(QUICK) as west:
+        of_each = {"east": cluster.inside, "west": west.inside}
         scoped = {
-            name: {"values": {f"maintenance/{place}/*": value for place, value in values.items()}}
-            for name, values in {
-                "OKD_URL": {"east": cluster.inside.server.url, "west": west.inside.server.url},
-                "OKD_TOKEN": {"east": cluster.inside.token, "west": west.inside.token},
-                "OKD_CA": {"east": cluster.inside.ca_file.read_text(), "west": west.inside.ca_file.read_text()},
-            }.items()
+            name: {"values": {f"maintenance/{place}/*": value_of(inside, name) for place, inside in of_each.items()}}
+            for name in ("OKD_URL", "OKD_TOKEN", "OKD_CA", "PUBLIC_CA", "PUBLIC_ADDRESS")
         }
         project = make_project(cluster, example("matrix"), **scoped)
         parent = project.configuration()["maintenance"]
@@ -92,6 +92,11 @@ def test_one_pipeline_for_each_cluster(cluster: Cluster, make_project: MakeProje
         assert (cluster.routes(), west.routes()) == ({"shop"}, {WHOLE})
         ok(project.run("delete", **west_only))
         assert west.routes() == {"shop"}
+
+
+def value_of(inside: EmbeddedOpenShift, name: str) -> str:
+    value = inside.job_variables()[name]
+    return Path(value).read_text() if name.endswith("_CA") else value
 
 
 def test_inputs_where_pipeline_variables_are_forbidden(cluster: Cluster, make_project: MakeProject) -> None:

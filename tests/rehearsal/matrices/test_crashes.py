@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -40,9 +40,9 @@ def crash(scene: Scene, step: Step, *, after: bool) -> Play:
     return play
 
 
-def crashes(scene: Scene, steps: list[Step]) -> Iterator[Case]:
+def crashes(scene: Scene, steps: Iterable[Step], *, whens: Iterable[bool] = (False, True)) -> Iterator[Case]:
     for step in steps:
-        for after in (False, True):
+        for after in whens:
             yield f"{scene}: killed {'after' if after else 'before'} {step}", crash(scene, step, after=after)
 
 
@@ -58,10 +58,58 @@ def test_a_switch_is_killed_at_each_of_its_changes(scene: Scene, record_property
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("client", ["ours", "helm"])
 @pytest.mark.parametrize("scene", PAGES, ids=str)
-def test_the_page_is_killed_at_each_change(scene: Scene, client: str, record_property: Record) -> None:
+def test_the_page_is_killed_at_each_change(scene: Scene, client: str, after: bool, record_property: Record) -> None:
     with matrix("crashes", record_property, build=bare_stage) as it:
         steps = [step for step in scene.steps(it.stage) if step.changes and step.client == client]
         assert steps
-        it.play(crashes(scene, steps))
+        it.play(crashes(scene, steps, whens=[after]))
+
+
+SAMPLE = [
+    (Scene("deploy-route", "swap"), "DELETE", "/routes/shop", True),
+    (Scene("deploy-route", "repoint"), "PATCH", "/routes/shop", True),
+    (Scene("delete", "swap"), "DELETE", "/routes/shop-maintenance-page", False),
+]
+
+
+def test_a_job_is_killed_at_a_change_and_run_again(record_property: Record) -> None:
+    with matrix("crashes, a sample", record_property) as it:
+        for scene, method, end, after in SAMPLE:
+            [step] = [
+                step
+                for step in scene.steps(it.stage)
+                if step.changes and step.method == method and step.path.partition("?")[0].endswith(end)
+            ]
+            it.play(crashes(scene, [step], whens=[after]))
+
+
+def test_a_helm_is_killed_at_a_change_and_run_again(record_property: Record) -> None:
+    scene = Scene("build-and-deploy", keep_page=False)
+    path = (
+        "/apis/apps/v1/namespaces/web/deployments/maintenance-page?fieldManager=helm&fieldValidation=Strict&force=false"
+    )
+    with matrix("crashes, a sample", record_property, build=bare_stage) as it:
+        it.play(crashes(scene, [Step("helm", "PATCH", path, 1)], whens=[True]))
+
+
+def test_what_a_killed_job_leaves_is_noticed() -> None:
+    """Run again, the jobs put it right; else this matrix would tell."""
+    scene = Scene("deploy-route")
+    step = Step("ours", "DELETE", "/apis/route.openshift.io/v1/namespaces/web/routes/shop", 1)
+
+    def play(on: Stage) -> str:
+        on.befall(step.trouble("kill", after=True))
+        return f"exit {on.run_process(scene.job, scene.variables).code}"
+
+    recorded: dict[str, object] = {}
+    with (
+        pytest.raises(AssertionError, match="1 of 1 cases failed(?s:.)*routes/shop is gone"),
+        matrix("a twin", recorded.__setitem__) as it,
+    ):
+        it.play([("killed and left alone", play)])
+    assert recorded["matrix"] == {"matrix": "a twin", "cases": 1, "failures": 1, "outcomes": {"FAILED": 1}} | {
+        "requests": recorded["matrix"]["requests"]  # type: ignore[index]
+    }

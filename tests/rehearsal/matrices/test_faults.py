@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
+from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.trouble import FOR_GOOD, Trouble
 from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.harness import STRATEGIES, Case, Scene, matrix
-from tests.rehearsal.matrices.stage import SHOWN, SUBPATH, Picture, Stage, Step, Variables, bare_stage, changes
+from tests.rehearsal.matrices.stage import SHOWN, SUBPATH, Picture, Stage, Step, Variables, changes, stage
 
 Record = Callable[[str, object], None]
 
@@ -22,8 +25,13 @@ SWITCHES = [
     for strategy, subpath in [*((strategy, None) for strategy in STRATEGIES), ("swap", SUBPATH)]
 ]
 # Seconds; silence would last as long as the cluster's answers may take.
-IMPATIENT: Variables = {"API_TIMEOUT": "1"}
+IMPATIENT: Variables = {"API_TIMEOUT": "1.5"}
 HASTY: Variables = {"ADMISSION_TIMEOUT": "2", "ROLLOUT_TIMEOUT": "5", "LEASE_TIMEOUT": "3"}
+
+
+def quick_stage(*, keep_page: bool = True) -> AbstractContextManager[Stage]:
+    """A cluster whose router is quick: of these cases there are many."""
+    return stage(keep_page=keep_page, options=Options(reload_interval=0.2, busy=False))
 
 
 @dataclass(frozen=True)
@@ -115,12 +123,57 @@ def cases(scene: Scene, found: Iterable[Fault]) -> Iterator[Case]:
         yield f"{scene}: {fault}", befall(scene, fault)
 
 
+def test_a_switch_meets_some_faults(record_property: Record) -> None:
+    scene = Scene("deploy-route", "repoint")
+    with matrix("faults, a sample", record_property, build=quick_stage) as it:
+        [patch] = [step for step in scene.steps(it.stage) if step.changes and "/routes/" in step.path]
+        some = [
+            Fault(patch.trouble("503"), "the switch"),
+            Fault(patch.trouble("reset", after=True, times=FOR_GOOD), "the switch"),
+            Fault(patch.trouble("403", times=FOR_GOOD), "the switch"),
+            Fault(Trouble("500", gitlab=True, times=FOR_GOOD), "gitlab"),
+        ]
+        it.play(cases(scene, some))
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        (Job(0), "it succeeded, and users meet {'application'}"),
+        (Job(3, ["   oc apply"]), "the fault was over"),
+        (Job(3), "is told no command"),
+        (Job(2), "this exit code is not for that"),
+        (Job(1), "it says no error"),
+    ],
+)
+def test_a_job_that_ends_otherwise_than_it_says_is_noticed(untouched: Stage, done: Job, why: str) -> None:
+    step = Step("ours", "PATCH", "/apis/route.openshift.io/v1/namespaces/web/routes/shop", 1)
+    fault = Fault(step.trouble("503", times=FOR_GOOD if "command" in why else 1), str(step))
+    with pytest.raises(AssertionError, match=why):
+        judge(untouched, Scene("deploy-route"), fault, done, untouched.before)
+
+
+def test_what_a_fault_prevents_is_no_leftover() -> None:
+    step = Step("ours", "DELETE", "/apis/route.openshift.io/v1/namespaces/web/routes/shop-maintenance-page", 1)
+    for_good, once = (Fault(step.trouble("503", times=times), str(step)) for times in (FOR_GOOD, 1))
+    assert for_good.prevents("routes/shop-maintenance-page is left")
+    assert not once.prevents("routes/shop-maintenance-page is left")
+    assert not for_good.prevents("routes/shop is left")
+    assert not for_good.prevents("routes/shop-maintenance-page: .spec.host was 'a', is 'b'")
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Iterator[Stage]:
+    with stage(keep_page=False) as it:
+        yield it
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("part", [0, 1, 2])
 @pytest.mark.parametrize("scene", SWITCHES, ids=str)
 def test_a_switch_meets_each_fault_at_each_request(scene: Scene, part: int, record_property: Record) -> None:
-    with matrix("faults", record_property) as it:
+    with matrix("faults", record_property, build=quick_stage) as it:
         steps = scene.steps(it.stage)
         assert len(steps) >= 6
         it.play(cases(scene, faults(steps[part::3])))
@@ -130,7 +183,7 @@ def test_a_switch_meets_each_fault_at_each_request(scene: Scene, part: int, reco
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scene", [one for one in SWITCHES if not one.subpath], ids=str)
 def test_a_switch_meets_each_fault_of_gitlab(scene: Scene, record_property: Record) -> None:
-    with matrix("faults", record_property) as it:
+    with matrix("faults", record_property, build=quick_stage) as it:
         it.play(cases(scene, gitlab_faults()))
 
 
@@ -139,7 +192,7 @@ def test_a_switch_meets_each_fault_of_gitlab(scene: Scene, record_property: Reco
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_the_page_meets_each_fault_at_each_request(part: int, record_property: Record) -> None:
     scene = Scene("build-and-deploy", keep_page=False)
-    with matrix("faults", record_property, build=bare_stage) as it:
+    with matrix("faults", record_property, build=partial(quick_stage, keep_page=False)) as it:
         steps = [step for step in scene.steps(it.stage) if step.client == "ours"]
         assert len(steps) >= 6
         it.play(cases(scene, faults(steps[part::3])))
