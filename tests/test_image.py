@@ -67,7 +67,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
             continue
         for name in names:
             copy(ROOT / name, sources / (name if target == "./" else target))
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, sources]
     subprocess.run(wheel, check=True, timeout=100)
     environment = folder / "environment"

@@ -60,7 +60,9 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     with log.phase("Install the page's chart"):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
         values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
-        tools.helm.upgrade(PAGE, tools.chart, values)
+        in_use = bool(routes_to(PAGE, cluster.select("routes")))
+        cluster.guard()
+        tools.helm.upgrade(PAGE, tools.chart, values, in_use=in_use)
         log.now("The page's chart is installed; no Route was touched.", switched=False)
 
     digest = None

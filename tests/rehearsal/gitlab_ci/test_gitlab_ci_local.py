@@ -27,12 +27,21 @@ def deploy(project: CiProject, **variables: str) -> str:
     return ok(project.run("build-and-deploy", "deploy-route", **variables)).log
 
 
+def environment_url(project: CiProject) -> str:
+    """What GitLab would make of the environment's ``url``, by the dotenv report."""
+    report = project.folder / ".gitlab-ci-local/artifacts/deploy-route/.gitlab-ci-reports/dotenv/maintenance.env"
+    name, _, value = report.read_text().rstrip("\n").partition("=")
+    assert name == "MAINTENANCE_URL"
+    return value
+
+
 def test_the_six_lines_in_an_empty_project(cluster: Cluster, make_project: MakeProject) -> None:
     project = make_project(cluster, example("component", "README.md"))
     assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
     with cluster.users("/", "/cart") as answers:
         deploy(project, **FORM)
         assert cluster.routes() == {WHOLE}
+        assert environment_url(project) == "https://shop.apps.example.test/"
         ok(project.run("delete", **FORM))
     assert cluster.routes() == {"shop"}
     assert {answer.status for answer in answers} == {200}
@@ -43,15 +52,9 @@ def test_a_plain_include_and_a_subpath(cluster: Cluster, make_project: MakeProje
     part = FORM | {"SUBPATH": "/cart"}
     deploy(project, **part)
     assert cluster.routes() == {"shop", maintenance_name("shop", "/cart")}
+    assert environment_url(project) == "https://shop.apps.example.test/cart"
     ok(project.run("delete", **part))
     assert cluster.routes() == {"shop"}
-
-
-def test_the_environment_is_told_the_application_s_address(cluster: Cluster, make_project: MakeProject) -> None:
-    project = make_project(cluster, example("component"))
-    deploy(project, **FORM)
-    reports = project.folder / ".gitlab-ci-local/artifacts/deploy-route/.gitlab-ci-reports/dotenv"
-    assert (reports / "maintenance.env").read_text() == "MAINTENANCE_URL=https://shop.apps.example.test/\n"
 
 
 def test_a_job_that_fails_fails_the_pipeline(cluster: Cluster, make_project: MakeProject) -> None:
