@@ -38,7 +38,8 @@ def repointed(
         MaintenanceError: passthrough, and no certificate.
     """
     metadata, spec = original["metadata"], original["spec"]
-    sent = {key: value for key, value in spec.items() if key not in ("alternateBackends", "tls")}
+    # httpHeaders: the application's Cache-Control would let browsers keep the page.
+    sent = {key: value for key, value in spec.items() if key not in ("alternateBackends", "httpHeaders", "tls")}
     sent |= {"to": {"kind": "Service", "name": PAGE, "weight": 100}, "port": {"targetPort": "http"}}
     tls = maintenance_tls(spec.get("tls"), certificate=certificate)
     annotations = {**(metadata.get("annotations") or {}), **notes, ROUTE_ANNOTATION: metadata["name"]}

@@ -120,7 +120,7 @@ def _switch_rights(job: Job, how: How, route_name: str, ours: str) -> list[Right
 
 def _certificate_rights(job: Job, how: How, tls: Mapping[str, Any]) -> list[Right]:
     """What ``routes/custom-host`` is needed for, as recorded: a patch of ``spec.to`` alone needs none of it."""
-    if how == "repoint":
+    if how == "repoint" and not tls.get("externalCertificate"):  # that one is asked for on every change
         # The page has no destination CA; a passthrough Route gets a certificate for it.
         changed = tls.get("destinationCACertificate") or str(tls.get("termination", "")).lower() == "passthrough"
         return _one(ROUTES, "routes/custom-host", "change the Route's certificates", "create") if changed else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +63,6 @@ def found(cluster: Cluster, client: OpenShift) -> Object:
 
 async def _settled() -> None:
     """The router has written what it thinks of the Route."""
-    import asyncio
-
     await asyncio.sleep(0.15)
 
 
@@ -234,22 +234,26 @@ def test_a_change_whose_answer_was_lost_is_known_to_be_made(
         assert generation <= 1
 
 
-def test_a_change_whose_answer_was_lost_is_not_made_to_what_came_after(
-    cluster: Cluster, client: OpenShift, found: Object
+def test_a_deletion_whose_answer_was_lost_is_not_made_to_what_came_after(
+    cluster: Cluster, client: OpenShift, found: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Deleted, the answer lost; before it is sent again somebody makes a Route of that name: theirs stays."""
-    original = cluster.inside.troubles
+    """Before it is sent again somebody makes a Route of that name: theirs stays."""
+    monkeypatch.setattr("maintenance_ci.openshift.PAUSES", (1.0,))
     expect(cluster, f"DELETE routes/{NAME}: reset after")
 
-    def replaced() -> None:
-        if cluster.find("routes", NAME) is None:
-            cluster.call(cluster.store.create, "routes", target(), manager="somebody")
+    async def made_anew() -> None:
+        async for event in cluster.store.follow(["routes"], since=cluster.store.resource_version):
+            if (event.type, event.object["metadata"]["name"]) == ("DELETED", NAME):
+                cluster.store.create("routes", target(), manager="somebody")
+                return
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(ConflictError):
-        patch.setattr("maintenance_ci.openshift.time.sleep", lambda _seconds: replaced())
-        client.delete("routes", found)
+    with ThreadPoolExecutor() as threads:
+        theirs = threads.submit(cluster.do, made_anew())
+        with pytest.raises(ConflictError):
+            client.delete("routes", found)
+        theirs.result()
     assert live(cluster)["metadata"]["uid"] != found["metadata"]["uid"]
-    assert original.met
+    assert sent(cluster, "DELETE")[-1] == 409
 
 
 @pytest.mark.parametrize("change", CHANGES)

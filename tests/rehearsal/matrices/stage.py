@@ -172,9 +172,9 @@ class Stage:
                 break
         return now
 
-    def differs(self, *, patience: float = SETTLED) -> list[str]:
-        """Return how the namespace differs from how it was at first; controllers get ``patience`` seconds."""
-        deadline = time.monotonic() + patience
+    def differs(self) -> list[str]:
+        """Return how the namespace differs from how it was at first; controllers get a while to finish."""
+        deadline = time.monotonic() + SETTLED
         while (found := changes(self.before, self.picture())) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,12 @@ from tests.rehearsal.matrices.stage import Stage, Step, bare_stage, changes, har
 from tests.rehearsal.matrices.totals import summary
 
 
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs here differs for good."""
+    monkeypatch.setattr("tests.rehearsal.matrices.stage.SETTLED", 0.2)
+
+
 @pytest.fixture(scope="module")
 def on() -> Iterator[Stage]:
     with bare_stage() as it:
@@ -24,7 +33,7 @@ def on() -> Iterator[Stage]:
 def test_a_leftover_is_found(on: Stage) -> None:
     left = {"metadata": {"name": "left", "namespace": manifests.NAMESPACE}}
     on.cluster.call(on.cluster.store.create, "leases", left, manager="test")
-    assert on.differs(patience=0.1) == ["leases/left is left"]
+    assert on.differs() == ["leases/left is left"]
     on.cluster.call(on.cluster.store.delete, "leases", manifests.NAMESPACE, "left")
     require_as_before(on)
 
@@ -34,17 +43,16 @@ def test_a_changed_route_is_found(on: Stage, part: str) -> None:
     live = on.cluster.find("routes", manifests.APPLICATION)
     assert live is not None
     if part == "spec":
-        changed = live | {"spec": live["spec"] | {"port": {"targetPort": "other"}}}
+        changed = live | {"spec": live["spec"] | {"to": live["spec"]["to"] | {"weight": 99}}}
     else:
         changed = live | {"metadata": live["metadata"] | {part: {"touched": "yes"}}}
-    on.cluster.call(on.cluster.store.update, "routes", changed, manager="test")
-    [found] = on.differs(patience=0.1)
-    assert found.startswith("routes/shop: ." + ("spec.port" if part == "spec" else f"metadata.{part}"))
+    changed = on.cluster.call(on.cluster.store.update, "routes", changed, manager="test")
+    [found] = on.differs()
+    assert found.startswith("routes/shop: ." + ("spec.to.weight" if part == "spec" else f"metadata.{part}"))
     now = on.cluster.find("routes", manifests.APPLICATION)
     assert now is not None
-    now = now | {"spec": live["spec"], "metadata": live["metadata"] | {"resourceVersion": None}}
-    now["metadata"].pop("resourceVersion")
-    on.cluster.call(on.cluster.store.update, "routes", now, manager="test")
+    back = now | {"spec": live["spec"], "metadata": now["metadata"] | {part: live["metadata"].get(part)}}
+    on.cluster.call(on.cluster.store.update, "routes", back, manager="test")
     require_as_before(on)
 
 
@@ -78,10 +86,6 @@ def test_what_no_log_may_hold_is_found(on: Stage, line: str) -> None:
 
 
 def test_a_job_inside_of_this_process_leaves_it_as_it_was(on: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    import os
-    import signal
-    from pathlib import Path
-
     before = dict(os.environ), Path.cwd(), signal.getsignal(signal.SIGTERM)
     done = on.run("deploy-route", {"ROUTE_NAME": "not a name"})
     assert done.code == 2

@@ -1,0 +1,323 @@
+"""``maintenance-ci status``, as a process of its own, whatever is in the namespace; it changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from maintenance_ci.lease import LEASE, Holder, new_lease
+from maintenance_ci.maintenance_route import PAGE, maintenance_name
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.store import Object
+from maintenance_ci.rehearsal.cluster import PIPELINE
+from maintenance_ci.rehearsal.trouble import parse_trouble
+from maintenance_ci.snapshot import snapshot_name
+from tests.rehearsal.conftest import QUICK, Cluster, Job, running
+from tests.rehearsal.small_cluster import until
+from tests.rehearsal.test_jobs import ok
+
+NAMESPACE, HOST, KEEPER = manifests.NAMESPACE, manifests.HOST, "keeper"
+WHOLE, PATH = maintenance_name("shop", None), maintenance_name("shop", "/cart")
+Variables = dict[str, str | None]
+SUBPATH: Variables = {"SUBPATH": "/cart"}
+REPOINT: Variables = {"ROUTE_STRATEGY": "repoint"}
+
+
+def command(cluster: Cluster, *arguments: str, variables: Variables | None = None) -> Job:
+    """Run a command to its end; a job's variables are there."""
+    place = cluster.workplace(variables)
+    done = subprocess.run(
+        [sys.executable, "-m", "maintenance_ci", *arguments],
+        cwd=place.folder,
+        env=dict(place.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Job(done.returncode, done.stdout.splitlines())
+
+
+def version(cluster: Cluster) -> int:
+    """It grows with whatever anybody writes."""
+    return int(cluster.call(lambda: cluster.store.resource_version))
+
+
+def writes(cluster: Cluster) -> list[str]:
+    """The pipeline's requests that are more than looking and asking."""
+    asking = ("/selfsubjectaccessreviews", "/selfsubjectrulesreviews", "/processedtemplates", "dryRun=All")
+    return [
+        f"{one.method} {one.path}"
+        for one in cluster.inside.server.requests
+        if one.user == PIPELINE and one.method != "GET" and not any(word in one.path for word in asking)
+    ]
+
+
+@contextlib.contextmanager
+def nothing_changes(cluster: Cluster) -> Iterator[None]:
+    """Hold that the body only looks: by its requests, and by what is stored."""
+    cluster.do(quiet(cluster))
+    before = version(cluster)
+    cluster.inside.server.requests.clear()
+    yield
+    assert writes(cluster) == []
+    assert version(cluster) == before
+
+
+async def quiet(cluster: Cluster) -> None:
+    """Wait until no controller and no router writes any more."""
+    import asyncio
+
+    seen = -1
+    while seen != cluster.store.resource_version:
+        seen = cluster.store.resource_version
+        await asyncio.sleep(0.3)
+
+
+def create(cluster: Cluster, plural: str, manifest: Object) -> None:
+    cluster.call(cluster.store.create, plural, manifest, manager="somebody")
+
+
+def remove(cluster: Cluster, plural: str, name: str) -> None:
+    if cluster.find(plural, name):
+        cluster.call(cluster.store.delete, plural, NAMESPACE, name)
+
+
+def keep_page(cluster: Cluster) -> None:
+    """The page is up, and stays: another Route needs it."""
+    ok(cluster.run("build-and-deploy"))
+    create(cluster, "routes", manifests.route(KEEPER, f"{KEEPER}.apps.example.test", service=PAGE))
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    with running(QUICK) as cluster:
+        keep_page(cluster)
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Iterator[Cluster]:
+    """The cluster with the page; at the end nothing is in maintenance."""
+    original = shared.find("routes", "shop")
+    assert original is not None
+    yield shared
+    shared.call(shared.inside.troubles.clear)
+    for name in (WHOLE, PATH, "shop"):
+        remove(shared, "routes", name)
+    remove(shared, "secrets", snapshot_name("shop"))
+    remove(shared, "leases", LEASE)
+    metadata = {key: original["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    create(shared, "routes", {"metadata": metadata, "spec": copy.deepcopy(original["spec"])})
+    shared.do(quiet(shared))
+
+
+def table(cluster: Cluster) -> list[list[str]]:
+    """What status says, each line in words; read-only."""
+    with nothing_changes(cluster):
+        done = ok(command(cluster, "status"))
+    return [line.split("  ") for line in done.lines]
+
+
+def document(cluster: Cluster) -> dict[str, Any]:
+    """What status says for programs; read-only."""
+    with nothing_changes(cluster):
+        done = ok(command(cluster, "status", "--json"))
+    found: dict[str, Any] = json.loads(done.log)
+    return found
+
+
+def cells(line: list[str]) -> list[str]:
+    return [cell.strip() for cell in line if cell.strip()]
+
+
+def test_nothing_is_in_maintenance(cluster: Cluster) -> None:
+    assert table(cluster) == [
+        ["Nothing is in maintenance in web."],
+        ["The page is ready; keeper sends users to it."],
+    ]
+    assert document(cluster) == {
+        "namespace": "web",
+        "page": {"ready": True, "shown_by": [KEEPER]},
+        "at_work": None,
+        "maintenance": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "begun", "shown_by"),
+    [("swap", ("routes", WHOLE), [KEEPER, WHOLE]), ("repoint", ("secrets", snapshot_name("shop")), [KEEPER, "shop"])],
+)
+def test_a_route_in_maintenance(
+    cluster: Cluster, strategy: str, begun: tuple[str, str], shown_by: list[str]
+) -> None:
+    ok(cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy, "CI_PIPELINE_ID": "42"}))
+    origin = cluster.find(*begun)
+    assert origin is not None
+    since = origin["metadata"]["creationTimestamp"]
+    head, row, page = table(cluster)
+    assert cells(head) == ["ROUTE", "HOST", "PATH", "STRATEGY", "SINCE", "PIPELINE", "STATE"]
+    assert cells(row) == ["shop", HOST, "/", strategy, since, "42", "shown"]
+    assert page == [f"The page is ready; {', '.join(shown_by)} sends users to it."]
+    found = document(cluster)
+    assert found["page"] == {"ready": True, "shown_by": shown_by}
+    assert found["maintenance"] == [
+        {
+            "route": "shop",
+            "host": HOST,
+            "path": "/",
+            "strategy": strategy,
+            "since": since,
+            "pipeline": "42",
+            "pipeline_url": cluster.inside.job_variables()["CI_PIPELINE_URL"],
+            "state": "shown",
+        }
+    ]
+
+
+def test_paths_beside_and_under_a_whole_route(cluster: Cluster) -> None:
+    ok(cluster.run("deploy-route", SUBPATH))
+    assert [(row["path"], row["strategy"], row["state"]) for row in document(cluster)["maintenance"]] == [
+        ("/cart", "subpath", "shown")
+    ]
+    ok(cluster.run("deploy-route"))
+    assert [(row["path"], row["strategy"], row["state"]) for row in document(cluster)["maintenance"]] == [
+        ("/", "swap", "shown"),
+        ("/cart", "subpath", "shown"),
+    ]
+    assert [cells(line)[2] for line in table(cluster)[1:-1]] == ["/", "/cart"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "strategy", "state"),
+    [
+        ("ours PATCH routes/shop-maintenance-page: kill", "swap", "over, but for its snapshot: run the job delete"),
+        ("ours DELETE routes/shop$: kill", "swap", "half done: the original is there too"),
+        ("ours DELETE routes/shop$: kill after", "swap", "shown"),
+        ("ours PATCH routes/shop$: kill", "repoint", "over, but for its snapshot: run the job delete"),
+        ("ours PATCH routes/shop$: kill after", "repoint", "shown"),
+    ],
+)
+def test_a_job_that_was_killed_is_told_with_its_lease(
+    cluster: Cluster, trouble: str, strategy: str, state: str
+) -> None:
+    cluster.call(cluster.inside.troubles.add, parse_trouble(trouble))
+    assert cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy}).code == -9
+    [row] = document(cluster)["maintenance"]
+    assert (row["route"], row["strategy"], row["state"]) == ("shop", strategy, state)
+    assert table(cluster)[-1][0].startswith("At work now: job deploy-route of pipeline 1 (https://")
+
+
+def test_the_route_is_gone_and_its_snapshot_is_there(cluster: Cluster) -> None:
+    ok(cluster.run("deploy-route"))
+    remove(cluster, "routes", WHOLE)
+    [row] = document(cluster)["maintenance"]
+    assert row["state"] == "the Route is gone: run the job delete"
+
+
+def test_a_repointed_route_that_somebody_sent_elsewhere(cluster: Cluster) -> None:
+    ok(cluster.run("deploy-route", REPOINT))
+    live = cluster.find("routes", "shop")
+    assert live is not None
+    changed = {**live, "spec": {**live["spec"], "to": {"kind": "Service", "name": "shop", "weight": 100}}}
+    cluster.call(cluster.store.update, "routes", changed, manager="somebody")
+    [row] = document(cluster)["maintenance"]
+    assert row["state"] == "somebody sent it elsewhere"
+
+
+def scale(cluster: Cluster, replicas: int) -> None:
+    live = cluster.find("deployments", PAGE)
+    assert live is not None
+    changed = {**live, "spec": {**live["spec"], "replicas": replicas}}
+    cluster.call(cluster.store.update, "deployments", changed, manager="somebody")
+
+    def ready() -> bool:
+        return any(
+            endpoint["conditions"].get("ready")
+            for one in cluster.store.list("endpointslices", NAMESPACE)
+            if one["metadata"]["labels"]["kubernetes.io/service-name"] == PAGE
+            for endpoint in one["endpoints"]
+        )
+
+    cluster.do(until(lambda: ready() == bool(replicas), 20))
+
+
+def test_a_page_that_is_not_ready(cluster: Cluster) -> None:
+    ok(cluster.run("deploy-route"))
+    scale(cluster, 0)
+    try:
+        *_, row, page = table(cluster)
+        found = document(cluster)
+    finally:
+        scale(cluster, 1)
+    assert cells(row)[-1] == "the page is not ready"
+    assert page == [f"The page has no ready endpoint; keeper, {WHOLE} sends users to it."]
+    assert (found["page"]["ready"], found["maintenance"][0]["state"]) == (False, "the page is not ready")
+    assert document(cluster)["maintenance"][0]["state"] == "shown"
+
+
+def hold_lease(cluster: Cluster) -> None:
+    holder = Holder("99", "build-and-deploy", "https://gitlab.example.test/p/99")
+    lease = new_lease(holder, "theirs", duration=30, now=datetime(2026, 11, 23, 6, 0, tzinfo=UTC))
+    create(cluster, "leases", {**lease, "metadata": {**lease["metadata"], "namespace": NAMESPACE}})
+
+
+def test_who_is_at_work(cluster: Cluster) -> None:
+    hold_lease(cluster)
+    at_work = (
+        "job build-and-deploy of pipeline 99 (https://gitlab.example.test/p/99), since 2026-11-23T06:00:00.000000Z"
+    )
+    assert table(cluster)[-1] == [f"At work now: {at_work}."]
+    assert document(cluster)["at_work"] == at_work
+
+
+def test_whatever_stands_in_the_notes_the_table_is_lines_and_the_document_is_json(cluster: Cluster) -> None:
+    ok(cluster.run("deploy-route"))
+    live = cluster.find("routes", WHOLE)
+    assert live is not None
+    hostile = 'x\nshop  evil\x1b[31m"\u2028'
+    annotations = live["metadata"]["annotations"] | {"maintenance-ci/pipeline": hostile}
+    changed = {**live, "metadata": {**live["metadata"], "annotations": annotations}}
+    cluster.call(cluster.store.update, "routes", changed, manager="somebody")
+    assert len(table(cluster)) == 3
+    assert not any("\x1b" in word for line in table(cluster) for word in line)
+    assert document(cluster)["maintenance"][0]["pipeline"] == hostile
+
+
+def test_it_needs_neither_a_route_nor_a_template(cluster: Cluster) -> None:
+    given: Variables = dict.fromkeys(
+        ("ROUTE_NAME", "IMAGE_TAG", "ROUTE_TEMPLATES_PROJECT", "CI_SERVER_URL", "CI_JOB_TOKEN", "CI_PIPELINE_ID")
+    )
+    with nothing_changes(cluster):
+        assert command(cluster, "status", variables=given).code == 0
+        assert command(cluster, "status", variables=given | {"PROJECT": None}).code == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [("503", 75), ("403", 1)])
+def test_a_server_that_does_not_tell(cluster: Cluster, status: str, code: int) -> None:
+    cluster.call(cluster.inside.troubles.add, parse_trouble(f"GET secrets: {status} always"))
+    with nothing_changes(cluster):
+        done = command(cluster, "status")
+    assert done.code == code
+    assert done.lines[-1].startswith("ERROR: ")
+    assert "Nothing is in maintenance" not in done.log
+
+
+def test_a_job_that_changes_something_is_seen_to(cluster: Cluster) -> None:
+    """Else what holds that nothing is changed would hold for every command."""
+    with pytest.raises(AssertionError), nothing_changes(cluster):
+        ok(cluster.run("deploy-route", SUBPATH))
+    before = version(cluster)
+    cluster.inside.server.requests.clear()
+    ok(cluster.run("delete", SUBPATH))
+    assert [line.split("?")[0].rsplit("/", 1)[-1] for line in writes(cluster)] == ["leases", PATH, LEASE]
+    assert version(cluster) > before
