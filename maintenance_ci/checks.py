@@ -10,7 +10,8 @@ from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, PIPELINE_URL_ANNO
 from maintenance_ci.situation import pipeline_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 Object = dict[str, Any]
 
@@ -21,18 +22,26 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 class Refusals:
     """All that stands in the way of a change, gathered, so that a person learns it at once.
 
+    Args:
+        check: is told each check's name, and surrounds it, to record what comes of it.
+
     Attributes:
         errors: what was refused so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[str], AbstractContextManager[object]] = contextlib.nullcontext) -> None:
+        self._check = check
         self.errors: list[MaintenanceError] = []
 
     @contextlib.contextmanager
-    def gather(self) -> Iterator[None]:
-        """Keep the refusal that ends the body. A server that is away, or a wrong variable, ends the job at once."""
+    def gather(self, name: str) -> Iterator[None]:
+        """Keep the refusal that ends the body, which checks what ``name`` says.
+
+        A server that is away, or a wrong variable, ends the job at once.
+        """
         try:
-            yield
+            with self._check(name):
+                yield
         except (TryAgainError, VariableError):
             raise
         except RefusedError as error:
@@ -204,7 +213,7 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str 
     stands_for = (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
     if label != MANAGED_BY or stands_for != route_name:
         raise MaintenanceError(
-            f"Route {metadata['name']} is there, but is no maintenance Route of {route_name}.",
+            f"{found.get('kind', 'Route')} {metadata['name']} is there, but not of a maintenance of {route_name}.",
             "Whoever made it must rename or remove it.",
         )
     if subpath is not None and _place(found)[1] != subpath:

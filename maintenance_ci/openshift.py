@@ -26,7 +26,8 @@ CONFLICT_RETRIES = 5
 # Seconds after which a change whose answer did not come is sent again.
 PAUSES = (0.5, 2.0)
 # What may be sent whatever the guard says: the Lease itself, and what changes nothing.
-UNGUARDED = frozenset({"leases", "processedtemplates"})
+DRY_RUN = "dry run"
+UNGUARDED = frozenset({"leases", "processedtemplates", DRY_RUN})
 
 GROUPS = {
     "routes": "route.openshift.io/v1",
@@ -106,9 +107,8 @@ class OpenShift:
         With ``dry_run`` the server says what would become of it, or refuses, and changes nothing.
         """
         rehearsed = [("dryRun", "All")] if dry_run else []
-        if not dry_run:
-            self._allow(plural)
-        return _insist(
+        return self._insist(
+            plural if not dry_run else DRY_RUN,
             lambda: self._request(
                 "PATCH",
                 self._path(plural, str(manifest["metadata"]["name"])),
@@ -135,8 +135,16 @@ class OpenShift:
                 return
             version = {"resourceVersion": current["metadata"]["resourceVersion"]}
             body = {**patch, "metadata": {**patch.get("metadata", {}), **version}}
-            path = self._path(plural, str(current["metadata"]["name"]))
-            self._request("PATCH", path, body=body, content_type="application/merge-patch+json")
+            name = str(current["metadata"]["name"])
+            made = self._request(
+                "PATCH",
+                self._path(plural, name),
+                body=body,
+                content_type="application/merge-patch+json",
+                missing_is_none=True,
+            )
+            if made is None:
+                raise ConflictError(f"{name} is gone.", "Run the job again.")
 
         self._change_as_read(plural, found, change, done=lambda current: current is not None and _holds(current, patch))
 
@@ -158,9 +166,8 @@ class OpenShift:
     ) -> None:
         """Make a change that holds for the object as it was read; a controller may write its status meanwhile."""
         for _ in range(CONFLICT_RETRIES):
-            self._allow(plural)
             try:
-                return _insist(partial(change, found))
+                return self._insist(plural, partial(change, found))
             except ConflictError:
                 now = self.get(plural, str(found["metadata"]["name"]))
                 if done(now):
@@ -174,6 +181,17 @@ class OpenShift:
         """Let nothing be changed that the guard forbids; a Lease is what the guard itself is about."""
         if plural not in UNGUARDED:
             self.guard()
+
+    def _insist(self, plural: str, change: Callable[[], Answer]) -> Answer:
+        """Send what may be sent twice again, while the server is away: users may be between two sides."""
+        for pause in PAUSES:
+            self._allow(plural)
+            try:
+                return change()
+            except TryAgainError:
+                time.sleep(pause)
+        self._allow(plural)
+        return change()
 
     def _delete(self, plural: str, found: Object) -> None:
         metadata = found["metadata"]
@@ -190,6 +208,7 @@ class OpenShift:
 
     def start_binary_build(self, build_config: str, archive: bytes) -> Object:
         """Start a build of an uploaded archive (a gzipped tar); returns the Build when it runs."""
+        self._allow("builds")
         return self._request(
             "POST",
             self._path("buildconfigs", build_config, "instantiatebinary"),
@@ -214,16 +233,6 @@ class OpenShift:
         if "/leases" in path and self._api.timeout > LEASE_TIMEOUT:
             request["timeout"] = LEASE_TIMEOUT
         return self._api.object(method, path, **request)
-
-
-def _insist(change: Callable[[], Answer]) -> Answer:
-    """Send what may be sent twice again, while the server is away: users may be between two sides."""
-    for pause in PAUSES:
-        try:
-            return change()
-        except TryAgainError:
-            time.sleep(pause)
-    return change()
 
 
 def _holds(found: object, patch: object) -> bool:

@@ -1,38 +1,65 @@
-"""What a job says in its log: phases with their durations, what users see now, how it ended."""
+"""What a job says in its log: phases with their durations, what users see now, how it ended. It keeps the record, too.
+
+In GitLab each phase is a section that can be folded, and what must not be overlooked has a colour.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from maintenance_ci import gitlab_log
 from maintenance_ci.errors import EXIT_FAILED, EXIT_PERSON, MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 NOTHING_CHANGED = "Nothing was changed."
 MASK = "[hidden]"
 KEY_BEGINS, KEY_ENDS = "PRIVATE KEY-----", "-----END"
+# Seconds: a job log that says nothing for 15 s looks dead.
+SILENCE = 14.0
+FRAME = "=" * 100
+# The job whose failure leaves users where they are not wanted, in a pipeline that stays green (allow_failure).
+LOUD = "delete"
 
 
 class JobLog:
     """The log of one job.
 
+    Args:
+        stream: where it goes.
+        job: the command, for the record; the failure of one, ``delete``, is framed in GitLab.
+        gitlab: the reader is GitLab's: sections, and colours.
+        silence: seconds after which `alive` says something.
+
     Attributes:
         state: one sentence that says what is changed and what users see now; a failure's message contains it.
         switched: whether users may have been switched already, so that a failure needs a person.
         by_hand: the commands by which that person puts things right, should the job fail now.
-        hidden: what must not be read in a log: tokens. It is masked in all that is written.
+        hidden: what must not be read in a log, or a report: tokens. It is masked in all that is written.
+        record: what the reports are made of.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, *, job: str = "", gitlab: bool = False, silence: float = SILENCE) -> None:
+        self._stream, self._gitlab, self._silence = stream, gitlab, silence
         self.state = NOTHING_CHANGED
         self.switched = False
         self.by_hand: list[str] = []
         self.hidden: list[str] = []
+        self.record = Record(job)
         self._in_key = False
+        self._began = self._spoken = time.monotonic()
+        self._open: list[Phase] = []
+        self._sections = 0
+        # The Lease is renewed, and a sign of life given, by threads of their own.
+        self._writing = threading.Lock()
 
     def say(self, text: str) -> None:
         """Write ``text``, each line indented under its phase."""
@@ -41,15 +68,60 @@ class JobLog:
 
     def warn(self, text: str) -> None:
         """Write what must not be overlooked."""
-        self._write(f"   WARNING: {text}")
+        self.record.warnings.append(text)
+        self._write(f"   WARNING: {text}", gitlab_log.YELLOW)
 
     @contextlib.contextmanager
-    def phase(self, title: str) -> Iterator[None]:
-        """Head what follows with ``title``; say how long it took when it is done."""
-        self._write(f"── {title}")
-        began = time.monotonic()
-        yield
-        self._write(f"   done in {time.monotonic() - began:.1f} s")
+    def phase(self, title: str, *, collapsed: bool = False) -> Iterator[None]:
+        """Head what follows with ``title``; say how long it took when it is done, or has failed.
+
+        With ``collapsed`` GitLab shows the heading alone, until somebody wants to see what is under it.
+        """
+        phase = Phase(title, self.seconds(time.monotonic()))
+        self.record.phases.append(phase)
+        self._open.append(phase)
+        with self._section(f"── {title}", collapsed=collapsed):
+            try:
+                yield
+                phase.outcome = "done"
+            finally:
+                phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
+                self._open.pop()
+                ended, colour = ("done in", "") if phase.outcome == "done" else ("failed after", gitlab_log.RED)
+                self._write(f"   {ended} {phase.seconds:.1f} s", colour)
+
+    @contextlib.contextmanager
+    def check(self, name: str) -> Iterator[None]:
+        """Record whether the body finds that what ``name`` says holds; what it is warned of meanwhile belongs to it."""
+        check, before = Check(name, "failed", "The job was stopped."), len(self.record.warnings)
+        self.record.checks.append(check)
+        try:
+            yield
+        except MaintenanceError as error:
+            known = not isinstance(error, (TryAgainError, VariableError))
+            check.outcome, check.words = "refused" if known else "failed", " ".join(_told(error))
+            raise
+        except Exception as error:
+            check.words = type(error).__name__
+            raise
+        warned = self.record.warnings[before:]
+        check.outcome, check.words = "warned" if warned else "passed", "; ".join(warned)
+
+    def seconds(self, moment: float) -> float:
+        """Return the seconds from the job's begin to a moment of `time.monotonic`."""
+        return round(moment - self._began, 2)
+
+    @contextlib.contextmanager
+    def alive(self) -> Iterator[None]:
+        """Let no long silence come up while the body runs, whatever it waits for."""
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._break_silence, args=(ended,), name="sign-of-life", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
     def now(self, state: str, *, switched: bool, by_hand: Sequence[str] | None = None) -> None:
         """Note what was just changed; ``state`` becomes the "what is untouched" of a later failure.
@@ -79,6 +151,7 @@ class JobLog:
 
     def end(self, *lines: str, blank: bool = True) -> None:
         """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
+        self.record.result = " ".join(lines)
         if blank:
             self._write("")
         for line in lines:
@@ -87,49 +160,95 @@ class JobLog:
     def fail(self, error: MaintenanceError) -> int:
         """Close a job that failed, and return its exit code."""
         if isinstance(error, VariableError):
-            return self._fail_variables(error)
+            one = len(error.faults) == 1
+            what = f"{error.faults[0]}." if one else f"{len(error.faults)} variables are wrong."
+            self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
+            return error.exit_code
         if isinstance(error, RefusedError):
-            return self._fail_refused(error)
-        self._write_by_hand()
-        # After a switch the state says what to run; "run the job again" would say the opposite.
-        advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
-        self._write(" ".join(" ".join(filter(None, ("ERROR:", error.what, self.state, advice))).split()))
+            self._fail(f"{len(error.errors)} things stand in the way. {self.state}", _told(error))
+        else:
+            # After a switch the state says what to run; "run the job again" would say the opposite.
+            advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
+            self._fail(f"{error.what} {self.state} {advice}")
         return EXIT_PERSON if self.switched else error.exit_code
 
     def crash(self, traceback: str) -> int:
         """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
         for line in traceback.splitlines():
             self._write(line)
-        self._write_by_hand()
-        self._write(f"ERROR: This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
+        self._fail(f"This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
         return EXIT_PERSON if self.switched else EXIT_FAILED
 
-    def _write_by_hand(self) -> None:
-        if self.by_hand:
-            self._write("To end the maintenance by hand, where the job cannot be run again:")
-            for command in self.by_hand:
-                self._write(f"   {command}")
+    def leave_reports(self, folder: Path, exit_code: int) -> None:
+        """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""
+        self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
+        record: Record = rewritten(self.record, self._harmless)
+        for name, text in report_files(record).items():
+            try:
+                if text is None:
+                    (folder / name).unlink(missing_ok=True)
+                else:
+                    (folder / name).write_text(text, encoding="utf-8")
+            except OSError as error:
+                self.warn(f"The report {name} could not be written: {error.strerror}.")
 
-    def _fail_variables(self, error: VariableError) -> int:
-        if len(error.faults) == 1:
-            self._write(f"ERROR: {error.faults[0]}. {NOTHING_CHANGED}")
-        else:
-            self._write(f"ERROR: {len(error.faults)} variables are wrong. {NOTHING_CHANGED}")
-            for fault in error.faults:
-                self._write(f"   {fault}")
-        return error.exit_code
+    def forget_reports(self, folder: Path) -> None:
+        """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
+        for name in (REPORT, JUNIT, DOTENV):
+            with contextlib.suppress(OSError):  # `leave_reports` says so
+                (folder / name).unlink(missing_ok=True)
 
-    def _fail_refused(self, error: RefusedError) -> int:
-        self._write(f"ERROR: {len(error.errors)} things stand in the way. {self.state}")
-        for refusal in error.errors:
-            self._write("   " + " ".join(f"{refusal.what} {refusal.advice}".split()))
-        return EXIT_PERSON if self.switched else error.exit_code
+    def _fail(self, what: str, more: Sequence[str] = ()) -> None:
+        """Write the error, after the commands for a person; in GitLab these are in a frame."""
+        self.record.error, self.record.result = " ".join([what, *more]), self.state
+        framed = self._gitlab and (self.by_hand or self.record.job == LOUD)
+        lines = ["To end the maintenance by hand, where the job cannot be run again:"] if self.by_hand else []
+        lines += [f"   {command}" for command in self.by_hand]
+        if framed:
+            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.state}", *lines, FRAME]
+        for line in [*lines, f"ERROR: {' '.join(what.split())}", *(f"   {' '.join(one.split())}" for one in more)]:
+            self._write(line, gitlab_log.RED)
 
-    def _write(self, line: str) -> None:
-        # A server's or a build's words may hold what steers a terminal, or GitLab's log sections.
-        plain = "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
-        self._stream.write(f"{plain}\n")
-        self._stream.flush()
+    @contextlib.contextmanager
+    def _section(self, heading: str, *, collapsed: bool) -> Iterator[None]:
+        if not self._gitlab:
+            self._write(heading)
+            yield
+            return
+        self._sections += 1
+        # GitLab tells sections apart by their names, also those of two commands in one job.
+        name = f"maintenance-{os.getpid()}-{self._sections}"
+        coloured = f"{gitlab_log.HEADING}{self._plain(heading)}{gitlab_log.RESET}"
+        self._write_raw(gitlab_log.section_start(name, coloured, now=time.time(), collapsed=collapsed))
+        try:
+            yield
+        finally:
+            self._write_raw(gitlab_log.section_end(name, now=time.time()))
+
+    def _break_silence(self, ended: threading.Event) -> None:
+        while not ended.wait(max(0.0, self._spoken + self._silence - time.monotonic())):
+            if time.monotonic() - self._spoken >= self._silence:
+                phase = self._open[-1] if self._open else Phase("the job", 0.0)
+                self.say(f"still at work after {self.seconds(time.monotonic()) - phase.began:.0f} s: {phase.title}")
+
+    def _write(self, line: str, colour: str = "") -> None:
+        plain = self._plain(line)
+        self._write_raw(f"{colour}{plain}{gitlab_log.RESET}" if colour and self._gitlab else plain)
+
+    def _write_raw(self, line: str) -> None:
+        with self._writing:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+            self._spoken = time.monotonic()
+
+    def _harmless(self, text: str) -> str:
+        """Return a text of any number of lines as one of a report."""
+        self._in_key = False
+        return self._plain(" ".join(text.split()))
+
+    def _plain(self, line: str) -> str:
+        """Return the line without secrets, and without what steers a terminal, or GitLab's log: others' words may."""
+        return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
 
     def _masked(self, line: str) -> str:
         """Return the line without tokens, and without what lies between the two ends of a private key."""
@@ -137,3 +256,9 @@ class JobLog:
             line = line.replace(secret, MASK)
         began, self._in_key = self._in_key, (self._in_key or KEY_BEGINS in line) and KEY_ENDS not in line
         return f"   {MASK}" if began or (KEY_BEGINS in line) else line
+
+
+def _told(error: MaintenanceError) -> list[str]:
+    """Return what is wrong and what to do, a line for each refusal."""
+    errors = error.errors if isinstance(error, RefusedError) else [error]
+    return [" ".join(f"{one.what} {one.advice}".split()) for one in errors]

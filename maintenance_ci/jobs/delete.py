@@ -15,6 +15,8 @@ from maintenance_ci.probe import Side
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maintenance_ci.helm import Helm
     from maintenance_ci.jobs.preflight import Return
     from maintenance_ci.openshift import Object, OpenShift
@@ -74,13 +76,23 @@ def delete(
             cluster.guard()
             helm.uninstall(PAGE)
 
-    still = [name for name in users if name in (*found.parts, found.route_name, found.ours)]
-    place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
     log.end(
-        f"{place} is out of maintenance, and its users reach the application"
-        + (f", but for what {', '.join(still)} still shows." if still else " again."),
+        _ended(settings, found, way, users),
         f"The page stays: {', '.join(users)} shows it." if users else "The page is removed.",
     )
+
+
+def _ended(settings: RouteSettings, found: Situation, way: Return, users: Sequence[str]) -> str:
+    place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
+    still = [name for name in users if name in (*found.parts, found.route_name, found.ours)]
+    but = f", but for what {', '.join(still)} still shows." if still else "."
+    if _nothing_to_end(found, way):
+        return f"{place} is not in maintenance{but}"
+    return f"{place} is out of maintenance, and its users reach the application again{but}"
+
+
+def _nothing_to_end(found: Situation, way: Return) -> bool:
+    return way.restored is None and way.snapshot is None and found.noted is None
 
 
 def _said(found: Situation) -> str:
@@ -100,8 +112,7 @@ def _put_back(cluster: OpenShift, restored: Object, found: Situation, log: JobLo
 def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
     """Wait until the application is met; removing the page earlier would answer 503 where a router has not reloaded."""
     back = way.restored or found.original
-    nothing_switched = way.restored is None and found.noted is None
-    if back is None or nothing_switched or (settings.subpath and found.in_maintenance):
+    if back is None or _nothing_to_end(found, way) or (settings.subpath and found.in_maintenance):
         # A run before may have been cut short before it waited; or the page is still what users of the path meet.
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return

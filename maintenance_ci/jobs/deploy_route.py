@@ -74,6 +74,7 @@ def deploy_route(
 def _add(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """One more Route, for the path: the original is not touched."""
     with log.phase(f"Create the maintenance Route {found.ours}"):
+        switch.made = True
         cluster.apply("routes", switch.manifest)
 
 
@@ -86,6 +87,7 @@ def _swap(settings: RouteSettings, cluster: OpenShift, found: Situation, switch:
         wait_until_seen(cluster, found.ours, switch.routers, log=log)
     with log.phase(f"Delete the original Route {settings.route_name}"):
         if found.original:
+            switch.made = True
             cluster.delete("routes", found.original)
 
 
@@ -95,6 +97,7 @@ def _repoint(settings: RouteSettings, cluster: OpenShift, found: Situation, swit
         keep_snapshot(settings, cluster, switch, log)
     with log.phase(f"Send Route {settings.route_name} to the page"):
         if found.original:
+            switch.made = True
             cluster.patch("routes", found.original, merge_patch(found.original, switch.manifest))
 
 

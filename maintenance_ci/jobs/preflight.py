@@ -25,12 +25,20 @@ from maintenance_ci.checks import (
 )
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.restore import original_from_template, original_to_restore
-from maintenance_ci.maintenance_route import PAGE, is_passthrough, maintenance_values, notes, render_maintenance_route
+from maintenance_ci.maintenance_route import (
+    PAGE,
+    PIPELINE_ANNOTATION,
+    PIPELINE_URL_ANNOTATION,
+    is_passthrough,
+    maintenance_values,
+    notes,
+    render_maintenance_route,
+)
 from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
 from maintenance_ci.route_template import differences
-from maintenance_ci.situation import SWAP, Situation, situation
+from maintenance_ci.situation import SWAP, Situation, pipeline_of, situation
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -56,6 +64,7 @@ class Switch:
         manifest: the Route that will show the page.
         routers: those that serve the original.
         refusals: why it must not be done.
+        made: whether it may be made already: from then on users may meet the page.
     """
 
     strategy: str
@@ -63,6 +72,7 @@ class Switch:
     manifest: Object = field(default_factory=dict)
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
+    made: bool = False
 
 
 @dataclass
@@ -123,7 +133,7 @@ def before_deploy(
         require_standing(original)
         require_host(original)
         require_ours(found.maintenance, settings.route_name, settings.subpath)
-        switch.manifest = _manifest(settings, cluster, route_template, original, switch.strategy)
+        switch.manifest = _manifest(settings, cluster, route_template, found, original, switch.strategy)
         if switch.strategy != REPOINT:
             require_no_rival(switch.manifest, found.routes.values(), settings.route_name)
     with gather():
@@ -192,10 +202,15 @@ def _warn(lines: Iterable[str], log: JobLog) -> None:
 
 
 def _manifest(
-    settings: RouteSettings, cluster: OpenShift, route_template: str, original: Object, strategy: str
+    settings: RouteSettings,
+    cluster: OpenShift,
+    route_template: str,
+    found: Situation,
+    original: Object,
+    strategy: str,
 ) -> Object:
     """Return the Route that shows the page."""
-    pipeline = {"pipeline": settings.ci_pipeline_id, "pipeline_url": settings.ci_pipeline_url}
+    pipeline = _newest_pipeline(settings, found)
     certificate = _certificate(settings, cluster, original)
     if strategy == REPOINT:
         return repointed(original, notes(settings.route_name, REPOINT, **pipeline), certificate=certificate)
@@ -223,6 +238,15 @@ def _require_way_back(
     for difference in found:
         log.warn(f"accepted: {difference}; the template's state will come back")
     log.say("the template of the original is there, and the cluster takes what it renders to")
+
+
+def _newest_pipeline(settings: RouteSettings, found: Situation) -> dict[str, str]:
+    """Return whose maintenance it is: a newer pipeline's that wants it too, or ours."""
+    noted = found.noted or {}
+    if (pipeline_of(noted) or 0) <= int(settings.ci_pipeline_id or 0):
+        return {"pipeline": settings.ci_pipeline_id, "pipeline_url": settings.ci_pipeline_url}
+    said = noted["metadata"]["annotations"]
+    return {"pipeline": said[PIPELINE_ANNOTATION], "pipeline_url": said.get(PIPELINE_URL_ANNOTATION, "")}
 
 
 def _certificate(settings: RouteSettings, cluster: OpenShift, original: Object) -> Object | None:

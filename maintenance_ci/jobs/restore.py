@@ -64,7 +64,7 @@ def original_to_restore(
     Raises:
         MaintenanceError: neither is there.
     """
-    kept = route_in(snapshot) if snapshot else None
+    kept = _kept(snapshot, log)
     try:
         restored = original_from_template(settings, cluster, templates)
         if holder:
@@ -83,6 +83,15 @@ def original_to_restore(
     if note:
         log.say(note)
     return restored
+
+
+def _kept(snapshot: Object | None, log: JobLog) -> Object | None:
+    """Return the Route that the snapshot keeps; one that cannot be read is worth a warning: there may be a template."""
+    try:
+        return route_in(snapshot) if snapshot else None
+    except MaintenanceError as error:
+        log.warn(error.what)
+        return None
 
 
 def bring_back(cluster: OpenShift, restored: Object, routers: frozenset[str], log: JobLog) -> None:

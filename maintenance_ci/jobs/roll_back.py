@@ -6,13 +6,15 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import wait_until_admitted
+from maintenance_ci.admission import wait_until_admitted, wait_until_reloaded
 from maintenance_ci.errors import ConflictError, MaintenanceError
 from maintenance_ci.jobs.preflight import SUBPATH, Switch
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import by_hand
+from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
+from maintenance_ci.probe import Side
 from maintenance_ci.repoint import REPOINT
+from maintenance_ci.situation import SWAP
 from maintenance_ci.snapshot import manifest_of, snapshot_name
 from maintenance_ci.waiting import wait_for
 
@@ -59,18 +61,28 @@ def _seen_now(switch: Switch, found: Situation) -> str:
 def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """Go back to what was found. Each step looks at what is there, and is tried again while the cluster is away."""
     step = partial(_step, timeout=settings.admission_timeout, log=log)
+    original = manifest_of(switch.original)
     if switch.strategy == SUBPATH:
         if found.maintenance is None:
             step(lambda: _delete_route(cluster, found.ours), "the maintenance Route to go")
+            _wait_for_users(settings, found, switch, log)
         return
-    original = manifest_of(switch.original)
     step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
-    if switch.strategy != REPOINT:
+    if switch.strategy == SWAP:
         step(lambda: _delete_route(cluster, found.ours), "the maintenance Route to go")
         wait_until_admitted(
             cluster, settings.route_name, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
+    _wait_for_users(settings, found, switch, log)
     step(lambda: remove_snapshot(cluster, snapshot_name(settings.route_name)), "the snapshot to go")
+
+
+def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> None:
+    """Wait until users meet the application again, where they may have met the page."""
+    if switch.made and found.in_maintenance:  # a path below a Route that shows the page as a whole
+        wait_until_reloaded(settings.router_reload_interval, log=log)
+    elif switch.made:
+        wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log)
 
 
 def _delete_route(cluster: OpenShift, name: str) -> None:

@@ -1,65 +1,36 @@
-"""An embedded GitLab: the one call that the jobs make, answered as a real one answers it.
+"""An embedded GitLab: the calls that the jobs make, answered as a real one answers them.
 
-``GET /api/v4/projects/:id/repository/files/:path/raw``. Statuses, messages and headers are those of GitLab 18.
+Below ``/api/v4/projects/:id``: the project, ``/repository/tree``, ``/repository/files/:path`` (GET, POST, PUT) and its
+``/raw``. Statuses, messages, headers, and which token may do what, are those of GitLab 18 (lib/api/files.rb,
+lib/api/repositories.rb, lib/api/projects.rb, app/services/files).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+
+from maintenance_ci.rehearsal.gitlab_project import (
+    API,
+    READ_API,
+    READ_REPOSITORY,
+    JobToken,
+    Project,
+    RefusedError,
+    Token,
+)
 
 if TYPE_CHECKING:
     import ssl
 
+__all__ = ["EmbeddedGitLab", "Fault", "JobToken", "Project", "Token", "refuse", "sign_in"]
+
 # Answers in GitLab's place, or returns None to let GitLab answer. It may sleep as long as it likes.
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
-
-
-@dataclass
-class Project:
-    """A private project. Its files may be changed while GitLab runs.
-
-    Attributes:
-        path: with its namespace, as in ``team/route-templates``.
-        id: its number.
-        branches: the files (path to content) of each branch, tag or commit.
-        default_branch: what is read where no ``ref`` is asked for.
-        job_token_allowlist: paths of the projects whose job tokens may read this one.
-    """
-
-    path: str
-    id: int
-    branches: MutableMapping[str, MutableMapping[str, bytes]]
-    default_branch: str = "main"
-    job_token_allowlist: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class Token:
-    """A personal or project access token.
-
-    Attributes:
-        value: the secret.
-        projects: paths of the projects that its owner may read.
-    """
-
-    value: str
-    projects: frozenset[str]
-
-
-@dataclass(frozen=True)
-class JobToken(Token):
-    """The token of a running job: ``projects`` are those that whoever started the job may read.
-
-    Attributes:
-        project: path of the project whose job it is.
-    """
-
-    project: str
 
 
 class EmbeddedGitLab:
@@ -74,17 +45,32 @@ class EmbeddedGitLab:
         self._tokens = {token.value: token for token in tokens}
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str = "127.0.0.1") -> str:
-        """Start it, and return its URL; ``host`` is a name or address of 127.0.0.1 that the certificate is for."""
+    async def start(self, host: str = "127.0.0.1", *, below: str = "") -> str:
+        """Start it, and return its URL.
+
+        Args:
+            host: a name or address of 127.0.0.1 that the certificate is for.
+            below: the path that it is served under, such as ``/gitlab``.
+        """
         application = web.Application(middlewares=[self._record])
-        application.router.add_get("/api/v4/projects/{project}/repository/files/{path}/raw", self._raw)
+        project = f"{below}/api/v4/projects/{{project}}"
+        file = f"{project}/repository/files/{{path}}"
+        for method, path, answer in (
+            ("GET", project, self._project),
+            ("GET", f"{project}/repository/tree", self._tree),
+            ("GET", f"{file}/raw", self._raw),
+            ("GET", file, self._file),
+            ("POST", file, self._create),
+            ("PUT", file, self._update),
+        ):
+            application.router.add_route(method, path, _refusing(answer))
         application.router.add_get("/users/sign_in", _sign_in_page)
         application.router.add_route("*", "/{anything:.*}", _unknown)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._ssl)
         await site.start()
-        self.url = f"https://{host}:{self._runner.addresses[0][1]}"
+        self.url = f"https://{host}:{self._runner.addresses[0][1]}{below}"
         return self.url
 
     async def stop(self) -> None:
@@ -109,34 +95,96 @@ class EmbeddedGitLab:
         return await handler(request)
 
     async def _raw(self, request: web.Request) -> web.Response:
-        try:
-            return self._read(request)
-        except _Refusal as refusal:
-            return web.json_response({"message": str(refusal)}, status=refusal.status)
+        project = self._find_project(request, READ_REPOSITORY, job_tokens=True)
+        path, ref = request.match_info["path"], request.query.get("ref", "HEAD")
+        headers = _headers(path, project.read(path, ref), project.last_commit(ref, path), request.query.get("ref", ""))
+        body = project.read(path, ref)
+        return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
 
-    def _read(self, request: web.Request) -> web.Response:
-        project = self._find_project(request)
-        ref = request.query.get("ref", "HEAD")
-        files = project.branches.get(project.default_branch if ref == "HEAD" else ref)
-        if files is None:
-            raise _Refusal(404, "404 Commit Not Found")
-        path = request.match_info["path"]
-        if path not in files:
-            raise _Refusal(404, "404 File Not Found")
-        return _file(path, files, request.query.get("ref", ""))
+    async def _file(self, request: web.Request) -> web.Response:
+        project = self._find_project(request, READ_REPOSITORY)
+        path, ref = request.match_info["path"], request.query.get("ref", "")
+        if not ref:
+            raise RefusedError(400, {"error": "ref is missing, ref is empty"})
+        content = project.read(path, ref)
+        found = {
+            "file_name": path.rpartition("/")[2],
+            "file_path": path,
+            "size": len(content),
+            "encoding": "base64",
+            "content": base64.b64encode(content).decode(),
+            "ref": ref,
+            "blob_id": _blob_id(content),
+            "last_commit_id": project.last_commit(ref, path),
+        }
+        return web.json_response(found)
 
-    def _find_project(self, request: web.Request) -> Project:
-        """Return the project asked for, if the request's token may read it."""
+    async def _project(self, request: web.Request) -> web.Response:
+        project = self._find_project(request, READ_API)
+        found = {"id": project.id, "path_with_namespace": project.path, "default_branch": project.default_branch}
+        return web.json_response(found)
+
+    async def _tree(self, request: web.Request) -> web.Response:
+        query = request.query
+        project = self._find_project(request, READ_API)
+        recursive = query.get("recursive", "false").lower() == "true"
+        entries = project.tree(query.get("ref", "HEAD"), query.get("path", ""), recursive=recursive)
+        page, size = int(query.get("page", "1")), min(int(query.get("per_page", "20")), 100)
+        shown, following = entries[(page - 1) * size : page * size], str(page + 1) if page * size < len(entries) else ""
+        headers = {"X-Page": str(page), "X-Per-Page": str(size), "X-Next-Page": following}
+        if following:
+            # As a GitLab behind a proxy writes it, which knows another address of itself.
+            url = request.url.with_host("gitlab.internal.example.test").update_query(page=following)
+            headers["Link"] = f'<{url}>; rel="next"'
+        return web.json_response(shown, headers=headers)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        return await self._commit(request, create=True)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        return await self._commit(request, create=False)
+
+    async def _commit(self, request: web.Request, *, create: bool) -> web.Response:
+        project = self._find_project(request, API)
         token = self._authenticate(request)
+        if token is None or not token.pushes:
+            raise RefusedError(403, {"message": "403 Forbidden"})
+        wanted: dict[str, Any] = await request.json()
+        missing = [name for name in ("branch", "commit_message", "content") if not wanted.get(name)]
+        if missing:
+            raise RefusedError(400, {"error": ", ".join(f"{name} is missing" for name in missing)})
+        path = request.match_info["path"]
+        project.commit(
+            path,
+            wanted["content"].encode(),
+            branch=wanted["branch"],
+            message=wanted["commit_message"],
+            create=create,
+            last_commit=wanted.get("last_commit_id"),
+        )
+        return web.json_response({"file_path": path, "branch": wanted["branch"]}, status=201 if create else 200)
+
+    def _find_project(self, request: web.Request, scopes: frozenset[str], *, job_tokens: bool = False) -> Project:
+        """Return the project asked for, if the request's token may do there what it asks.
+
+        Where a call takes no job tokens, one is not looked at: the caller is a stranger.
+        """
+        token = self._authenticate(request)
+        if isinstance(token, JobToken) and not job_tokens:
+            token = None
         wanted = request.match_info["project"]
         project = next((one for one in self.projects if wanted in (str(one.id), one.path)), None)
+        if token is not None and not isinstance(token, JobToken) and not token.scopes & scopes:
+            words = "The request requires higher privileges than provided by the access token."
+            raise RefusedError(
+                403, {"error": "insufficient_scope", "error_description": words, "scope": " ".join(sorted(scopes))}
+            )
         if project is None or token is None or project.path not in token.projects:
-            raise _Refusal(404, "404 Project Not Found")
+            raise RefusedError(404, {"message": "404 Project Not Found"})
         if isinstance(token, JobToken) and token.project not in {project.path, *project.job_token_allowlist}:
             source, target = (path.rpartition("/")[2] for path in (token.project, project.path))
-            raise _Refusal(
-                403, f"403 Forbidden - Authentication by CI/CD job token not allowed from {source} to {target}."
-            )
+            words = f"Authentication by CI/CD job token not allowed from {source} to {target}."
+            raise RefusedError(403, {"message": f"403 Forbidden - {words}"})
         return project
 
     def _authenticate(self, request: web.Request) -> Token | None:
@@ -148,7 +196,7 @@ class EmbeddedGitLab:
             return None
         token = self._tokens.get(private or job)
         if token is None or isinstance(token, JobToken) == bool(private):
-            raise _Refusal(401, "401 Unauthorized")
+            raise RefusedError(401, {"message": "401 Unauthorized"})
         return token
 
 
@@ -166,21 +214,25 @@ def refuse(status: int, message: str, headers: dict[str, str] | None = None) -> 
     return answer
 
 
-class _Refusal(Exception):  # noqa: N818 - an answer
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+def _refusing(
+    handler: Callable[[web.Request], Awaitable[web.Response]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except RefusedError as refusal:
+            return web.json_response(refusal.body, status=refusal.status)
+
+    return answer
 
 
-def _file(path: str, files: Mapping[str, bytes], ref: str) -> web.Response:
-    content, name = files[path], path.rpartition("/")[2]
-    blob = _sha1(b"blob %d\0%s" % (len(content), content))
-    commit = _sha1(repr(sorted(files.items())).encode())
-    headers = {
+def _headers(path: str, content: bytes, commit: str, ref: str) -> Mapping[str, str]:
+    name = path.rpartition("/")[2]
+    return {
         "Cache-Control": "max-age=0, private, must-revalidate, no-store, no-cache",
         "Content-Disposition": f'inline; filename="{name}"',
         "X-Content-Type-Options": "nosniff",
-        "X-Gitlab-Blob-Id": blob,
+        "X-Gitlab-Blob-Id": _blob_id(content),
         "X-Gitlab-Commit-Id": commit,
         "X-Gitlab-Content-Sha256": hashlib.sha256(content).hexdigest(),
         "X-Gitlab-Encoding": "base64",
@@ -191,12 +243,11 @@ def _file(path: str, files: Mapping[str, bytes], ref: str) -> web.Response:
         "X-Gitlab-Ref": ref,
         "X-Gitlab-Size": str(len(content)),
     }
-    return web.Response(body=content, content_type="text/plain", charset="utf-8", headers=headers)
 
 
-def _sha1(data: bytes) -> str:
+def _blob_id(content: bytes) -> str:
     """Hash as git does."""
-    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    return hashlib.sha1(b"blob %d\0%s" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 async def _sign_in_page(_: web.Request) -> web.Response:

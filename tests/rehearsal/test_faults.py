@@ -271,7 +271,7 @@ def test_a_route_of_that_name_that_is_not_ours(cluster: Cluster, job: str) -> No
     theirs = manifests.route("shop-maintenance-page", "theirs.apps.example.test")
     cluster.call(cluster.store.create, "routes", theirs, manager="somebody")
     try:
-        assert "is there, but is no maintenance Route of shop" in refused(cluster, job, {}, 1)
+        assert "is there, but not of a maintenance of shop" in refused(cluster, job, {}, 1)
     finally:
         cluster.call(cluster.store.delete, "routes", "web", "shop-maintenance-page")
 

@@ -47,9 +47,16 @@ def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> 
     assert rehearse(options) == 0, capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("waits", "code"), [("0.1", 1), pytest.param("10", 0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("waits", "probes", "code"),
+    [
+        ("0.1", "false", 1),
+        pytest.param("0.1", "true", 0, marks=pytest.mark.slow),  # the job sees that the router takes longer
+        pytest.param("10", "false", 0, marks=pytest.mark.slow),
+    ],
+)
 def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
-    waits: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    waits: str, probes: str, code: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Without the chart's own drain, the job's wait is all: taken out, users meet 503s; with it, none does."""
     chart = shutil.copytree(ROOT / "chart", tmp_path / "chart")
@@ -61,7 +68,7 @@ def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
         hold=1.0,
         chart=chart,
         cluster=ClusterOptions(reload_interval=10.0),
-        variables={"ROUTER_RELOAD_INTERVAL": waits},
+        variables={"ROUTER_RELOAD_INTERVAL": waits, "PROBES": probes},
     )
     assert rehearse(options) == code
     assert ("got a 503 from router" in capfd.readouterr().out) == (code == 1)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.rehearsal.matrices.harness import Matrix, Scene
+from tests.rehearsal.matrices.harness import Matrix
 from tests.rehearsal.matrices.stage import SHOWN, Crowd, Stage, Step, Variables, bare_stage, changes
 from tests.rehearsal.test_strategies import as_before, live, patient_stages
 
@@ -189,7 +188,10 @@ def test_delete_before_deploy_route_and_twice(on: Stage, strategy: str) -> None:
 
 
 def of(pipeline: int, **more: str) -> Variables:
-    return {"CI_PIPELINE_ID": str(pipeline), "CI_PIPELINE_URL": f"https://gitlab.example.test/-/pipelines/{pipeline}"} | more
+    return {
+        "CI_PIPELINE_ID": str(pipeline),
+        "CI_PIPELINE_URL": f"https://gitlab.example.test/-/pipelines/{pipeline}",
+    } | more
 
 
 def noted(on: Stage, name: str) -> str:
@@ -241,20 +243,16 @@ def cut_short(on: Stage, job: str, variables: Variables, step: Step, *, after: b
     assert killed.code == -9, killed.log
 
 
-def step_of(on: Stage, scene: Scene, chosen: Callable[[Step], bool]) -> Step:
-    """The first step of a job that is chosen; the job is played once, and what it did is undone."""
-    scene.arrange(on)
-    found = next(step for step in scene.steps(on) if step.changes and chosen(step))
-    if scene.job == "deploy-route":
-        on.ok("delete", scene.variables)
-    return found
-
-
 # What a job that died leaves, by the last request that it made.
 HALF_DEPLOYED = {
     "snapshot only, swap": ("swap", "POST", "/secrets", {"shop", "keeper"}),
     "snapshot only, repoint": ("repoint", "POST", "/secrets", {"shop", "keeper"}),
-    "both Routes": ("swap", "PATCH", f"/routes/{WHOLE}", {"shop", "keeper", WHOLE}),
+    "both Routes": (
+        "swap",
+        "PATCH",
+        f"/routes/{WHOLE}?fieldManager=maintenance-ci&force=true",
+        {"shop", "keeper", WHOLE},
+    ),
     "repointed": ("repoint", "PATCH", "/routes/shop", {"shop", "keeper"}),
 }
 
@@ -285,6 +283,7 @@ def test_deploy_route_goes_on_from_half_of_it(on: Stage, left: str, given: str) 
     on.ok("delete", {"ROUTE_STRATEGY": None})
 
 
+@pytest.mark.slow
 def test_deploy_route_after_half_a_delete(on: Stage) -> None:
     """The original is there again, and waits for the host that its maintenance Route still holds."""
     swap: Variables = {"ROUTE_STRATEGY": "swap"}
@@ -315,12 +314,8 @@ def test_deploy_route_after_half_a_delete_of_a_repointed_route(on: Stage) -> Non
 def test_the_walk_would_notice_a_path_that_was_forgotten(on: Stage) -> None:
     """Without it these tests would prove nothing."""
 
-    def forgets(_: Stage) -> None:
-        with contextlib.suppress(KeyError):
-            remove(on, "routes", expected_name(CART))
-
     on.ok("deploy-route", {"SUBPATH": CART})
-    forgets(on)
+    remove(on, "routes", expected_name(CART))
     with pytest.raises(AssertionError):
         assert on.cluster.routes() - {"keeper"} == expected_routes(frozenset({CART}), "swap")
     on.cluster.do(on.cluster.inside.router.next_reload())

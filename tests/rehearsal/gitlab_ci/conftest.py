@@ -47,15 +47,15 @@ def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject
         folder.mkdir()
         if files is None:
             copy_of_this_project(folder)
-            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         else:
-            for name, text in files.items():
-                (folder / name).write_text(text)
-            path = cluster.workplace().environment["PATH"]
+            for path, text in files.items():
+                (folder / path).write_text(text)
+            search = cluster.workplace().environment["PATH"]
         inside = cluster.inside
         commit(folder, remote=f"{inside.gitlab.url}/ops/maintenance.git")
         environment = {
-            "PATH": path,
+            "PATH": search,
             "HOME": os.environ.get("HOME", "/"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             # A clone of our repository comes from the disk: the embedded GitLab serves no git.
@@ -73,7 +73,6 @@ def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject
 def settings_of(inside: EmbeddedOpenShift) -> dict[str, object]:
     """The variables that never change, as the README sets them; and what GitLab gives each job."""
     per_pipeline = {"PROJECT", "CI_PIPELINE_ID", "CI_PIPELINE_URL", "CI_SERVER_URL"}
-    variables: dict[str, object] = {"ROUTER_RELOAD_INTERVAL": "0.3", **inside.job_variables()}
-    files = {name: Path(str(value)).read_text() for name, value in variables.items() if value == str(inside.ca_file)}
-    of_type_file = {name: {"type": "file", "values": {"*": text}} for name, text in files.items()}
-    return {name: value for name, value in (variables | of_type_file).items() if name not in per_pipeline}
+    variables = {"ROUTER_RELOAD_INTERVAL": "0.3", **inside.job_variables()}
+    # A variable of type File is a path to the job. (gitlab-ci-local's own such files stay in /tmp for ever.)
+    return {name: {"values": {"*": value}} for name, value in variables.items() if name not in per_pipeline}

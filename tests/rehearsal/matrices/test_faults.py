@@ -58,7 +58,8 @@ class Fault:
     def prevents(self, change: str) -> bool:
         """Whether this is something left that cannot be removed while the fault lasts."""
         name, _, what = change.partition(" ")
-        return self.for_good and what == "is left" and f"/{name}$" in self.trouble.path.replace("?", "$")
+        path = self.trouble.path.replace("?", "$")
+        return self.for_good and what == "is left" and (not path or f"/{name}$" in path)
 
 
 def faults(steps: Iterable[Step]) -> Iterator[Fault]:
@@ -75,6 +76,12 @@ def gitlab_faults() -> Iterator[Fault]:
     for times in (1, FOR_GOOD):
         for effect in (*STATUSES, "401", "404", "reset", "silence", "html", "sign-in"):
             yield Fault(Trouble(effect, gitlab=True, times=times), "gitlab")
+
+
+def ends(steps: Iterable[Step]) -> Iterator[Fault]:
+    """Yield the end of the cluster's answers, from each request on."""
+    for number, step in enumerate(steps, 1):
+        yield Fault(Trouble("reset", client="ours", first=number, times=FOR_GOOD), f"{step} and all that follow")
 
 
 def befall(scene: Scene, fault: Fault) -> Callable[[Stage], str]:
@@ -177,6 +184,14 @@ def test_a_switch_meets_each_fault_at_each_request(scene: Scene, part: int, reco
         steps = scene.steps(it.stage)
         assert len(steps) >= 6
         it.play(cases(scene, faults(steps[part::3])))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scene", SWITCHES, ids=str)
+def test_the_cluster_is_away_from_a_request_on(scene: Scene, record_property: Record) -> None:
+    with matrix("faults", record_property, build=quick_stage) as it:
+        it.play(cases(scene, ends(scene.steps(it.stage))))
 
 
 @pytest.mark.slow

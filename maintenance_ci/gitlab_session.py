@@ -1,0 +1,79 @@
+"""The HTTP session for GitLab: no answer without an end, no token to another address, no sign-in page for an answer."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from maintenance_ci.errors import MaintenanceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Bytes. A chunk is waited for in full, and the clock looked at after it.
+CHUNK = 64
+
+
+class HtmlPageError(requests.RequestException):
+    """GitLab's API answers with JSON or text: a page is the sign-in page, or a proxy's."""
+
+
+class EndlessAnswerError(requests.RequestException):
+    """The answer is larger, or takes longer, than any that is right."""
+
+
+class HomeSession(requests.Session):
+    """A session whose every answer is limited, and that follows no redirect to another address.
+
+    GitLab's tokens are headers, which would go along with a redirect.
+
+    Args:
+        seconds: for a whole answer.
+        size: of an answer, in bytes.
+    """
+
+    def __init__(self, *, seconds: float, size: int) -> None:
+        super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _LimitedAdapter(seconds, size))
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Refuse a redirect to another address."""
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            raise MaintenanceError(
+                "GitLab redirects to another address, which was not followed.", "Check CI_SERVER_URL."
+            )
+        super().rebuild_auth(prepared_request, response)
+
+
+class _LimitedAdapter(HTTPAdapter):
+    def __init__(self, seconds: float, size: int) -> None:
+        super().__init__()
+        self._seconds, self._size = seconds, size
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
+        """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""
+        response = super().send(request, *arguments, **{**named, "stream": True})
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if page and response.ok and not response.is_redirect:
+            response.close()
+            raise HtmlPageError("a page", response=response)
+        try:
+            response.raw = io.BytesIO(b"".join(self._limited(response.raw)))
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error, request=request) from error
+        return response
+
+    def _limited(self, raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+        began, size = time.monotonic(), 0
+        for chunk in raw.stream(CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > self._size or time.monotonic() - began > self._seconds:
+                raw.close()
+                raise EndlessAnswerError("too large, or too slow")
+            yield chunk
