@@ -35,15 +35,37 @@ Exit codes: 0 done; 1 failed, and nothing was changed for users; 2 a variable is
 """
 
 
+# What leaves reports for GitLab, and says so when it takes long.
+JOBS = frozenset({"build-and-deploy", "deploy-route", "delete", "plan"})
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a runner's locale may be ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
-    log = JobLog(sys.stdout)
+    if arguments.command not in JOBS:
+        return _run(arguments, JobLog(sys.stdout))
+    from maintenance_ci.settings import in_gitlab, report_folder, secrets_given
+
+    log, folder = JobLog(sys.stdout, job=arguments.command, gitlab=in_gitlab()), report_folder()
+    log.hidden = secrets_given()
+    if folder:
+        log.forget_reports(folder)
+    with log.alive():
+        code = _run(arguments, log)
+    if folder:
+        log.leave_reports(folder, code)
+    return code
+
+
+def _run(arguments: argparse.Namespace, log: JobLog) -> int:
     signal.signal(signal.SIGTERM, _raise_on_sigterm)
     try:
-        return arguments.run(arguments, log) or 0
+        try:
+            return arguments.run(arguments, log) or 0
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left is to say how it ended
     except MaintenanceError as error:
         return log.fail(error)
     except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
@@ -94,7 +116,7 @@ def _add(
     what: str,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, command=name)
     return parser
 
 
@@ -198,6 +220,7 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
     from maintenance_ci.settings import secrets_given
 
     log.hidden = secrets_given()
+    _note(settings, log)
     with private_folder() as private:
         if settings.okd_url and settings.okd_token:
             kubeconfig = str(
@@ -215,6 +238,19 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
         cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
         with contextlib.closing(cluster):
             yield cluster, kubeconfig, private
+
+
+def _note(settings: JobSettings, log: JobLog) -> None:
+    """Record whose job this is, and what it is about."""
+    from maintenance_ci.settings import RouteSettings
+
+    record = log.record
+    record.namespace, record.name = settings.project, settings.ci_job_name or None
+    record.user = settings.gitlab_user_login or None
+    record.pipeline_id, record.pipeline_url = settings.ci_pipeline_id or None, settings.ci_pipeline_url or None
+    if isinstance(settings, RouteSettings):
+        record.route, record.subpath = settings.route_name, settings.subpath
+        record.strategy = "subpath" if settings.subpath else settings.route_strategy
 
 
 @contextlib.contextmanager

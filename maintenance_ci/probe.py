@@ -216,18 +216,30 @@ def judge(
 ) -> Outcome | None:
     """Return how a wait that ``began`` has ended by ``now``; None: it goes on.
 
+    A router that has nothing behind it for as long as the window is the end of it: users would go on meeting 503s.
     When ``timeout`` is over, answers that may still become `Outcome.SEEN` or `Outcome.UNSEEN` have one more window.
     """
     definite = [answer for answer in answers if answer.side is not Side.UNSEEN]
-    row = list(takewhile(lambda answer: answer.side is wanted, reversed(definite)))
-    if len(row) >= FEWEST_SEEN and row[0].at - row[-1].at > window:
+    row = _row(definite, wanted)
+    if _lasts(row, window):
         return Outcome.SEEN
+    if _lasts(_row(definite, Side.ROUTER), window):  # all have followed, and there is nothing behind: waiting is 503s
+        return Outcome.NOT_YET
     blind = list(takewhile(lambda answer: answer.side is Side.UNSEEN, reversed(answers)))
     last_seen = definite[-1].at if definite else began
     if len(blind) >= FEWEST_UNSEEN and now - last_seen >= window:
         return Outcome.UNSEEN
     enough = timeout + window if row or blind else timeout
     return Outcome.NOT_YET if definite and now - began >= enough else None
+
+
+def _row(definite: Sequence[Answer], side: Side) -> list[Answer]:
+    """Return the last answers in a row that came from a side, newest first."""
+    return list(takewhile(lambda answer: answer.side is side, reversed(definite)))
+
+
+def _lasts(row: Sequence[Answer], window: float) -> bool:
+    return len(row) >= FEWEST_SEEN and row[0].at - row[-1].at > window
 
 
 def summarize(answers: Sequence[Answer]) -> str:

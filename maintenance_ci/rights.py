@@ -77,8 +77,8 @@ def needed_rights(
     how: How = strategy if subpath is None else "subpath"
     rights = [
         *_one(ROUTES, "routes", "read the Route, and who else is on its host", "list"),
-        *_switch_rights(job, how, route_name, ours),
-        *_certificate_rights(job, how, ((original or {}).get("spec") or {}).get("tls") or {}),
+        *_switch_rights(how, route_name, ours),
+        *_certificate_rights(how, ((original or {}).get("spec") or {}).get("tls") or {}),
         *_one("discovery.k8s.io", "endpointslices", "see what is ready to serve", "list"),
         *_one("coordination.k8s.io", "leases", alone, "create"),
         *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
@@ -99,33 +99,24 @@ def _one(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = (
     return [Right(verb, group, resource, why, name) for name in on for verb in verbs]
 
 
-def _switch_rights(job: Job, how: How, route_name: str, ours: str) -> list[Right]:
-    """What changes Routes. A patch is also the server-side apply of one, and its rehearsal (dry run)."""
+def _switch_rights(how: How, route_name: str, ours: str) -> list[Right]:
+    """What changes Routes: the same for both jobs, as each undoes its switch where that does not come to its end.
+
+    A patch is also the server-side apply of one, and its rehearsal (dry run).
+    """
     why = "switch the Route"
     if how == "repoint":
         return _one(ROUTES, "routes", why, "get", "patch", on=[route_name])
-    if how == "subpath":
-        verbs = ("get", "patch", "delete") if job == "deploy-route" else ("get", "delete")
-        created = _one(ROUTES, "routes", why, "create") if job == "deploy-route" else []
-        return created + _one(ROUTES, "routes", why, *verbs, on=[ours])
-    rights = _one(ROUTES, "routes", why, "create") + _one(ROUTES, "routes", why, "get", on=[route_name, ours])
-    if job == "deploy-route":  # and its way back
-        return rights + _one(ROUTES, "routes", why, "patch", "delete", on=[route_name, ours])
-    return (
-        rights
-        + _one(ROUTES, "routes", why, "patch", on=[route_name])
-        + _one(ROUTES, "routes", why, "delete", on=[ours])
-    )
+    switched = [ours] if how == "subpath" else [route_name, ours]
+    return _one(ROUTES, "routes", why, "create") + _one(ROUTES, "routes", why, "get", "patch", "delete", on=switched)
 
 
-def _certificate_rights(job: Job, how: How, tls: Mapping[str, Any]) -> list[Right]:
+def _certificate_rights(how: How, tls: Mapping[str, Any]) -> list[Right]:
     """What ``routes/custom-host`` is needed for, as recorded: a patch of ``spec.to`` alone needs none of it."""
     if how == "repoint" and not tls.get("externalCertificate"):  # that one is asked for on every change
         # The page has no destination CA; a passthrough Route gets a certificate for it.
         changed = tls.get("destinationCACertificate") or str(tls.get("termination", "")).lower() == "passthrough"
         return _one(ROUTES, "routes/custom-host", "change the Route's certificates", "create") if changed else []
-    if how == "subpath" and job == "delete":
-        return []
     verbs = ("create", "update") if tls.get("externalCertificate") else ("create",)
     return _one(ROUTES, "routes/custom-host", "give a Route the original's host and certificate", *verbs)
 

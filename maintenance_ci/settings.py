@@ -222,6 +222,8 @@ Certificates = Annotated[str, AfterValidator(_certificates)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Text = Annotated[str, AfterValidator(_text)]
+RouteName = Annotated[str, AfterValidator(_route_name)]
+FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
@@ -271,17 +273,42 @@ class BuildAndDeploySettings(JobSettings):
     rollout_timeout: Seconds = 300
 
 
-class RouteSettings(JobSettings):
-    """Variables of the jobs that switch a Route: ``deploy-route`` and ``delete``."""
+class TemplatesSettings(JobSettings):
+    """What leads to the Routes' templates, in a project of GitLab's."""
 
-    route_name: Annotated[str, AfterValidator(_route_name)]
-    subpath: Annotated[str, AfterValidator(_subpath)] | None = None
-    route_strategy: Literal["swap", "repoint"] = "swap"
     route_templates_project: Annotated[str, AfterValidator(_gitlab_project)] | None = None
     route_templates_ref: Annotated[str, AfterValidator(_git_ref)] | None = None
-    route_template_path: Annotated[str, AfterValidator(_file_pattern)] = "{{ route_name }}.yaml"
+    route_template_path: FilePattern = "{{ route_name }}.yaml"
     route_templates_token: Token | None = None
     route_template_parameters: Annotated[dict[str, str], BeforeValidator(_parameters)] = Field(default_factory=dict)
+    ci_server_url: HttpsUrl | None = None
+    ci_job_token: Token | None = None
+    ci_server_tls_ca_file: Certificates | None = None
+
+    @property
+    def needs_templates(self) -> bool:
+        """Whether a template is read."""
+        return True
+
+    @classmethod
+    def missing(cls, given: Mapping[str, str]) -> list[str]:
+        """Add where the templates are, and a token for them."""
+        faults = super().missing(given)
+        if "ROUTE_TEMPLATES_PROJECT" not in given:
+            faults.append("ROUTE_TEMPLATES_PROJECT: is missing; it is the GitLab project of the Route's template")
+        if "CI_SERVER_URL" not in given:
+            faults.append("CI_SERVER_URL: is missing; outside of a GitLab job, give your GitLab's address")
+        if "ROUTE_TEMPLATES_TOKEN" not in given and "CI_JOB_TOKEN" not in given:
+            faults.append("ROUTE_TEMPLATES_TOKEN: is missing, and there is no CI_JOB_TOKEN to fall back on")
+        return faults
+
+
+class RouteSettings(TemplatesSettings):
+    """Variables of the jobs that switch a Route: ``deploy-route`` and ``delete``."""
+
+    route_name: RouteName
+    subpath: Annotated[str, AfterValidator(_subpath)] | None = None
+    route_strategy: Literal["swap", "repoint"] = "swap"
     accept_route_differences: Boolean = False
     # With which the host of a passthrough Route is served during its maintenance.
     passthrough_certificate_secret: Annotated[str, AfterValidator(_secret_name)] | None = None
@@ -295,23 +322,16 @@ class RouteSettings(JobSettings):
     public_address: Annotated[dict[str, tuple[str, int]], BeforeValidator(_public_address)] = Field(
         default_factory=dict
     )
-    ci_server_url: HttpsUrl | None = None
-    ci_job_token: Token | None = None
-    ci_server_tls_ca_file: Certificates | None = None
+
+    @property
+    def needs_templates(self) -> bool:
+        """Whether a template is read: a part of the site restores nothing."""
+        return self.subpath is None
 
     @classmethod
     def missing(cls, given: Mapping[str, str]) -> list[str]:
         """Add what a whole Route needs to be restored: its template. A part of the site restores nothing."""
-        faults = super().missing(given)
-        if "SUBPATH" in given:
-            return faults
-        if "ROUTE_TEMPLATES_PROJECT" not in given:
-            faults.append("ROUTE_TEMPLATES_PROJECT: is missing; it is the GitLab project of the Route's template")
-        if "CI_SERVER_URL" not in given:
-            faults.append("CI_SERVER_URL: is missing; outside of a GitLab job, give your GitLab's address")
-        if "ROUTE_TEMPLATES_TOKEN" not in given and "CI_JOB_TOKEN" not in given:
-            faults.append("ROUTE_TEMPLATES_TOKEN: is missing, and there is no CI_JOB_TOKEN to fall back on")
-        return faults
+        return JobSettings.missing(given) if "SUBPATH" in given else super().missing(given)
 
 
 # GitLab masks no value that is shorter.
@@ -321,13 +341,18 @@ SECRET_VARIABLES = ("OKD_TOKEN", "ROUTE_TEMPLATES_TOKEN", "CI_JOB_TOKEN", "CI_JO
 Settings = TypeVar("Settings", bound=JobSettings)
 
 
-def read_settings(model: type[Settings], environment: Mapping[str, str] | None = None) -> Settings:
-    """Read ``model`` from the pipeline's variables.
+def read_settings(
+    model: type[Settings],
+    environment: Mapping[str, str] | None = None,
+    *,
+    arguments: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read ``model`` from the pipeline's variables; ``arguments`` of the command line go before them.
 
     Raises:
         VariableError: names every variable that is wrong.
     """
-    variables = os.environ if environment is None else environment
+    variables = {**(os.environ if environment is None else environment), **(arguments or {})}
     given = {name: value for name, value in variables.items() if value.strip()}
     faults = model.missing(given)
     try:

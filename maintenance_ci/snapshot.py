@@ -32,9 +32,9 @@ def snapshot_name(route_name: str) -> str:
     return f"{route_name}-maintenance-snapshot"
 
 
-def manifest_of(route: Mapping[str, Any]) -> Object:
+def manifest_of(route: Mapping[str, Any], *, with_notes: bool = False) -> Object:
     """Return a live Route as the manifest that creates it again: without its status, the server's fields, our notes."""
-    plain = without_notes(route)
+    plain = route if with_notes else without_notes(route)
     metadata = {key: value for key, value in plain["metadata"].items() if key not in SYSTEM_METADATA}
     return {
         "apiVersion": "route.openshift.io/v1",

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-# A job log that is silent for long looks dead: something is said at least this often, in seconds.
-SIGN_OF_LIFE = 15.0
+# A job log that is silent for long looks dead: what is waited for is said this often, in seconds. (`report.SILENCE` is
+# for what waits in silence.)
+SIGN_OF_LIFE = 12.0
 
 
 def wait_for(

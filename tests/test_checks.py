@@ -209,13 +209,13 @@ def test_a_push_secret() -> None:
 
 def refuse(refusals: Refusals, *errors: MaintenanceError) -> None:
     for error in errors:
-        with refusals.gather():
+        with refusals.gather("it holds"):
             raise error
 
 
 def test_nothing_refused() -> None:
     refusals = Refusals()
-    with refusals.gather():
+    with refusals.gather("it holds"):
         pass
     refusals.raise_any()
     assert refusals.errors == []
@@ -241,7 +241,7 @@ def test_several_refusals_are_raised_as_one() -> None:
 @pytest.mark.parametrize("error", [TryAgainError("away"), VariableError(["A: is wrong"]), KeyError("a fault")])
 def test_what_is_no_refusal_ends_the_job_at_once(error: Exception) -> None:
     refusals = Refusals()
-    with pytest.raises(type(error)), refusals.gather():
+    with pytest.raises(type(error)), refusals.gather("it holds"):
         raise error
     assert refusals.errors == []
 

@@ -14,6 +14,7 @@ from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
 from maintenance_ci.report import JobLog
 
 JOBS = ("build-and-deploy", "deploy-route", "delete")
+COMMANDS = (*JOBS, "plan", "status", "rehearse")
 BARE = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 
 
@@ -42,8 +43,18 @@ def median_seconds(*arguments: str, module: bool = True) -> float:
 def test_help_lists_the_commands_and_exit_codes() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for word in (*JOBS, "rehearse", "75"):
+    for word in (*COMMANDS, "75"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_of_its_own(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: maintenance-ci {command} ")
+    options = {"plan": "--delete", "status": "--json", "rehearse": "--subpath"}
+    for other, option in options.items():
+        assert (option in done.stdout) == (other == command)
 
 
 def test_help_answers_at_once() -> None:
@@ -52,15 +63,16 @@ def test_help_answers_at_once() -> None:
 
 def test_a_job_s_imports_are_cheap() -> None:
     """What they cost beyond the interpreter's own start."""
-    modules = (
-        "maintenance_ci.jobs.delete, maintenance_ci.openshift, maintenance_ci.template_project, maintenance_ci.helm"
+    modules = ", ".join(
+        f"maintenance_ci.{name}"
+        for name in ("jobs.delete", "jobs.preflight", "openshift", "template_project", "helm", "lease", "probe")
     )
     assert median_seconds("-c", f"import {modules}", module=False) - median_seconds("-c", "pass", module=False) < 0.6
 
 
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", [*JOBS, "plan", "plan --delete", "status", "status --json"])
 def test_variables_are_checked_first_all_at_once(job: str) -> None:
-    done = run(job, OKD_URL="https://api.example.test", OKD_TOKEN="very secret", SUBPATH="x y", IMAGE_TAG="latest")
+    done = run(*job.split(), OKD_URL="https://api.example.test", OKD_TOKEN="very secret", SUBPATH="x y", IMAGE_TAG="latest")
     assert done.returncode == 2
     assert done.stderr == ""
     lines = done.stdout.splitlines()
@@ -68,7 +80,7 @@ def test_variables_are_checked_first_all_at_once(job: str) -> None:
     named = [line.split(":")[0].strip() for line in lines[1:]]
     assert named[:2] == ["PROJECT", "OKD_TOKEN"]
     assert ("IMAGE_TAG" in named) == (job == "build-and-deploy")
-    assert ("SUBPATH" in named) == (job != "build-and-deploy")
+    assert ("SUBPATH" in named) == job.startswith(("deploy", "delete", "plan"))
     assert "very secret" not in done.stdout
 
 

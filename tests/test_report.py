@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import json
+import time
+from pathlib import Path
 
 import pytest
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.gitlab_log import section_end, section_start
 from maintenance_ci.report import JobLog
+from maintenance_ci.report_files import DOTENV, JUNIT, REPORT
+from tests.gitlab_reader import read_gitlab
 
 
 @pytest.fixture
@@ -109,3 +116,197 @@ def test_a_private_key_is_masked_from_its_beginning_to_its_end(log: JobLog, stre
     assert stream.getvalue().count("afterwards") == 2
     log.say("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----")
     assert "MIIC" in stream.getvalue()
+
+
+def test_a_warning_stands_out_and_steers_no_terminal(log: JobLog, stream: io.StringIO) -> None:
+    with log.phase("Check"):
+        log.warn("The server said \x1b[31mthis, which counts.")
+    assert stream.getvalue().splitlines()[1] == "   WARNING: The server said [31mthis, which counts."
+
+
+COMMANDS = ["oc delete route ours -n web", "oc delete secret kept -n web"]
+BY_HAND = [
+    "To end the maintenance by hand, where the job cannot be run again:",
+    "   oc delete route ours -n web",
+    "   oc delete secret kept -n web",
+]
+REFUSALS: list[MaintenanceError] = [MaintenanceError("The page is away."), ForbiddenError("No right.")]
+
+
+@pytest.mark.parametrize("error", [TryAgainError("It is away."), RefusedError(REFUSALS)], ids=["one", "several"])
+def test_a_failure_says_what_a_person_can_do_by_hand(log: JobLog, stream: io.StringIO, error: MaintenanceError) -> None:
+    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
+    assert log.fail(error) == 3
+    lines = stream.getvalue().splitlines()
+    assert lines[:3] == BY_HAND
+    assert lines[3].startswith("ERROR: ")
+
+
+def test_so_does_a_fault_of_our_own(log: JobLog, stream: io.StringIO) -> None:
+    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
+    log.crash("KeyError: 'metadata'")
+    assert stream.getvalue().splitlines()[1:4] == BY_HAND
+
+
+def test_the_commands_stay_until_others_are_given(log: JobLog, stream: io.StringIO) -> None:
+    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
+    with pytest.raises(TryAgainError), log.changing("It may be changed.", switched=True):
+        raise TryAgainError("lost")
+    assert (log.state, log.by_hand) == ("It may be changed.", COMMANDS)
+    log.now("It was rolled back.", switched=False, by_hand=[])
+    assert log.fail(MaintenanceError("It broke.")) == 1
+    assert stream.getvalue() == "ERROR: It broke. It was rolled back.\n"
+
+
+def test_a_wrong_variable_says_that_nothing_was_changed(log: JobLog, stream: io.StringIO) -> None:
+    assert log.fail(VariableError(["A: is missing"])) == 2
+    assert stream.getvalue() == "ERROR: A: is missing. Nothing was changed.\n"
+
+
+def test_the_end_stands_apart_but_where_it_is_all_that_is_said(log: JobLog, stream: io.StringIO) -> None:
+    log.end("It is done.", "Next: delete.")
+    log.end('{"a": 1}', blank=False)
+    assert stream.getvalue() == '\nIt is done.\nNext: delete.\n{"a": 1}\n'
+
+
+def unfolded(stream: io.StringIO) -> list[str]:
+    """The lines as a person sees them, sections' markers and colours left out; fails where these are not balanced."""
+    read = read_gitlab(stream.getvalue())
+    assert read.open_sections == [], read
+    return read.lines
+
+
+def test_outside_of_gitlab_there_is_no_escape_code(log: JobLog, stream: io.StringIO) -> None:
+    with log.phase("Build", collapsed=True):
+        log.warn("careful")
+    log.fail(MaintenanceError("It broke."))
+    assert "\x1b" not in stream.getvalue() and "section_" not in stream.getvalue()
+
+
+def test_in_gitlab_a_phase_is_a_section(stream: io.StringIO) -> None:
+    log = JobLog(stream, gitlab=True)
+    with log.phase("Read"):
+        log.say("one")
+    with log.phase("Build", collapsed=True), log.phase("Inner"):
+        log.warn("careful")
+    read = read_gitlab(stream.getvalue())
+    assert [(section.heading, section.collapsed, section.depth) for section in read.sections] == [
+        ("── Read", False, 0), ("── Build", True, 0), ("── Inner", False, 1),
+    ]  # fmt: skip
+    assert len({section.name for section in read.sections}) == 3
+    assert read.open_sections == []
+    assert ("   WARNING: careful", "33;1") in read.coloured
+
+
+def test_a_section_ends_with_its_phase_however_that_ends(stream: io.StringIO) -> None:
+    log = JobLog(stream, gitlab=True)
+    for error in (MaintenanceError("no"), KeyError("a fault"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), log.phase("Try"):
+            raise error
+    assert [line for line in unfolded(stream) if "failed after" in line] == ["   failed after 0.0 s"] * 3
+    assert [phase.outcome for phase in log.record.phases] == ["failed"] * 3
+
+
+def test_the_reader_of_these_tests_sees_what_is_not_balanced() -> None:
+    begin, end = section_start("a", "A", now=1, collapsed=False), section_end("a", now=2)
+    assert read_gitlab(f"{begin}\n").open_sections == ["a"]
+    assert read_gitlab(f"{begin}\n{end}\n").open_sections == []
+    with pytest.raises(AssertionError):
+        read_gitlab(f"{end}\n")
+
+
+def test_nobody_forges_sections_or_colours(stream: io.StringIO) -> None:
+    log = JobLog(stream, gitlab=True)
+    forged = [section_start("x", "X", now=1, collapsed=True), section_end("maintenance-1-1", now=2), "\x1b[31mred"]
+    with log.phase(f"Read {forged[0]}"):
+        for line in forged:
+            log.say(line)
+            log.warn(line)
+    log.fail(MaintenanceError(" ".join(forged)))
+    read = read_gitlab(stream.getvalue())
+    assert len(read.sections) == 1
+    assert read.open_sections == []
+    assert "31m" not in {colour for _, colour in read.coloured}
+
+
+@pytest.mark.parametrize(("job", "by_hand", "framed"), [
+    ("delete", ["oc delete route ours"], True), ("delete", [], True), ("deploy-route", ["oc delete route ours"], True),
+    ("deploy-route", [], False),
+])  # fmt: skip
+def test_a_failure_that_needs_a_person_is_framed(
+    stream: io.StringIO, job: str, by_hand: list[str], framed: bool
+) -> None:
+    log = JobLog(stream, job=job, gitlab=True)
+    log.now("Users still meet the page.", switched=True, by_hand=by_hand)
+    assert log.fail(RefusedError([MaintenanceError("One."), MaintenanceError("Two.")])) == 3
+    read = read_gitlab(stream.getvalue())
+    assert {colour for _, colour in read.coloured} == {"31;1"}
+    assert [text for text, _ in read.coloured] == read.lines
+    rules = [number for number, line in enumerate(read.lines) if set(line) == {"="}]
+    assert len(rules) == (2 if framed else 0)
+    if framed:
+        inside = read.lines[rules[0] + 1 : rules[1]]
+        assert inside[0] == f"THE JOB {job} HAS FAILED. Users still meet the page."
+        assert [line.strip() for line in inside[2:]] == by_hand
+    assert read.lines[-3].startswith("ERROR: 2 things stand in the way.")
+
+
+def test_checks_are_recorded_with_what_came_of_them(log: JobLog) -> None:
+    refused, away = ForbiddenError("No right.", "Ask."), TryAgainError("It is away.")
+    for name, error in (("a", None), ("b", refused), ("c", away), ("d", KeyError("x")), ("e", KeyboardInterrupt())):
+        with contextlib.suppress(type(error) if error else ()), log.check(name):
+            if error:
+                raise error
+    with log.check("f"):
+        log.warn("careful")
+    assert [(check.name, check.outcome, check.words) for check in log.record.checks] == [
+        ("a", "passed", ""), ("b", "refused", "No right. Ask."), ("c", "failed", "It is away."),
+        ("d", "failed", "KeyError"), ("e", "failed", "The job was stopped."), ("f", "warned", "careful"),
+    ]  # fmt: skip
+
+
+def test_silence_is_broken_and_only_silence(stream: io.StringIO) -> None:
+    log = JobLog(stream, silence=0.2)
+    with log.alive(), log.phase("Wait"):
+        time.sleep(0.7)
+    signs = [line for line in stream.getvalue().splitlines() if "still at work" in line]
+    assert signs == ["   still at work after 0 s: Wait"] * len(signs)
+    assert len(signs) == 3
+    before = stream.getvalue()
+    with log.alive():
+        for number in range(10):
+            time.sleep(0.05)
+            log.say(str(number))
+    time.sleep(0.3)
+    assert "still" not in stream.getvalue().removeprefix(before)
+
+
+def test_reports_hold_no_secret_and_nothing_of_another_job(log: JobLog, tmp_path: Path) -> None:
+    (tmp_path / DOTENV).write_text("MAINTENANCE_URL=https://old.example.test/\n")
+    log.hidden = ['sha256~"very"-secret']
+    log.record.job, log.record.url = "deploy-route", "https://shop.example.test/"
+    log.forget_reports(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with contextlib.suppress(MaintenanceError), log.check('is sha256~"very"-secret'):
+        raise MaintenanceError('Bearer sha256~"very"-secret\n-----BEGIN PRIVATE KEY-----\nMIIE')
+    with log.phase('for sha256~"very"-secret'):
+        log.warn("the next one is not masked")
+    log.leave_reports(tmp_path, log.fail(MaintenanceError('sha256~"very"-secret \x1b[31m')))
+    texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(texts) == {REPORT, JUNIT, DOTENV}
+    for text in texts.values():
+        assert "very" not in text and "MIIE" not in text and "\x1b" not in text
+    report = json.loads(texts[REPORT])
+    assert report["error"] == "[hidden] [31m Nothing was changed."
+    assert report["warnings"] == ["the next one is not masked"]
+    assert (report["exit_code"], report["result"]) == (1, "Nothing was changed.")
+
+
+def test_a_report_that_cannot_be_written_is_said(log: JobLog, stream: io.StringIO, tmp_path: Path) -> None:
+    (tmp_path / REPORT).mkdir()
+    log.forget_reports(tmp_path)
+    log.leave_reports(tmp_path, 0)
+    assert stream.getvalue() == f"   WARNING: The report {REPORT} could not be written: Is a directory.\n"
+    assert (tmp_path / JUNIT).is_file()
+    log.leave_reports(tmp_path / "nowhere", 0)
+    assert stream.getvalue().count("could not be written: No such file or directory.") == 2

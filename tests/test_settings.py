@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trustme
 
@@ -9,7 +11,10 @@ from maintenance_ci.settings import (
     JobSettings,
     RouteSettings,
     child_environment,
+    in_gitlab,
     read_settings,
+    report_folder,
+    secrets_given,
 )
 
 GOOD = {
@@ -29,15 +34,18 @@ EVERYTHING = {
     "SUBPATH": "/checkout",
     "BUILD_MAINTENANCE_PAGE": "true",
     "DOCKER_REGISTRY": "registry.example.test:5000/team",
-    "ROUTE_STRATEGY": "swap",
+    "ROUTE_STRATEGY": "repoint",
     "ROUTE_TEMPLATES_REF": "main",
     "ROUTE_TEMPLATE_PATH": "routes/{{ route_name }}.yaml.j2",
     "ROUTE_TEMPLATES_TOKEN": "glpat-secret",
     "ROUTE_TEMPLATE_PARAMETERS": '{"PORT": "8080"}',
     "ROUTER_RELOAD_INTERVAL": "5",
     "ADMISSION_TIMEOUT": "60",
+    "API_TIMEOUT": "30",
+    "LEASE_TIMEOUT": "600",
     "BUILD_TIMEOUT": "900",
     "ROLLOUT_TIMEOUT": "300",
+    "PROBES": "true",
     "PUBLIC_CA": trustme.CA().cert_pem.bytes().decode(),
     "PUBLIC_ADDRESS": "http://10.0.0.5:8080 https://10.0.0.5:8443",
     "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
@@ -45,16 +53,25 @@ EVERYTHING = {
     "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
     "FORCE": "false",
     "KUBECONFIG": __file__,
+    "GITLAB_CI": "true",
+    "GITLAB_USER_LOGIN": "operator",
+    "REPORT_DIR": "/",
+    "CI_JOB_NAME": "deploy-route 2/3",
     "CI_PIPELINE_ID": "42",
     "CI_PIPELINE_URL": "https://gitlab.example.test/ops/maintenance/-/pipelines/42",
 }
 TEXTS = {"MAINTENANCE_TITLE", "MAINTENANCE_MESSAGE", "MAINTENANCE_SIGNATURE"}
 HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../nowhere", "\x1b[31mred"]
-# Hostile to a shell, and yet good values: a token may hold any printable character.
+# Hostile to a shell, and yet good values: a token may hold any printable character, a name of GitLab's any text.
 HARMLESS = {
     (token, value)
     for token in ("OKD_TOKEN", "CI_JOB_TOKEN", "ROUTE_TEMPLATES_TOKEN")
     for value in ("x" * 300, "$(id)", "../../nowhere")
+} | {
+    (name, value)
+    for name in ("CI_JOB_NAME", "GITLAB_USER_LOGIN")
+    for value in HOSTILE
+    if value.isprintable() or "\n" in value
 }
 
 
@@ -276,3 +293,83 @@ def test_a_route_s_name_may_have_a_part_of_more_than_63_characters() -> None:
     assert read_settings(RouteSettings, GOOD | {"ROUTE_NAME": "r" * 227}).route_name == "r" * 227
     for bad in ("r" * 228, "r..r", "-r", "r-", "r.-r", "r_r"):
         assert faults(RouteSettings, GOOD | {"ROUTE_NAME": bad})[0].startswith("ROUTE_NAME: must be a Route's name")
+
+
+def test_where_the_reports_go(tmp_path: Path) -> None:
+    assert report_folder({}) is report_folder({"GITLAB_CI": "false", "REPORT_DIR": " "}) is None
+    assert report_folder({"GITLAB_CI": "true"}) == Path.cwd()
+    assert report_folder({"REPORT_DIR": str(tmp_path)}) == tmp_path
+    assert [in_gitlab({"GITLAB_CI": word}) for word in ("true", "1", "maybe", "")] == [True, True, False, False]
+    missing = str(tmp_path / "nowhere")
+    assert faults(RouteSettings, GOOD | {"REPORT_DIR": missing}) == ["REPORT_DIR: must be a folder that exists"]
+
+
+SECONDS = ("API_TIMEOUT", "LEASE_TIMEOUT", "ADMISSION_TIMEOUT", "BUILD_TIMEOUT", "ROLLOUT_TIMEOUT")
+
+
+@pytest.mark.parametrize("variable", SECONDS)
+@pytest.mark.parametrize("bad", ["0", "-1", "nan", "inf", "-inf", "1e400", "3601", "ten", "1,5", "5 s", "0x10", "[5]"])
+def test_bad_seconds(variable: str, bad: str) -> None:
+    for model in models_of(variable):
+        assert [fault.split(":")[0] for fault in faults(model, GOOD | {variable: bad})] == [variable]
+
+
+@pytest.mark.parametrize("variable", SECONDS)
+@pytest.mark.parametrize("good", ["0.1", "30", "3600"])
+def test_good_seconds(variable: str, good: str) -> None:
+    for model in models_of(variable):
+        assert getattr(read_settings(model, GOOD | {variable: good}), variable.lower()) == float(good)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [({}, True), ({"PROBES": ""}, True), ({"PROBES": "no"}, False), ({"PROBES": "TRUE"}, True)]
+)
+def test_users_are_looked_for_unless_one_says_no(given: dict[str, str], meant: bool) -> None:
+    assert read_settings(RouteSettings, GOOD | given).probes is meant
+
+
+@pytest.mark.parametrize("variable", ["PROBES", "FORCE", "ACCEPT_ROUTE_DIFFERENCES", "OKD_INSECURE_SKIP_TLS_VERIFY"])
+@pytest.mark.parametrize("bad", ["maybe", "on", "2", "tru\u0435", "yes please", "None"])
+def test_what_decides_is_said_plainly(variable: str, bad: str) -> None:
+    """The fourth ends in a Cyrillic letter."""
+    assert faults(RouteSettings, GOOD | {variable: bad}) == [f"{variable}: must be true or false (or 1/0, yes/no)"]
+
+
+@pytest.mark.parametrize(("given", "meant"), [("", "swap"), ("swap", "swap"), ("repoint", "repoint")])
+def test_strategies(given: str, meant: str) -> None:
+    assert read_settings(RouteSettings, GOOD | {"ROUTE_STRATEGY": given}).route_strategy == meant
+
+
+@pytest.mark.parametrize("bad", ["Swap", "SWAP", "subpath", "swap,repoint", "re-point", "swap\n", "true"])
+def test_bad_strategies(bad: str) -> None:
+    [fault] = faults(RouteSettings, GOOD | {"ROUTE_STRATEGY": bad})
+    assert fault.startswith("ROUTE_STRATEGY: ")
+    assert "'swap' or 'repoint'" in fault
+
+
+@pytest.mark.parametrize("good", ["", "deploy-route", "deploy-route: [shop, /cart]", "x" * 255, "déployer 2/3"])
+def test_names_that_gitlab_gives_a_job(good: str) -> None:
+    assert read_settings(RouteSettings, GOOD | {"CI_JOB_NAME": good}).ci_job_name == good
+
+
+@pytest.mark.parametrize("bad", ["\x1b[31mred", "a\x00b", "\u202ea", "x" * 501])
+def test_names_that_no_job_has(bad: str) -> None:
+    assert faults(RouteSettings, GOOD | {"CI_JOB_NAME": bad})[0].startswith("CI_JOB_NAME: must be text")
+
+
+@pytest.mark.parametrize("bad", ["-1", "1.5", "1e3", "\u0664\u0662", "42a", "4 2", "9" * 21])
+def test_numbers_that_no_pipeline_has(bad: str) -> None:
+    """It is compared as a number."""
+    assert faults(RouteSettings, GOOD | {"CI_PIPELINE_ID": bad})[0].startswith("CI_PIPELINE_ID: ")
+    assert int(read_settings(RouteSettings, GOOD | {"CI_PIPELINE_ID": "9" * 20}).ci_pipeline_id) > 0
+
+
+def test_a_look_at_the_namespace_needs_the_cluster_alone() -> None:
+    needed = {name: GOOD[name] for name in ("PROJECT", "OKD_URL", "OKD_TOKEN")}
+    assert read_settings(JobSettings, needed).project == "web"
+    assert [fault.split(":")[0] for fault in faults(JobSettings, {})] == ["PROJECT", "OKD_URL"]
+
+
+def test_what_no_log_may_show() -> None:
+    assert set(secrets_given(EVERYTHING)) == {"sha256~secret-token", "glpat-secret", "job-token"}
+    assert secrets_given({"OKD_TOKEN": "web", "CI_JOB_TOKEN": "", "PROJECT": "a-long-namespace"}) == []

@@ -55,9 +55,10 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         there = cluster.get("imagestreams", PAGE)
         log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
         if registry_image:
-            require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET)
+            with log.check("the Secret for DOCKER_REGISTRY is there"):
+                require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET)
 
-    with log.phase("Install the page's chart"):
+    with log.phase("Install the page's chart", collapsed=True):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
         values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
         in_use = bool(routes_to(PAGE, cluster.select("routes")))
@@ -71,7 +72,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
             digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
 
     if digest is None:
-        with log.phase("Build the page's image"):
+        with log.phase("Build the page's image", collapsed=True):
             build_page(
                 cluster,
                 PAGE,

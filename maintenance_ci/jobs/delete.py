@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.preflight import before_delete, look
+from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
+from maintenance_ci.jobs.roll_back import page_again_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
@@ -40,13 +41,15 @@ def delete(
     """
     with log.phase(f"Read Route {settings.route_name}"):
         found = look(settings, cluster)
+        log.record.strategy = SUBPATH if settings.subpath else found.begun
         log.say(_said(found))
         if found.noted:
-            commands = by_hand(settings, found, repointed=found.repointed)
-            log.now("Nothing was changed: users still meet the page.", switched=False, by_hand=commands)
+            log.now("Nothing was changed: users still meet the page.", switched=False)
 
     with log.phase("Check what could go wrong"):
         way = before_delete(settings, cluster, templates, found, log)
+        commands = by_hand(settings, found, repointed=found.repointed, kept=way.snapshot is not None)
+        log.now(log.state, switched=False, by_hand=commands if found.noted else [])
         way.refusals.raise_any()
 
     if way.restored:
@@ -59,7 +62,7 @@ def delete(
             with log.changing(now, switched=True):
                 cluster.delete("routes", found.maintenance)
 
-    with log.phase("Wait until users meet the application"):
+    with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         _wait_for_users(settings, cluster, found, way, log)
         done = "Users reach the application again; the page may still run. Run the job delete again."
         log.now(done, switched=True, by_hand=[])
@@ -79,6 +82,7 @@ def delete(
     log.end(
         _ended(settings, found, way, users),
         f"The page stays: {', '.join(users)} shows it." if users else "The page is removed.",
+        "To end that as well: the job delete of its own pipeline." if users else "Nothing remains to be done.",
     )
 
 

@@ -10,10 +10,10 @@ from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look, 
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import note_pipeline, wait_until_seen_by_users
-from maintenance_ci.maintenance_route import PAGE, backend_services
+from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services
 from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
-from maintenance_ci.situation import SWAP
+from maintenance_ci.situation import SWAP, pipeline_of
 
 if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
@@ -38,7 +38,8 @@ def deploy_route(
     with log.phase(f"Read Route {settings.route_name}"):
         found = look(settings, cluster)
         original = original_of(settings, found)
-        log.say(public_url(original, settings.subpath))
+        log.record.url = public_url(original, settings.subpath)
+        log.say(log.record.url)
 
     if found.in_maintenance and not settings.subpath:
         _confirm_maintenance(settings, cluster, found, original, log)
@@ -50,12 +51,10 @@ def deploy_route(
         port_forwards = _port_forwards(cluster, original)
 
     with rolled_back_on_failure(settings, cluster, found, switch, log):
-        if switch.strategy == SUBPATH:
-            _add(cluster, found, switch, log)
-        elif switch.strategy == SWAP:
-            _swap(settings, cluster, found, switch, log)
-        else:
-            _repoint(settings, cluster, found, switch, log)
+        if switch.strategy != SUBPATH:
+            with log.phase("Keep a snapshot of the original"):
+                keep_snapshot(settings, cluster, switch, log)
+        SWITCHES[switch.strategy](cluster, found, switch, log)
 
         with log.phase("Wait until users meet the page"):
             if switch.strategy != REPOINT:
@@ -78,27 +77,26 @@ def _add(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> N
         cluster.apply("routes", switch.manifest)
 
 
-def _swap(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
+def _swap(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """A Route in the original's place: it waits for the host, and takes it in the step that frees it."""
-    with log.phase("Keep a snapshot of the original"):
-        keep_snapshot(settings, cluster, switch, log)
     with log.phase(f"Create the maintenance Route {found.ours}"):
         cluster.apply("routes", switch.manifest)
         wait_until_seen(cluster, found.ours, switch.routers, log=log)
-    with log.phase(f"Delete the original Route {settings.route_name}"):
+    with log.phase(f"Delete the original Route {found.route_name}"):
         if found.original:
             switch.made = True
             cluster.delete("routes", found.original)
 
 
-def _repoint(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
+def _repoint(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """The original itself, in one patch: it never lets go of its host."""
-    with log.phase("Keep a snapshot of the original"):
-        keep_snapshot(settings, cluster, switch, log)
-    with log.phase(f"Send Route {settings.route_name} to the page"):
+    with log.phase(f"Send Route {found.route_name} to the page"):
         if found.original:
             switch.made = True
             cluster.patch("routes", found.original, merge_patch(found.original, switch.manifest))
+
+
+SWITCHES = {SUBPATH: _add, SWAP: _swap, REPOINT: _repoint}
 
 
 def _confirm_maintenance(
@@ -118,8 +116,16 @@ def _confirm_maintenance(
     log.end(
         f"Route {settings.route_name} is in maintenance already, as a whole: "
         f"users of {noted['spec']['host']} meet the page.",
-        "To end it: run the job delete.",
+        f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
     )
+
+
+def _of_newest_pipeline(settings: RouteSettings, noted: Object) -> str:
+    """Name the pipeline whose ``delete`` may end a maintenance that several have wanted."""
+    url = settings.ci_pipeline_url
+    if (pipeline_of(noted) or 0) > int(settings.ci_pipeline_id or 0):
+        url = (noted["metadata"].get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
+    return f" of pipeline {url}" if url else ""
 
 
 def _in_pipeline(settings: RouteSettings) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import drain_time
-from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
+from maintenance_ci.jobs.preflight import SUBPATH, before_delete, before_deploy, look, original_of
+from maintenance_ci.jobs.switching import recorded
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Probe, Side, public_url
 from maintenance_ci.repoint import REPOINT
+from maintenance_ci.report import NOTHING_CHANGED
 from maintenance_ci.situation import SWAP
 from maintenance_ci.snapshot import snapshot_name
 
@@ -32,16 +34,25 @@ def plan_deploy(
     with log.phase(f"Look at Route {settings.route_name}"):
         found = look(settings, cluster)
         original = original_of(settings, found)
-        if found.in_maintenance and not settings.subpath:
+        log.record.url = public_url(original, settings.subpath)
+        log.say(log.record.url)
+        confirmed = found.in_maintenance and not settings.subpath
+        if confirmed:
             log.say(f"it is in maintenance already, by {found.begun}: deploy-route would only confirm it")
-            return
+    if confirmed:
+        log.end("To end it: run the job delete.", NOTHING_CHANGED)
+        return
+    with log.phase("Check what could go wrong"):
         switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
     with log.phase("What deploy-route would do"):
         for step in _deploy_steps(settings, found, switch):
             log.say(f"- {step}")
         _look_at_url(settings, original, log)
     switch.refusals.raise_any()
-    log.end("Nothing stands in the way of deploy-route. Nothing was changed.")
+    log.end(
+        "To do it: run the job deploy-route; in GitLab, run the pipeline with PLAN_ONLY=false.",
+        f"Nothing stands in the way of deploy-route. {NOTHING_CHANGED}",
+    )
 
 
 def plan_delete(settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, log: JobLog) -> None:
@@ -52,12 +63,17 @@ def plan_delete(settings: RouteSettings, cluster: OpenShift, templates: Template
     """
     with log.phase(f"Look at Route {settings.route_name}"):
         found = look(settings, cluster)
+        log.record.strategy = SUBPATH if settings.subpath else found.begun
+    with log.phase("Check what could go wrong"):
         way = before_delete(settings, cluster, templates, found, log)
     with log.phase("What delete would do"):
         for step in _delete_steps(settings, found, way):
             log.say(f"- {step}")
     way.refusals.raise_any()
-    log.end("Nothing stands in the way of delete. Nothing was changed.")
+    log.end(
+        "To do it: run the job delete; in GitLab, click it in the pipeline, or Stop in the list of environments.",
+        f"Nothing stands in the way of delete. {NOTHING_CHANGED}",
+    )
 
 
 def _deploy_steps(settings: RouteSettings, found: Situation, switch: Switch) -> list[str]:
@@ -97,7 +113,10 @@ def _look_at_url(settings: RouteSettings, original: Object, log: JobLog) -> None
     if not settings.probes or not original["spec"].get("host"):
         return
     url = public_url(original, settings.subpath)
-    answer = Probe(url, ca=settings.public_ca, address=settings.public_address).ask()
+    probe = Probe(url, ca=settings.public_ca, address=settings.public_address)
+    with recorded(probe, None, log) as watch:
+        answer = probe.ask()
+        watch.outcome = "unseen" if answer.side is Side.UNSEEN else "seen"
     log.say(f"{url} is answered by {answer.side.value} now ({answer.words})")
     if answer.side is Side.UNSEEN:
         log.warn(f"the runner cannot see it: deploy-route would wait {drain_time(settings.router_reload_interval):g} s")

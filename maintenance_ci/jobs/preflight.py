@@ -24,7 +24,7 @@ from maintenance_ci.checks import (
     require_standing,
 )
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import original_from_template, original_to_restore
+from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore
 from maintenance_ci.maintenance_route import (
     PAGE,
     PIPELINE_ANNOTATION,
@@ -123,35 +123,36 @@ def before_deploy(
     """Look at everything that a switch needs; nothing is changed."""
     original = without_notes(original)
     whole = found.begun or settings.route_strategy
-    switch = Switch(SUBPATH if settings.subpath else whole, original)
+    switch = Switch(SUBPATH if settings.subpath else whole, original, refusals=Refusals(log.check))
+    log.record.strategy = switch.strategy
     gather = switch.refusals.gather
-    with gather():
+    with gather("the Route is an original"):
         require_original(found.original)
-    with gather():
+    with gather("the token has the rights that the job needs"):
         _require_rights(settings, cluster, "deploy-route", whole, original)
-    with gather():
+    with gather("a maintenance Route can be made of it"):
         require_standing(original)
         require_host(original)
         require_ours(found.maintenance, settings.route_name, settings.subpath)
         switch.manifest = _manifest(settings, cluster, route_template, found, original, switch.strategy)
         if switch.strategy != REPOINT:
             require_no_rival(switch.manifest, found.routes.values(), settings.route_name)
-    with gather():
+    with gather("a router serves the Route"):
         switch.routers = admitting_routers(found.whole) or serving_routers(original)
-    with gather():
+    with gather("the page is ready"):
         require_ready_page(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
     if settings.subpath:
-        with gather():
+        with gather("the Route serves SUBPATH"):
             require_below(original, settings.subpath)
         return switch
-    with gather():
+    with gather("nobody undoes the switch"):
         _warn(require_unowned(original, force=settings.force), log)
     if switch.strategy == SWAP:
-        with gather():
+        with gather("the Route can be deleted"):
             require_deletable(original)
-        with gather():
+        with gather("no other namespace claims the host"):
             _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
-    with gather():
+    with gather("the template brings the Route back"):
         _require_way_back(settings, cluster, templates, original, log)
     return switch
 
@@ -160,28 +161,28 @@ def before_delete(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, found: Situation, log: JobLog
 ) -> Return:
     """Look at everything that the way back needs; nothing is changed."""
-    way = Return()
+    way = Return(refusals=Refusals(log.check))
     gather = way.refusals.gather
-    with gather():
-        _require_rights(settings, cluster, "delete", found.begun or SWAP, found.mirrored)
     if settings.subpath is None:
-        way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
-    with gather():
+        with gather("the snapshot can be read"):
+            way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
+    kept = kept_original(way.snapshot, log)
+    with gather("the token has the rights that the job needs"):
+        _require_rights(settings, cluster, "delete", found.begun or SWAP, kept or found.mirrored)
+    with gather("the maintenance is ours, and no newer pipeline's"):
         require_ours(found.maintenance, settings.route_name, settings.subpath)
         require_ours(way.snapshot, settings.route_name)
         require_newest(found.noted or way.snapshot, settings.ci_pipeline_id, force=settings.force)
     away = found.original is None or found.repointed
     if templates and away:
-        with gather():
-            way.restored = original_to_restore(
-                settings, cluster, templates, holder=found.noted, snapshot=way.snapshot, log=log
-            )
+        with gather("the original can be put back"):
+            way.restored = original_to_restore(settings, cluster, templates, holder=found.noted, kept=kept, log=log)
     back = way.restored or (None if away else found.original)
     if back and found.noted:
-        with gather():
+        with gather("the application is ready"):
             _warn(require_ready_endpoints(back, cluster.select("endpointslices"), force=settings.force), log)
     if way.restored and found.maintenance:
-        with gather():
+        with gather("no other namespace claims the host"):
             claims = find_claims(cluster, found.maintenance["spec"]["host"])
             _warn(require_host_returns(found.maintenance, claims, force=settings.force), log)
     return way

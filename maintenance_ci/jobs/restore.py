@@ -10,6 +10,7 @@ from maintenance_ci.checks import require_same_route
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.route_template import (
+    differences,
     expected_route,
     fill_parameters,
     keep_bookkeeping,
@@ -48,7 +49,7 @@ def original_to_restore(
     templates: TemplateProject,
     *,
     holder: Object | None,
-    snapshot: Object | None,
+    kept: Object | None,
     log: JobLog,
 ) -> Object:
     """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
@@ -58,13 +59,12 @@ def original_to_restore(
         cluster: the Route's namespace.
         templates: where the template is.
         holder: what holds the original's place meanwhile: a template that brings it back elsewhere is no good.
-        snapshot: the Secret; None where there is none.
+        kept: the Route of the snapshot; None where there is none.
         log: is told which one it is.
 
     Raises:
         MaintenanceError: neither is there.
     """
-    kept = _kept(snapshot, log)
     try:
         restored = original_from_template(settings, cluster, templates)
         if holder:
@@ -78,14 +78,17 @@ def original_to_restore(
         restored = kept
     else:
         log.say("its template is there, and the cluster takes what it renders to")
-        restored = keep_bookkeeping(restored, kept) if kept else restored
+        if kept:
+            restored = keep_bookkeeping(restored, kept)
+            for difference in differences(restored, kept):
+                log.warn(f"it is not as it was before the maintenance: {difference}")
     restored, note = carry_over_certificates(restored, {"the Route in maintenance": holder, "the snapshot": kept})
     if note:
         log.say(note)
     return restored
 
 
-def _kept(snapshot: Object | None, log: JobLog) -> Object | None:
+def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
     """Return the Route that the snapshot keeps; one that cannot be read is worth a warning: there may be a template."""
     try:
         return route_in(snapshot) if snapshot else None

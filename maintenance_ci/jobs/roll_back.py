@@ -1,4 +1,4 @@
-"""When a switch fails: the original back first, then ours away; users meet the application again."""
+"""When a switch fails, either way: users meet again what they met before it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import wait_until_admitted, wait_until_reloaded
-from maintenance_ci.errors import ConflictError, MaintenanceError
-from maintenance_ci.jobs.preflight import SUBPATH, Switch
+from maintenance_ci.admission import (
+    HOST_LOST,
+    admitting_routers,
+    wait_until_admitted,
+    wait_until_reloaded,
+    wait_until_seen,
+)
+from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
+from maintenance_ci.jobs.preflight import SUBPATH, Return, Switch
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
 from maintenance_ci.probe import Side
-from maintenance_ci.repoint import REPOINT
+from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SWAP
 from maintenance_ci.snapshot import manifest_of, snapshot_name
 from maintenance_ci.waiting import wait_for
@@ -50,6 +56,57 @@ def rolled_back_on_failure(
                 raise MaintenanceError(f"{why} The way back failed, too: {fault.what}", fault.advice) from error
         log.now(f"It was rolled back: {_seen_now(switch, found)}.", switched=False, by_hand=[])
         raise
+
+
+@contextlib.contextmanager
+def page_again_on_failure(
+    settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog
+) -> Iterator[None]:
+    """Send users back to the page where the application, put back, does not come: better than what they meet then.
+
+    Not where somebody else holds the host, nor with FORCE.
+
+    Raises:
+        MaintenanceError: the page cannot be shown again, either.
+    """
+    try:
+        yield
+    except TryAgainError:
+        raise
+    except MaintenanceError as error:
+        ended = way.restored is not None or (settings.subpath is not None and found.maintenance is not None)
+        if not ended or settings.force or error.advice == HOST_LOST:
+            raise
+        with log.phase("Send users back to the page"):
+            log.warn(error.what)
+            try:
+                _show_page(settings, cluster, found, log)
+            except MaintenanceError as fault:
+                what = f"{error.what} The page cannot be shown again, either: {fault.what}"
+                raise MaintenanceError(what, fault.advice) from error
+        now = "Users meet the page again: the maintenance goes on. Look at the application and its template, "
+        log.now(f"{now}then run the job delete again.", switched=False)
+        raise
+
+
+def _show_page(settings: RouteSettings, cluster: OpenShift, found: Situation, log: JobLog) -> None:
+    """Put the maintenance back as it was found."""
+    shown = found.noted or {}
+    live = cluster.get("routes", settings.route_name)
+    if found.maintenance is None:  # repointed
+        notes, spec = shown["metadata"]["annotations"], shown["spec"]
+        if live:
+            wanted = {**live, "metadata": {**live["metadata"], "annotations": notes}, "spec": spec}
+            cluster.patch("routes", live, merge_patch(live, wanted))
+    else:
+        routers = admitting_routers(shown)
+        cluster.apply("routes", manifest_of(shown, with_notes=True))
+        if settings.subpath is None and live:
+            wait_until_seen(cluster, found.ours, routers, log=log)
+            cluster.delete("routes", live)
+        timeout = settings.admission_timeout
+        wait_until_admitted(cluster, found.ours, routers, timeout=timeout, log=log, nudge=True)
+    wait_until_seen_by_users(settings, shown, Side.PAGE, log)
 
 
 def _seen_now(switch: Switch, found: Situation) -> str:

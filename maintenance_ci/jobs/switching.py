@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.admission import drain_time, wait_until_reloaded
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
+from maintenance_ci.report_files import Heard, Watch
 from maintenance_ci.situation import pipeline_of
 from maintenance_ci.snapshot import KEY, snapshot_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.situation import Situation
+
+WARNING = "WARNING: "
+OUTCOMES: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
+    Outcome.SEEN: "seen",
+    Outcome.UNSEEN: "unseen",
+    Outcome.NOT_YET: "not_yet",
+}
 
 
 def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Side, log: JobLog) -> None:
@@ -30,8 +42,31 @@ def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Sid
     probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
-    if wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=log.say) is Outcome.NOT_YET:
+    with recorded(probe, wanted, log) as watch:
+        outcome = wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=partial(_say, log))
+        watch.outcome = OUTCOMES[outcome]
+    if outcome is Outcome.NOT_YET:
         raise MaintenanceError(f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}.")
+
+
+@contextlib.contextmanager
+def recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]:
+    """Keep for the job's report what the probe sees in the body, however that ends; who asks says the outcome."""
+    watch = Watch(probe.url, wanted.value if wanted else None)
+    log.record.probes.append(watch)
+    try:
+        yield watch
+    finally:
+        watch.summary = summarize(probe.answers)
+        watch.answers = [Heard(log.seconds(one.at), one.side.value, one.words) for one in probe.answers]
+
+
+def _say(log: JobLog, text: str) -> None:
+    """Say what a wait for users tells; its warnings as such."""
+    if text.startswith(WARNING):
+        log.warn(text.removeprefix(WARNING))
+    else:
+        log.say(text)
 
 
 def note_pipeline(settings: RouteSettings, cluster: OpenShift, noted: Object) -> None:
@@ -43,15 +78,21 @@ def note_pipeline(settings: RouteSettings, cluster: OpenShift, noted: Object) ->
         )
 
 
-def by_hand(settings: RouteSettings, found: Situation, *, repointed: bool) -> list[str]:
-    """Return the commands by which a person ends the maintenance: the original back first, then ours away."""
+def by_hand(settings: RouteSettings, found: Situation, *, repointed: bool, kept: bool = True) -> list[str]:
+    """Return the commands by which a person ends the maintenance: the original back first, then ours away.
+
+    Without a snapshot (``kept``) the Route's manifest must come from elsewhere.
+    """
     where = f"-n {settings.project}"
     delete_ours = f"oc delete route {found.ours} {where} --ignore-not-found"
     if settings.subpath:
         return [delete_ours]
     snapshot = snapshot_name(settings.route_name)
-    put_back = f"oc extract secret/{snapshot} {where} --to=- --keys={KEY} | oc {{verb}} {where} -f -"
-    forget = f"oc delete secret {snapshot} {where}"
-    if repointed:
-        return [put_back.format(verb="replace"), forget]
-    return [put_back.format(verb="apply"), delete_ours, forget]
+    verb = "replace" if repointed else "apply"
+    put_back = f"oc extract secret/{snapshot} {where} --to=- --keys={KEY} | oc {verb} {where} -f -"
+    commands = [
+        put_back if kept else f"oc {verb} {where} -f {settings.route_name}.yaml  # its manifest, as you have it"
+    ]
+    if not repointed:
+        commands.append(delete_ours)
+    return [*commands, f"oc delete secret {snapshot} {where}"] if kept else commands

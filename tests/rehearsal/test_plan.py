@@ -81,7 +81,7 @@ def plan(cluster: Cluster, *arguments: str, variables: Variables | None = None) 
     with nothing_changes(cluster):
         done = command(cluster, "plan", *arguments, variables=variables)
     assert not [one.path for one in cluster.inside.server.requests if one.user == PIPELINE and "/leases" in one.path]
-    assert "Traceback" not in done.log
+    assert "Traceback" not in done.log, done.log
     assert cluster.inside.token not in done.log
     return done
 

@@ -35,7 +35,7 @@ from tests.rehearsal.test_strategies import as_before, live, meanwhile, patient_
 
 WHOLE, CART = maintenance_name("shop", None), "/cart"
 PART = maintenance_name("shop", CART)
-WAYS: dict[str, dict[str, str]] = {
+WAYS: dict[str, Variables] = {
     "swap": {"ROUTE_STRATEGY": "swap"},
     "repoint": {"ROUTE_STRATEGY": "repoint"},
     "path": {"SUBPATH": CART},
@@ -47,7 +47,7 @@ SWITCH = {
     "repoint": Trouble("delay", "2", method="PATCH", path="/routes/shop$", client="ours"),
     "path": Trouble("delay", "2", method="PATCH", path=f"/routes/{PART}{APPLY}$", client="ours"),
 }
-SOON = {"ADMISSION_TIMEOUT": "2"}
+SOON: Variables = {"ADMISSION_TIMEOUT": "2"}
 # All ways in `make test-all`, one in `make test`.
 EACH = pytest.mark.parametrize(
     "way", ["repoint", *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS if way != "repoint")]
@@ -107,7 +107,7 @@ def accept_new_pods(on: Stage) -> None:
 
 def rolled_back(on: Stage, done: Job) -> None:
     assert done.code == 1, done.log
-    assert "Roll back: users are to meet what they met before" in done.log
+    assert any(line.startswith("── Roll back") for line in done.lines)
     assert "It was rolled back" in done.lines[-1]
     assert not any("oc extract" in line for line in done.lines)
     assert [line for line in on.differs() if line.partition("/")[0] not in DERIVED] == []
@@ -116,10 +116,27 @@ def rolled_back(on: Stage, done: Job) -> None:
 @EACH
 def test_a_page_that_dies_before_the_switch(on: Stage, way: str) -> None:
     done = meanwhile(on, SWITCH[way], lambda: scale(on, "maintenance-page", 0), "deploy-route", WAYS[way] | SOON)
+    scale(on, "maintenance-page", 1)
     rolled_back(on, done)
     assert "Users do not meet the maintenance page: " in done.log
     assert "the router itself (503)" in done.log
+    accept_new_pods(on)
+
+
+@pytest.mark.slow
+def test_an_application_that_was_down_before_is_no_failure_of_the_way_back(on: Stage) -> None:
+    """It may be what the maintenance is for."""
+    scale(on, "shop", 0)
+    page_dies = meanwhile(
+        on,
+        SWITCH["repoint"],
+        lambda: scale(on, "maintenance-page", 0),
+        "deploy-route",
+        WAYS["repoint"] | SOON | {"FORCE": "true"},
+    )
+    scale(on, "shop", 1)
     scale(on, "maintenance-page", 1)
+    rolled_back(on, page_dies)
     accept_new_pods(on)
 
 
@@ -164,12 +181,18 @@ def run_by_hand(on: Stage, done: Job, folder: Path) -> None:
 
 
 class Rights:
-    """What the pipeline's token may do; taken away, and given back at the end."""
+    """What the pipeline's token may do; taken away, and given back."""
 
     def __init__(self, on: Stage) -> None:
         self._token, users = on.cluster.inside.token, on.cluster.inside.server.users
         assert isinstance(users, dict)
         self._users, self._plain = users, users[self._token]
+
+    def __enter__(self) -> Rights:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
 
     def take(self, *verbs: str) -> None:
         """Let these verbs be forbidden on Routes."""
@@ -193,46 +216,43 @@ def switched(on: Stage, way: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way: str, tmp_path: Path) -> None:
-    rights = Rights(sleepy)
+    with Rights(sleepy) as rights:
 
-    def take_when_switched() -> None:
-        deadline = time.monotonic() + 30
-        while not switched(sleepy, way):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        rights.take("create", "update", "patch", "delete")
+        def take_when_switched() -> None:
+            deadline = time.monotonic() + 30
+            while not switched(sleepy, way):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            rights.take("create", "update", "patch", "delete")
 
-    with ThreadPoolExecutor(1) as pool:
-        taken = pool.submit(take_when_switched)
-        done = sleepy.run("deploy-route", WAYS[way] | {"ADMISSION_TIMEOUT": "3"})
-        taken.result(timeout=40)
-    assert done.code == 3, done.log
-    assert "The way back failed, too" in done.log
-    assert sleepy.cluster.find("leases", LEASE) is None
-    assert sleepy.differs(patience=0) != []
-
-    run_by_hand(sleepy, done, tmp_path)
-    assert sleepy.differs() == []
-    rights.give_back()
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(take_when_switched)
+            done = sleepy.run("deploy-route", WAYS[way] | {"ADMISSION_TIMEOUT": "3"})
+            taken.result(timeout=40)
+        assert done.code == 3, done.log
+        assert "The way back failed, too" in done.log
+        assert sleepy.cluster.find("leases", LEASE) is None
+        assert sleepy.differs() != []
+        run_by_hand(sleepy, done, tmp_path)
+        assert sleepy.differs() == []
     sleepy.ok("delete", WAYS[way] | {"PROBES": "false"})
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
-    rights = Rights(on)
     on.ok("deploy-route", WAYS[way])
     hold = {
         "swap": Trouble("delay", "0.5", method="DELETE", path=f"/routes/{WHOLE}$", client="ours"),
         "repoint": Trouble("delay", "0.5", method="PATCH", path="/routes/shop$", client="ours"),
         "path": Trouble("delay", "0.5", method="DELETE", path=f"/routes/{PART}$", client="ours"),
     }
-    done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
-    assert done.code == (3 if way == "swap" else 1), done.log
-    assert on.crowd.served_by(CART) == {SHOWN}
-    run_by_hand(on, done, tmp_path)
-    assert on.differs() == []
-    rights.give_back()
+    with Rights(on) as rights:
+        done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
+        assert done.code == (3 if way == "swap" else 1), done.log
+        assert on.crowd.served_by(CART) == {SHOWN}
+        run_by_hand(on, done, tmp_path)
+        assert on.differs() == []
     on.ok("delete", WAYS[way])
 
 
@@ -282,8 +302,8 @@ def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary:
     async def run() -> int:
         work = asyncio.create_task(workplace.run(job, say=done.lines.append, started=processes.append))
         while not due() and not work.done():
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+            await asyncio.wait([work], timeout=0.01)
+        await asyncio.wait([work], timeout=0.1)
         assert not work.done(), f"it ended before it was cancelled:\n{done.log}"
         os.kill(processes[0], signal.SIGTERM)
         return await work
@@ -291,7 +311,7 @@ def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary:
     workplace = on.cluster.workplace(variables | {"TMPDIR": str(temporary)})
     done.code = on.cluster.do(run())
     on.relieve()
-    return on._told(done)
+    return on.told(done)
 
 
 QUICK_MOMENTS = ("users are waited for, repoint", "the original is gone", "delete: the maintenance Route is gone")
@@ -331,7 +351,7 @@ def test_a_second_signal_does_not_cut_the_way_back_short(on: Stage, tmp_path: Pa
         for title in ("── Wait until users meet", "── Roll back"):
             while not any(line.startswith(title) for line in done.lines):
                 assert not work.done(), done.log
-                await asyncio.sleep(0.01)
+                await asyncio.wait([work], timeout=0.01)
             os.kill(processes[0], signal.SIGTERM)
         return await work
 

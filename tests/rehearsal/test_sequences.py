@@ -178,7 +178,7 @@ def test_delete_before_deploy_route_and_twice(on: Stage, strategy: str) -> None:
     before = live(on)["metadata"]["uid"]
     early = on.ok("delete", variables)
     assert "ended already, or never begun" in early.log
-    assert on.differs(patience=0) == []
+    assert on.differs() == []
     assert live(on)["metadata"]["uid"] == before
     on.ok("deploy-route", variables)
     on.ok("delete", variables)
@@ -187,7 +187,7 @@ def test_delete_before_deploy_route_and_twice(on: Stage, strategy: str) -> None:
     assert changes(after, on.picture()) == []
 
 
-def of(pipeline: int, **more: str) -> Variables:
+def of(pipeline: int, **more: str | None) -> Variables:
     return {
         "CI_PIPELINE_ID": str(pipeline),
         "CI_PIPELINE_URL": f"https://gitlab.example.test/-/pipelines/{pipeline}",
@@ -207,9 +207,7 @@ def noted(on: Stage, name: str) -> str:
     ],
     ids=["repoint", "swap", "path"],
 )
-def test_an_older_pipeline_does_not_end_a_newer_ones_maintenance(
-    on: Stage, variables: dict[str, str], holder: str
-) -> None:
+def test_an_older_pipeline_does_not_end_a_newer_ones_maintenance(on: Stage, variables: Variables, holder: str) -> None:
     on.ok("deploy-route", of(5, **variables))
     assert noted(on, holder) == "5"
     on.ok("deploy-route", of(9, **variables))

@@ -99,7 +99,7 @@ NO_GOOD: dict[str, tuple[Callable[[Stage], Variables], str]] = {
     "another path": (template(changed(path="/elsewhere")), "spec.path"),
     "plain": (template(changed(tls=None)), "spec.tls"),
     "refused by the API": (template(changed(path="no-slash")), "spec.path"),
-    "refused port": (template(changed(port={"targetPort": 70000})), "port"),
+    "refused policy": (template(changed(wildcardPolicy="Sometimes")), "wildcardPolicy"),
     "another Route": (template(GOOD.replace(b"name: shop\n", b"name: other\n", 1)), "another Route"),
     "another namespace": (template(GOOD.replace(b"namespace: web", b"namespace: other-team")), "another Route"),
     "a Secret besides": (template(GOOD + b"---\n" + SECRET), "nothing else"),

@@ -89,7 +89,7 @@ class CiProject:
         return dict(yaml.safe_load(done.log[done.log.index("---\n") :]))
 
     def _call(self, *arguments: str, **variables: str) -> Pipeline:
-        given = {"CI_PIPELINE_SOURCE": "web", **variables}
+        given = {"CI_PIPELINE_SOURCE": "web", "GITLAB_CI": "true", **variables}
         options = ["--home", str(self.home), "--force-shell-executor", "--shell-isolation", "--no-color"]
         options += ["--ignore-schema-paths", SCHEMA_EXCEPTION, "--ignore-predefined-vars", ",".join(given)]
         options += [part for name, value in given.items() for part in ("--variable", f"{name}={value}")]

@@ -25,7 +25,7 @@ SWITCHES = [
     for strategy, subpath in [*((strategy, None) for strategy in STRATEGIES), ("swap", SUBPATH)]
 ]
 # Seconds; silence would last as long as the cluster's answers may take.
-IMPATIENT: Variables = {"API_TIMEOUT": "1.5"}
+IMPATIENT: Variables = {"API_TIMEOUT": "0.7"}
 HASTY: Variables = {"ADMISSION_TIMEOUT": "2", "ROLLOUT_TIMEOUT": "5", "LEASE_TIMEOUT": "3"}
 
 

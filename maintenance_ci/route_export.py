@@ -1,0 +1,224 @@
+"""From a live Route to a template that brings it back: pure.
+
+What is left out is what no template should hold: what the server fills in, what other tools keep for themselves, and
+certificates with their keys, which are renewed behind a template's back and are no matter for a repository. ``delete``
+brings the latter back from where they are newest (`maintenance_ci.certificates`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from maintenance_ci.certificates import CERTIFICATE_FIELDS
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.maintenance_route import maintenance_name
+from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
+from maintenance_ci.repoint import is_repointed
+from maintenance_ci.route_template import differences, expected_route, parse_template
+from maintenance_ci.situation import stands_for
+from maintenance_ci.snapshot import manifest_of, route_in, snapshot_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Object = dict[str, Any]
+Form = Literal["Route", "Template", "Jinja2", "unknown"]
+
+# What tools note in an annotation, besides those by whose names they label.
+TOOLS = (
+    "acme.openshift.io/",
+    "kubectl.kubernetes.io/",
+    "meta.helm.sh/",
+    "openshift.io/host.generated",
+    "cert-manager.io/certificate-revision",
+    "cert-manager.io/next-private-key",
+)
+JINJA = ("{{", "{%", "{#")
+# A text that every reader of YAML, of version 1.1 or 1.2, takes for a text without quotes.
+_PLAIN = re.compile(r"[A-Za-z/][-\w./]*", re.ASCII)
+_NO_TEXT = {"y", "n"}  # PyYAML knows the longer ones itself
+
+
+@dataclass(frozen=True)
+class Export:
+    """A template, and what a person should know of it.
+
+    Attributes:
+        text: YAML, with comments that say what was left out.
+        manifest: what the text says.
+        warnings: what may surprise; a line each.
+        secret_headers: names of the headers whose values are in the text, and may be secret.
+    """
+
+    text: str
+    manifest: Object
+    warnings: tuple[str, ...] = ()
+    secret_headers: tuple[str, ...] = ()
+
+
+def original_now(
+    name: str, routes: Mapping[str, Object], snapshots: Mapping[str, Object]
+) -> tuple[Object | None, bool]:
+    """Return a Route as it is without its maintenance, and whether it is in maintenance; None where there is none.
+
+    Args:
+        name: of the Route.
+        routes: all Routes of the namespace, by name.
+        snapshots: our Secrets, by name.
+
+    Raises:
+        MaintenanceError: it is in maintenance, and its snapshot is of no use; or it is itself a maintenance Route.
+    """
+    route, snapshot = routes.get(name), snapshots.get(snapshot_name(name))
+    owner = stands_for(route) if route else None
+    if owner and owner != name:
+        raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Name {owner} instead.")
+    if route is not None and not is_repointed(route):
+        return manifest_of(route), False
+    if snapshot is not None:
+        return route_in(snapshot), True
+    if route is not None or maintenance_name(name, None) in routes:
+        raise MaintenanceError(
+            f"Route {name} is in maintenance, and its snapshot is gone: what it was is unknown here.",
+            "End the maintenance first, with the job delete.",
+        )
+    return None, False
+
+
+def export_route(route: Mapping[str, Any], *, path: str) -> Export:
+    """Return a Route as the template that brings it back, without what no template should hold.
+
+    Args:
+        route: with a host; as the server has it, or as its snapshot does.
+        path: of the template; where that ends in ``.j2`` the text has to survive Jinja2.
+
+    Raises:
+        MaintenanceError: no such text brings it back.
+    """
+    metadata, spec = route["metadata"], dict(route["spec"])
+    left_out: list[str] = []
+    kept: Object = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    for part, is_theirs in (("labels", is_tracking_label), ("annotations", _is_bookkeeping)):
+        values = metadata.get(part) or {}
+        mine = {name: value for name, value in sorted(values.items()) if not is_theirs(name)}
+        kept |= {part: mine} if mine else {}
+        # Our own notes are not worth a word: they are gone when the maintenance is.
+        theirs = sorted(name for name in values if name not in mine and not name.startswith(NOTES))
+        left_out += (
+            [f"metadata.{part}: {', '.join(theirs)}, which deployment tools and controllers write"] if theirs else []
+        )
+    tls = spec.get("tls") or {}
+    certificates = [f"spec.tls.{field}" for field in CERTIFICATE_FIELDS if tls.get(field)]
+    if certificates:
+        left_out.append(f"{', '.join(certificates)}: the job delete brings back the newest that it finds")
+    manifest = {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": kept,
+        "spec": _without_defaults(spec),
+    }
+    headers = _request_headers(spec)
+    text = _comments(kept, left_out, headers) + _yaml(manifest)
+    _require_way_back(text, manifest, route, path)
+    warnings = [f"left out: {line}" for line in left_out]
+    if headers:
+        warnings.append(f"the values of these headers are in the template, and may be secret: {', '.join(headers)}")
+    return Export(text, manifest, tuple(warnings), tuple(headers))
+
+
+def form_of(text: str, path: str) -> Form:
+    """Return how a template is written: what a machine may write anew (``Route``), or what a person made."""
+    if path.endswith(".j2") and any(mark in text for mark in JINJA):
+        return "Jinja2"
+    try:
+        found: str = parse_template(text, path=path.removesuffix(".j2"), values={})["kind"]
+    except MaintenanceError:
+        return "unknown"
+    return "Route" if found == "Route" else "Template"
+
+
+def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a template's text is the manifest already, whatever its comments and its order."""
+    return form_of(text, path) == "Route" and yaml.safe_load(text) == manifest
+
+
+def _is_bookkeeping(annotation: str) -> bool:
+    known = any(annotation == name or (name.endswith("/") and annotation.startswith(name)) for name in TOOLS)
+    return known or is_tracking_label(annotation) or annotation.startswith(NOTES)
+
+
+def _without_defaults(spec: Mapping[str, Any]) -> Object:
+    """Return the spec without what the server fills in (recorded on OpenShift 4.21), and without certificates."""
+    plain = {key: value for key, value in spec.items() if value not in (None, "", {}, [])}
+    if plain.get("wildcardPolicy") == "None":
+        del plain["wildcardPolicy"]
+    plain["to"] = _backend(spec["to"])
+    if "alternateBackends" in plain:
+        plain["alternateBackends"] = [_backend(backend) for backend in plain["alternateBackends"]]
+    tls = {key: value for key, value in (plain.pop("tls", None) or {}).items() if value not in (None, "", {}, [])}
+    if tls.get("insecureEdgeTerminationPolicy") == "None":
+        del tls["insecureEdgeTerminationPolicy"]
+    tls = {key: value for key, value in tls.items() if key not in CERTIFICATE_FIELDS}
+    return plain | ({"tls": tls} if tls else {})
+
+
+def _backend(backend: Mapping[str, Any]) -> Object:
+    """Return a backend without the default weight; its kind is a default, too, but the API calls it required."""
+    weight = backend.get("weight")
+    named = {"kind": backend.get("kind") or "Service", "name": backend["name"]}
+    return named | ({"weight": weight} if weight not in (None, 100) else {})
+
+
+def _request_headers(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of the headers that the router sets for the application: they may be passwords."""
+    actions = (spec.get("httpHeaders") or {}).get("actions") or {}
+    return sorted({one["name"] for one in actions.get("request") or [] if one.get("action", {}).get("type") == "Set"})
+
+
+def _comments(metadata: Mapping[str, Any], left_out: Iterable[str], headers: Iterable[str]) -> str:
+    lines = [f"Route {metadata['name']} of {metadata['namespace']}, by maintenance-ci export-route."]
+    if left_out:
+        lines += ["Left out:", *(f"- {line}" for line in left_out)]
+    if headers:
+        lines.append(f"The values of these headers may be secret: {', '.join(headers)}.")
+    # A name could end the comment, or begin an expression, only if a server let it: not even then.
+    return "".join(f"# {re.sub(r'[^ -z]', '?', line)}\n" for line in lines)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text without quotes only where no reader could take it for anything else."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml(manifest: Object) -> str:
+    return str(yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf))
+
+
+def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], path: str) -> None:
+    """Hold the text against the Route, by the very comparison that ``deploy-route`` makes."""
+    metadata = route["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    read = parse_template(text, path=path, values={"route_name": name, "namespace": namespace})
+    if read != manifest:
+        raise MaintenanceError(
+            f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
+            "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",
+        )
+    found = differences(expected_route([read], name=name, namespace=namespace, path=path), route)
+    if found:
+        raise MaintenanceError(
+            f"No template that this command writes brings Route {name} back as it is: {'; '.join(found)}.",
+            "Write its template by hand.",
+        )
