@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from maintenance_ci.helm import Helm
     from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.settings import JobSettings, RouteSettings
+    from maintenance_ci.settings import JobSettings, TemplatesSettings
     from maintenance_ci.template_project import TemplateProject
 
 EPILOG = """
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a runner's locale may be ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
     if arguments.command not in JOBS:
-        return _run(arguments, JobLog(sys.stdout))
+        # What export-route prints is a file, and nothing else.
+        return _run(arguments, JobLog(sys.stderr if arguments.command == "export-route" else sys.stdout))
     from maintenance_ci.settings import in_gitlab, report_folder, secrets_given
 
     log, folder = JobLog(sys.stdout, job=arguments.command, gitlab=in_gitlab()), report_folder()
@@ -93,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "delete", _delete, "restore the Route, and remove the page when nobody uses it")
     plan = _add(commands, "plan", _plan, "say what deploy-route would do, and what stands in its way; change nothing")
     plan.add_argument("--delete", action="store_true", help="what delete would do")
+    plan.add_argument("--all", action="store_true", help="compare every template of the project with the cluster")
+    export = _add(commands, "export-route", _export_route, "print the Route as a template that brings it back")
+    export.add_argument("route", metavar="ROUTE", help="the Route's name")
+    export.add_argument("--commit", action="store_true", help="write it to ROUTE_TEMPLATES_PROJECT")
+    export.add_argument("--force", action="store_true", help="overwrite a template in another form; commit headers")
     status = _add(commands, "status", _status, "list what is in maintenance in the namespace")
     status.add_argument("--json", action="store_true", help="as one JSON document")
     rehearse = _add(
@@ -163,6 +169,9 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
+    if arguments.all:
+        _plan_all(log)
+        return
     from maintenance_ci.folders import find
     from maintenance_ci.jobs.plan import plan_delete, plan_deploy
     from maintenance_ci.settings import RouteSettings, read_settings
@@ -175,6 +184,34 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
         else:
             template = find("route-templates/maintenance-route.yaml.j2").read_text()
             plan_deploy(settings, cluster, templates, template, log)
+
+
+def _plan_all(log: JobLog) -> None:
+    from maintenance_ci.jobs.drift import plan_all
+    from maintenance_ci.settings import read_settings
+    from maintenance_ci.template_settings import DriftSettings
+
+    settings = read_settings(DriftSettings)
+    with _connect(settings, log) as (cluster, _kubeconfig, private):
+        templates = _templates(settings, private)
+        if templates:
+            plan_all(settings, cluster, templates, log)
+
+
+def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.jobs.export_route import commit, export
+    from maintenance_ci.settings import read_settings
+    from maintenance_ci.template_settings import CommitSettings, ExportSettings
+
+    model = CommitSettings if arguments.commit else ExportSettings
+    settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route})
+    with _connect(settings, log) as (cluster, _kubeconfig, private):
+        found = export(settings, cluster, log)
+        templates = _templates(settings, private) if arguments.commit else None
+        if templates:
+            commit(settings, templates, found, log, force=arguments.force)
+        else:
+            sys.stdout.write(found.text)
 
 
 def _status(arguments: argparse.Namespace, log: JobLog) -> None:
@@ -265,8 +302,8 @@ def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> 
         yield
 
 
-def _templates(settings: RouteSettings, private: Path) -> TemplateProject | None:
-    if settings.subpath or settings.ci_server_url is None or settings.route_templates_project is None:
+def _templates(settings: TemplatesSettings, private: Path) -> TemplateProject | None:
+    if not settings.needs_templates or settings.ci_server_url is None or settings.route_templates_project is None:
         return None
     from maintenance_ci.template_project import TemplateProject
 

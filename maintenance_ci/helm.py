@@ -44,7 +44,6 @@ class Helm:
         self._namespace, self._say = namespace, say
         folders = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
         folders["KUBECACHEDIR"] = str(home / "kube")  # else it is .kube of HOME, or of the working folder without one
-        folders["KUBECACHEDIR"] = str(home / "kube")
         self._environment = {**environment, **folders, "KUBECONFIG": kubeconfig}
 
     def upgrade(self, release: str, chart: Path, values: Mapping[str, str], *, in_use: bool = True) -> None:

@@ -44,6 +44,10 @@ class File:
     last_commit: str
 
 
+class UnfitFileError(MaintenanceError):
+    """The file is there, and can be no template: it is no text, or far too large. Others may be right."""
+
+
 class _NoSuchFileError(MaintenanceError):
     """The project is there, the file is not."""
 
@@ -205,7 +209,7 @@ class TemplateProject:
                 "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
             ) from error
         except EndlessAnswerError as error:
-            raise MaintenanceError(
+            raise UnfitFileError(
                 f"{what} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
                 "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
             ) from error
@@ -276,4 +280,4 @@ def _text(content: bytes, path: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise MaintenanceError(f"The template {path} is not text.", "Correct it in the template project.") from error
+        raise UnfitFileError(f"The template {path} is not text.", "Correct it in the template project.") from error

@@ -463,3 +463,14 @@ def test_an_interrupt_passes_through_at_once() -> None:
         assert time.monotonic() - began < 5
         timer.join()
         assert threads_end(before)
+
+
+def test_a_router_with_nothing_behind_it_for_a_whole_window_is_the_end_of_the_wait() -> None:
+    def outcome(*sides: Side) -> Outcome | None:
+        answers = [Answer(at=number * 0.5, side=side, words="") for number, side in enumerate(sides)]
+        now = len(sides) * 0.5
+        return judge(answers, Side.APPLICATION, began=0.0, now=now, window=2.0, timeout=60.0)
+
+    assert outcome(Side.PAGE, *[Side.ROUTER] * 6) is Outcome.NOT_YET
+    assert outcome(*[Side.ROUTER] * 5, Side.PAGE) is None
+    assert outcome(*[Side.PAGE] * 8) is None  # it may only be late

@@ -265,20 +265,23 @@ def test_checks_are_recorded_with_what_came_of_them(log: JobLog) -> None:
     ]  # fmt: skip
 
 
-def test_silence_is_broken_and_only_silence(stream: io.StringIO) -> None:
+def test_silence_is_broken(stream: io.StringIO) -> None:
     log = JobLog(stream, silence=0.2)
     with log.alive(), log.phase("Wait"):
         time.sleep(0.7)
-    signs = [line for line in stream.getvalue().splitlines() if "still at work" in line]
-    assert signs == ["   still at work after 0 s: Wait"] * len(signs)
-    assert len(signs) == 3
-    before = stream.getvalue()
+    signs = [line for line in stream.getvalue().splitlines() if line.startswith("   still at work after ")]
+    assert 2 <= len(signs) <= 3
+    assert all(line.endswith(" s: Wait") for line in signs)
+
+
+def test_who_speaks_is_not_interrupted(stream: io.StringIO) -> None:
+    log = JobLog(stream, silence=0.8)
     with log.alive():
-        for number in range(10):
-            time.sleep(0.05)
+        for number in range(12):
+            time.sleep(0.1)
             log.say(str(number))
-    time.sleep(0.3)
-    assert "still" not in stream.getvalue().removeprefix(before)
+    time.sleep(1)
+    assert "still" not in stream.getvalue()
 
 
 def test_reports_hold_no_secret_and_nothing_of_another_job(log: JobLog, tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
-from maintenance_ci.jobs.restore import render_original
-from maintenance_ci.maintenance_route import MANAGED_BY
+from maintenance_ci.jobs.restore import rendered_objects
+from maintenance_ci.maintenance_route import MANAGED_BY, ROUTE_ANNOTATION
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.report_files import Check
 from maintenance_ci.route_export import original_now
-from maintenance_ci.route_template import differences, parse_template, template_path
+from maintenance_ci.route_template import differences, expected_route, template_path
 from maintenance_ci.template_drift import Finding, route_name_of, templates_folder, without_template
+from maintenance_ci.template_project import UnfitFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import TemplatesSettings
     from maintenance_ci.template_project import TemplateProject
+
+UNLISTED = (
+    "a job token lists no files: only the templates of Routes that are there are looked at; "
+    "a ROUTE_TEMPLATES_TOKEN with the scope read_api shows the others, too"
+)
 
 
 def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: TemplateProject, log: JobLog) -> list[Finding]:
@@ -33,9 +40,11 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         labels = {MANAGED_BY_LABEL: MANAGED_BY}
         snapshots = {secret["metadata"]["name"]: secret for secret in cluster.select("secrets", labels)}
         log.say(f"{len(routes)} Routes")
-    found = []
+    there, found = _Namespace(settings, cluster, routes, snapshots), []
     with log.phase(f"Hold the templates of {templates.name} against them"):
-        for finding in _findings(settings, cluster, templates, routes, snapshots, log):
+        if not templates.lists:
+            log.warn(UNLISTED)
+        for finding in _findings(there, templates):
             found.append(finding)
             _tell(finding, log)
     drifted = [finding.name for finding in found if finding.drifted]
@@ -49,79 +58,77 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
     return found
 
 
-def _findings(
-    settings: TemplatesSettings,
-    cluster: OpenShift,
-    templates: TemplateProject,
-    routes: Mapping[str, Object],
-    snapshots: Mapping[str, Object],
-    log: JobLog,
-) -> Iterator[Finding]:
-    judge = _Judge(settings, cluster, routes, snapshots)
-    named = set()
-    for name, path, text in _templates(settings, templates, routes, log):
-        named.add(name)
-        yield judge.compare(name, path, text if text is not None else _read(templates, path))
-    for name in without_template(routes, named):
-        yield Finding(name, "no template", "no template is for it", template_path(settings.route_template_path, name))
+@dataclass(frozen=True)
+class _Namespace:
+    """What is there: Routes and our snapshots, by name."""
 
+    settings: TemplatesSettings
+    cluster: OpenShift
+    routes: Mapping[str, Object]
+    snapshots: Mapping[str, Object]
 
-def _read(templates: TemplateProject, path: str) -> str | MaintenanceError:
-    """Return a template's text, or why it has none: one that is no text is no reason not to look at the others."""
-    try:
-        return templates.read(path)
-    except (TryAgainError, ForbiddenError):
-        raise
-    except MaintenanceError as error:
-        return error
+    def names(self) -> list[str]:
+        """Return the names of all Routes that may have a template, those that are swapped among them."""
+        notes = [secret["metadata"].get("annotations") or {} for secret in self.snapshots.values()]
+        swapped = {note[ROUTE_ANNOTATION] for note in notes if note.get(ROUTE_ANNOTATION)}
+        return sorted(swapped.union(without_template(self.routes, ())))
 
-
-def _templates(
-    settings: TemplatesSettings, templates: TemplateProject, routes: Mapping[str, Object], log: JobLog
-) -> Iterator[tuple[str, str, str | None]]:
-    """Yield a Route's name, its template's path and, where that was read already, the text."""
-    pattern = settings.route_template_path
-    if templates.lists:
-        folder, recursive = templates_folder(pattern)
-        for path in templates.paths(folder, recursive=recursive):
-            name = route_name_of(pattern, path)
-            if name is not None:
-                yield name, path, None
-        return
-    log.warn(
-        "a job token cannot list files: only templates of Routes that are there are looked at. "
-        "ROUTE_TEMPLATES_TOKEN with the scope read_api shows the others, too"
-    )
-    for name in without_template(routes, ()):
-        path = template_path(pattern, name)
-        text = templates.read_if_there(path)
-        if text is not None:
-            yield name, path, text
-
-
-class _Judge:
-    """Says of one template after the other whether it would bring back what is there."""
-
-    def __init__(
-        self,
-        settings: TemplatesSettings,
-        cluster: OpenShift,
-        routes: Mapping[str, Object],
-        snapshots: Mapping[str, Object],
-    ) -> None:
-        self._settings, self._cluster = settings, cluster
-        self._routes, self._snapshots = routes, snapshots
-
-    def compare(self, name: str, path: str, text: str | MaintenanceError) -> Finding:
-        """Compare one template with its Route, as ``deploy-route`` would."""
+    def compare(self, name: str, path: str, text: str | UnfitFileError) -> Finding:
+        """Hold one template against its Route, as ``deploy-route`` does."""
         try:
-            if isinstance(text, MaintenanceError):
+            if isinstance(text, UnfitFileError):
                 raise text
-            ...
+            return self._compare(name, path, text)
         except (TryAgainError, ForbiddenError):
             raise
         except MaintenanceError as error:
             return Finding(name, "not right", error.what, path)
+
+    def _compare(self, name: str, path: str, text: str) -> Finding:
+        namespace = self.settings.project
+        objects = rendered_objects(
+            self.settings, self.cluster, text, path=path, route_name=name, foreign_parameters=True
+        )
+        others = {str(item.get("metadata", {}).get("namespace") or namespace) for item in objects} - {namespace}
+        if others:
+            return Finding(name, "elsewhere", f"it is for namespace {', '.join(sorted(others))}", path)
+        template = expected_route(objects, name=name, namespace=namespace, path=path)
+        route, in_maintenance = original_now(name, self.routes, self.snapshots)
+        if route is None:
+            return Finding(name, "no Route", f"there is no Route of that name in {namespace}", path)
+        unlike = differences(template, route)
+        words = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
+        return Finding(name, "differs" if unlike else "same", "; ".join(unlike + words), path)
+
+
+def _findings(there: _Namespace, templates: TemplateProject) -> Iterator[Finding]:
+    pattern = there.settings.route_template_path
+    named = set()
+    for name, path in _places(there, templates):
+        text = _read(templates, path)
+        if text is not None:
+            named.add(name)
+            yield there.compare(name, path, text)
+    for name in without_template(there.routes, named):
+        yield Finding(name, "no template", "there is no template for it", template_path(pattern, name))
+
+
+def _places(there: _Namespace, templates: TemplateProject) -> list[tuple[str, str]]:
+    """Return the names of Routes, with the paths at which their templates are, or may be."""
+    pattern = there.settings.route_template_path
+    if not templates.lists:
+        return [(name, template_path(pattern, name)) for name in there.names()]
+    folder, recursive = templates_folder(pattern)
+    found = [(route_name_of(pattern, path), path) for path in templates.paths(folder, recursive=recursive)]
+    return [(name, path) for name, path in found if name is not None]
+
+
+def _read(templates: TemplateProject, path: str) -> str | UnfitFileError | None:
+    """Return a template's text, or None where there is none; a file that is none is no reason to stop."""
+    try:
+        return templates.read_if_there(path)
+    except UnfitFileError as error:
+        return error
 
 
 def _tell(finding: Finding, log: JobLog) -> None:

@@ -23,7 +23,7 @@ from maintenance_ci.snapshot import route_in
 if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
-    from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.settings import RouteSettings, TemplatesSettings
     from maintenance_ci.template_project import TemplateProject
 
 
@@ -33,14 +33,44 @@ def original_from_template(settings: RouteSettings, cluster: OpenShift, template
     Raises:
         MaintenanceError: the template is not there, or yields anything else than that Route.
     """
-    path = template_path(settings.route_template_path, settings.route_name)
+    name = settings.route_name
+    path = template_path(settings.route_template_path, name)
+    objects = rendered_objects(settings, cluster, templates.read(path), path=path, route_name=name)
+    return expected_route(objects, name=name, namespace=settings.project, path=path)
+
+
+def rendered_objects(
+    settings: TemplatesSettings,
+    cluster: OpenShift,
+    text: str,
+    *,
+    path: str,
+    route_name: str,
+    foreign_parameters: bool = False,
+) -> list[Object]:
+    """Return what a template's text renders to, whatever that is.
+
+    Args:
+        settings: the pipeline's variables.
+        cluster: makes objects of an OpenShift Template.
+        text: of the template.
+        path: its path.
+        route_name: of the Route that it is for.
+        foreign_parameters: ROUTE_TEMPLATE_PARAMETERS are for several Templates, and may hold what this one has not.
+
+    Raises:
+        MaintenanceError: it is no template, or cannot be rendered.
+    """
     parameters = settings.route_template_parameters
-    variables = {"route_name": settings.route_name, "namespace": settings.project, **parameters}
-    manifest = parse_template(templates.read(path), path=path, values=variables)
-    objects = [manifest]
-    if manifest["kind"] == "Template":
-        objects = cluster.process_template(fill_parameters(manifest, parameters, path=path))
-    return expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
+    manifest = parse_template(
+        text, path=path, values={"route_name": route_name, "namespace": settings.project, **parameters}
+    )
+    if manifest["kind"] != "Template":
+        return [manifest]
+    if foreign_parameters:
+        own = {parameter["name"] for parameter in manifest.get("parameters") or []}
+        parameters = {name: value for name, value in parameters.items() if name in own}
+    return cluster.process_template(fill_parameters(manifest, parameters, path=path))
 
 
 def original_to_restore(

@@ -1,0 +1,77 @@
+"""Command ``export-route``: the live Route as a clean template, printed or committed. The cluster is not changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maintenance_ci.checks import require_host
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.route_export import Export, export_route, form_of, original_now, says_the_same
+from maintenance_ci.route_template import template_path
+from maintenance_ci.snapshot import snapshot_name
+
+if TYPE_CHECKING:
+    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.report import JobLog
+    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.template_settings import ExportSettings
+
+
+def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
+    """Return the Route's template; of a Route in maintenance, that of its original.
+
+    Raises:
+        MaintenanceError: there is no such Route, or none that a template brings back.
+    """
+    name = settings.route_name
+    routes = {route["metadata"]["name"]: route for route in cluster.select("routes")}
+    secret = cluster.get("secrets", snapshot_name(name))
+    route, in_maintenance = original_now(name, routes, {snapshot_name(name): secret} if secret else {})
+    if route is None:
+        raise MaintenanceError(
+            f"Route {name} is not in namespace {settings.project}.",
+            f"Check the name, and PROJECT: oc get routes -n {settings.project}.",
+        )
+    require_host(route)
+    if in_maintenance:
+        log.say(f"Route {name} is in maintenance: this is the original, as its snapshot has it.")
+    found = export_route(route, path=template_path(settings.route_template_path, name))
+    for line in found.warnings:
+        log.say(line)
+    return found
+
+
+def commit(settings: ExportSettings, templates: TemplateProject, found: Export, log: JobLog, *, force: bool) -> None:
+    """Write a template to its project, by one commit; none where the project says the same already.
+
+    Args:
+        settings: the variables.
+        templates: the project, by an access token.
+        found: the template.
+        log: is told what was done.
+        force: overwrite a template that a person wrote in another form, and write headers that may be secret.
+
+    Raises:
+        MaintenanceError: GitLab refuses, somebody else wrote it meanwhile, or it is not to be overwritten.
+    """
+    name = settings.route_name
+    path = template_path(settings.route_template_path, name)
+    there = templates.find(path)
+    if there and says_the_same(there.text, path, found.manifest):
+        log.end(f"{path} in {templates.name} says the same already: no commit.", blank=False)
+        return
+    form = form_of(there.text, path) if there else "Route"
+    if form != "Route" and not force:
+        kind = "is something else than a template" if form == "unknown" else f"is in another form: {form}"
+        raise MaintenanceError(f"{path} in {templates.name} {kind}.", "--force overwrites it with a plain Route.")
+    if found.secret_headers and not force:
+        raise MaintenanceError(
+            f"The values of these headers may be secret, and would stay in the project's history: "
+            f"{', '.join(found.secret_headers)}.",
+            "--force commits them.",
+        )
+    message = f"Route {name} of {settings.project}, as the cluster has it"
+    if settings.ci_pipeline_url:
+        message = f"{message}\n\n{settings.ci_pipeline_url}"
+    branch = templates.write(path, found.text, message, found=there)
+    log.end(f"{path} is {'updated' if there else 'created'} in {templates.name}, branch {branch}.", blank=False)
