@@ -44,6 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a runner's locale may be ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return _command(arguments)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command(arguments: argparse.Namespace) -> int:
     if arguments.command not in JOBS:
         # What export-route prints is a file, and nothing else.
         return _run(arguments, JobLog(sys.stderr if arguments.command == "export-route" else sys.stdout))
@@ -61,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, log: JobLog) -> int:
-    signal.signal(signal.SIGTERM, _raise_on_sigterm)
     try:
         try:
+            signal.signal(signal.SIGTERM, _raise_on_sigterm)
             return arguments.run(arguments, log) or 0
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left is to say how it ended
@@ -93,8 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "deploy-route", _deploy_route, "switch the Route ROUTE_NAME (or its SUBPATH) to the page")
     _add(commands, "delete", _delete, "restore the Route, and remove the page when nobody uses it")
     plan = _add(commands, "plan", _plan, "say what deploy-route would do, and what stands in its way; change nothing")
-    plan.add_argument("--delete", action="store_true", help="what delete would do")
-    plan.add_argument("--all", action="store_true", help="compare every template of the project with the cluster")
+    instead = plan.add_mutually_exclusive_group()
+    instead.add_argument("--delete", action="store_true", help="what delete would do")
+    instead.add_argument("--all", action="store_true", help="compare every template of the project with the cluster")
     export = _add(commands, "export-route", _export_route, "print the Route as a template that brings it back")
     export.add_argument("route", metavar="ROUTE", help="the Route's name")
     export.add_argument("--commit", action="store_true", help="write it to ROUTE_TEMPLATES_PROJECT")

@@ -26,6 +26,8 @@ KEY_BEGINS, KEY_ENDS = "PRIVATE KEY-----", "-----END"
 # Seconds: a job log that says nothing for 15 s looks dead.
 SILENCE = 14.0
 FRAME = "=" * 100
+BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
+UNKNOWN = "What is in maintenance now, if anything: maintenance-ci status"
 # The job whose failure leaves users where they are not wanted, in a pipeline that stays green (allow_failure).
 LOUD = "delete"
 
@@ -174,9 +176,11 @@ class JobLog:
 
     def crash(self, traceback: str) -> int:
         """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
-        for line in traceback.splitlines():
-            self._write(line)
+        last = ""
+        for last in traceback.splitlines():
+            self._write(last)
         self._fail(f"This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
+        self.record.error = f"A fault of maintenance-ci itself: {last}"
         return EXIT_PERSON if self.switched else EXIT_FAILED
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
@@ -202,9 +206,9 @@ class JobLog:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
         self.record.error, self.record.result = " ".join([what, *more]), self.state
         framed = self._gitlab and (self.by_hand or self.record.job == LOUD)
-        lines = ["To end the maintenance by hand, where the job cannot be run again:"] if self.by_hand else []
-        lines += [f"   {command}" for command in self.by_hand]
+        lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
         if framed:
+            lines = lines or [UNKNOWN]
             lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.state}", *lines, FRAME]
         for line in [*lines, f"ERROR: {' '.join(what.split())}", *(f"   {' '.join(one.split())}" for one in more)]:
             self._write(line, gitlab_log.RED)

@@ -38,6 +38,8 @@ TOOLS = (
     "cert-manager.io/certificate-revision",
     "cert-manager.io/next-private-key",
 )
+# As people write it. A snapshot and the server have other orders, and the order alone is no change.
+ORDER = ("kind", "name", "host", "path", "to", "weight", "alternateBackends", "port", "termination", "type", "action")
 JINJA = ("{{", "{%", "{#")
 # A text that every reader of YAML, of version 1.1 or 1.2, takes for a text without quotes.
 _PLAIN = re.compile(r"[A-Za-z/][-\w./]*", re.ASCII)
@@ -51,13 +53,13 @@ class Export:
     Attributes:
         text: YAML, with comments that say what was left out.
         manifest: what the text says.
-        warnings: what may surprise; a line each.
+        left_out: what, and why; a line each.
         secret_headers: names of the headers whose values are in the text, and may be secret.
     """
 
     text: str
     manifest: Object
-    warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     secret_headers: tuple[str, ...] = ()
 
 
@@ -120,15 +122,12 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
         "apiVersion": "route.openshift.io/v1",
         "kind": "Route",
         "metadata": kept,
-        "spec": _without_defaults(spec),
+        "spec": _ordered(_without_defaults(spec)),
     }
     headers = _request_headers(spec)
     text = _comments(kept, left_out, headers) + _yaml(manifest)
     _require_way_back(text, manifest, route, path)
-    warnings = [f"left out: {line}" for line in left_out]
-    if headers:
-        warnings.append(f"the values of these headers are in the template, and may be secret: {', '.join(headers)}")
-    return Export(text, manifest, tuple(warnings), tuple(headers))
+    return Export(text, manifest, tuple(left_out), tuple(headers))
 
 
 def form_of(text: str, path: str) -> Form:
@@ -165,6 +164,16 @@ def _without_defaults(spec: Mapping[str, Any]) -> Object:
         del tls["insecureEdgeTerminationPolicy"]
     tls = {key: value for key, value in tls.items() if key not in CERTIFICATE_FIELDS}
     return plain | ({"tls": tls} if tls else {})
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ranks = {name: rank for rank, name in enumerate(ORDER)}
+    names = sorted(value, key=lambda name: (ranks.get(name, len(ORDER)), name))
+    return {name: _ordered(value[name]) for name in names}
 
 
 def _backend(backend: Mapping[str, Any]) -> Object:

@@ -52,6 +52,13 @@ class _NoSuchFileError(MaintenanceError):
     """The project is there, the file is not."""
 
 
+class _NoSuchCommitError(MaintenanceError):
+    """The project is there, the branch is not, or the repository is empty."""
+
+
+MISSING = {"404 File Not Found": _NoSuchFileError, "404 Commit Not Found": _NoSuchCommitError}
+
+
 class TemplateProject:
     """A project of a GitLab, read with a job token or an access token, and written with an access token.
 
@@ -102,7 +109,7 @@ class TemplateProject:
 
     def read(self, path: str) -> str:
         """Return the text of the file at ``path``."""
-        what = f"The template {path}"
+        what = f"the template {path}"
         return _text(self._ask(what, lambda project: project.files.raw(path, **self._reading)), path)
 
     def read_if_there(self, path: str) -> str | None:
@@ -114,7 +121,7 @@ class TemplateProject:
 
     def paths(self, folder: str = "", *, recursive: bool = True) -> list[str]:
         """Return the paths of all files below ``folder``; needs an access token."""
-        what, found = f"The folder {folder or '/'}", []
+        what, found = f"the folder {folder or '/'}", []
         for page in range(1, MAX_FILES // PAGE_SIZE + 1):
             # Page by page: the links that GitLab sends along may lead elsewhere, and the token with them.
             asked = {"page": page, "per_page": PAGE_SIZE, "get_all": False, "recursive": recursive, **self._reading}
@@ -123,17 +130,17 @@ class TemplateProject:
             if len(entries) < PAGE_SIZE:
                 return sorted(found)
         raise MaintenanceError(
-            f"{what} of {self.name} holds over {MAX_FILES} files.",
+            f"{_sentence(what)} of {self.name} holds over {MAX_FILES} files.",
             "Give the templates a folder in ROUTE_TEMPLATE_PATH.",
         )
 
     def find(self, path: str) -> File | None:
         """Return the file at ``path``, for one who wants to write it, or None; needs an access token."""
         try:
-            content, commit = self._ask(f"The template {path}", partial(self._look_up, path))
-            return File(_text(content, path), commit)
-        except _NoSuchFileError:
+            content, commit = self._ask(f"the template {path}", partial(self._look_up, path))
+        except (_NoSuchFileError, _NoSuchCommitError):
             return None
+        return File(_text(content, path), commit)
 
     def _look_up(self, path: str, project: Any) -> tuple[bytes, str]:
         found = project.files.get(path, **self._reading)
@@ -175,12 +182,12 @@ class TemplateProject:
                 project.files.update(path, {**data, "last_commit_id": found.last_commit}, **IMPATIENT)
 
         try:
-            self._ask_once(f"The template {path}", write)
+            self._ask_once(f"the template {path}", write)
         except gitlab.GitlabError as error:
             raise self._refused_write(error, path, data["branch"]) from error
 
     def _default_branch(self) -> str:
-        project = self._ask("The project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
+        project = self._ask("the project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
         return str(project.default_branch or "main")
 
     def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
@@ -204,13 +211,13 @@ class TemplateProject:
             return question(self._gitlab.projects.get(self.name, lazy=True))
         except HtmlPageError as error:
             raise MaintenanceError(
-                f"GitLab answered with an HTML page instead of {what.removeprefix('The template ')}: "
+                f"GitLab answered with an HTML page instead of {what.removeprefix('the template ')}: "
                 "it may be the sign-in page.",
                 "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
             ) from error
         except EndlessAnswerError as error:
             raise UnfitFileError(
-                f"{what} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
+                f"{_sentence(what)} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
                 "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
             ) from error
         except requests.exceptions.SSLError as error:
@@ -231,8 +238,8 @@ class TemplateProject:
                 "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project.",
             )
         if code == 404:
-            return (_NoSuchFileError if "File Not Found" in words else MaintenanceError)(
-                f"{where} is not there, or the token may not see it (404).",
+            return MISSING.get(words, MaintenanceError)(
+                f"{_sentence(where)} is not there, or the token may not see it (404).",
                 "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
                 "and that the project lets this one's job token in.",
             )
@@ -268,7 +275,11 @@ class TemplateProject:
             )
         if code == 400:
             return MaintenanceError(f"GitLab does not take {path} in {self.name}: {words} (HTTP 400).")
-        return self._refused(error, f"The template {path}")
+        return self._refused(error, f"the template {path}")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _words(error: gitlab.GitlabError) -> str:

@@ -72,7 +72,9 @@ def test_a_job_s_imports_are_cheap() -> None:
 
 @pytest.mark.parametrize("job", [*JOBS, "plan", "plan --delete", "status", "status --json"])
 def test_variables_are_checked_first_all_at_once(job: str) -> None:
-    done = run(*job.split(), OKD_URL="https://api.example.test", OKD_TOKEN="very secret", SUBPATH="x y", IMAGE_TAG="latest")
+    done = run(
+        *job.split(), OKD_URL="https://api.example.test", OKD_TOKEN="very secret", SUBPATH="x y", IMAGE_TAG="latest"
+    )
     assert done.returncode == 2
     assert done.stderr == ""
     lines = done.stdout.splitlines()

@@ -199,7 +199,7 @@ def test_a_subdomain_that_the_template_does_not_know_stays() -> None:
 def test_nothing_but_our_notes_is_taken_away() -> None:
     route = shop()
     assert without_notes(route) == route
-    route["metadata"]["annotations"] = {name: "x" for name in OURS} | {"maintenance-ci.example/theirs": "x"}
+    route["metadata"]["annotations"] = dict.fromkeys(OURS, "x") | {"maintenance-ci.example/theirs": "x"}
     assert without_notes(route)["metadata"]["annotations"] == {"maintenance-ci.example/theirs": "x"}
     route["metadata"]["annotations"] = dict.fromkeys(OURS, "x")
     assert "annotations" not in without_notes(route)["metadata"]

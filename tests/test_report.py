@@ -10,7 +10,7 @@ import pytest
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
 from maintenance_ci.gitlab_log import section_end, section_start
-from maintenance_ci.report import JobLog
+from maintenance_ci.report import UNKNOWN, JobLog
 from maintenance_ci.report_files import DOTENV, JUNIT, REPORT
 from tests.gitlab_reader import read_gitlab
 
@@ -248,6 +248,7 @@ def test_a_failure_that_needs_a_person_is_framed(
         inside = read.lines[rules[0] + 1 : rules[1]]
         assert inside[0] == f"THE JOB {job} HAS FAILED. Users still meet the page."
         assert [line.strip() for line in inside[2:]] == by_hand
+        assert (inside[1] == UNKNOWN) is (by_hand == [])
     assert read.lines[-3].startswith("ERROR: 2 things stand in the way.")
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -177,7 +179,7 @@ def test_the_address_of_the_environment(url: str) -> None:
     assert unquote(found[2]) == unquote(url)
 
 
-@pytest.mark.parametrize("url", [None, "", "https://(no host)/", "ftp://h/", "javascript:x", "https://a\nb/", "/a"])
+@pytest.mark.parametrize("url", [None, "", "https://(no host)/", "ftp://h/", "javascript:x", "https://a b/", "/a"])
 def test_no_address_is_better_than_a_wrong_one(url: str | None) -> None:
     assert dotenv(Record("deploy-route", url=url)) is None
 
@@ -189,12 +191,18 @@ def test_only_the_job_with_the_environment_names_it() -> None:
         assert set(report_files(Record(job, url=URL))) == {REPORT, JUNIT}
 
 
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
+
+
 def test_every_text_is_rewritten_and_nothing_else() -> None:
     record = full()
-    upper: Record = rewritten(record, str.upper)
-    texts = json.loads(report_json(record).upper().replace("NULL", "null"))
-    again = json.loads(report_json(upper).upper().replace("NULL", "null"))
-    assert texts == again
-    assert not re.search(r": \"[^\"]*[a-z]", report_json(upper).replace("T17", ""))
+    changed: Record = rewritten(record, lambda _text: "x")
+    assert set(texts(asdict(changed))) == {"x"}
+    assert len(list(texts(asdict(changed)))) == len(list(texts(asdict(record)))) > 30
+    assert (changed.began, changed.exit_code, changed.phases[0].seconds) == (BEGAN, 1, 0.5)
     assert record == full()
-    assert upper.phases[0].seconds == 0.5

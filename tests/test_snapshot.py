@@ -71,7 +71,9 @@ def test_nothing_of_the_server_s_and_none_of_our_notes_is_in_it(manifest: Object
         manifest = manifest_of(one)
         assert manifest.keys() == {"apiVersion", "kind", "metadata", "spec"}
         assert not manifest["metadata"].keys() & SYSTEM_METADATA
-        assert not [name for name in manifest["metadata"].get("annotations") or {} if name.startswith("maintenance-ci/")]
+        assert not [
+            name for name in manifest["metadata"].get("annotations") or {} if name.startswith("maintenance-ci/")
+        ]
     # They are there to be left out.
     assert original["metadata"].keys() & SYSTEM_METADATA
     assert sent["metadata"]["annotations"]["maintenance-ci/strategy"] == REPOINT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
@@ -10,7 +11,7 @@ from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import by_hand, by_hand_after, insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
 from maintenance_ci.snapshot import snapshot_name
@@ -44,7 +45,8 @@ def delete(
         log.record.strategy = SUBPATH if settings.subpath else found.begun
         log.say(_said(found))
         if found.noted:
-            log.now("Nothing was changed: users still meet the page.", switched=False)
+            commands = by_hand(settings, found, repointed=found.repointed)
+            log.now("Nothing was changed: users still meet the page.", switched=False, by_hand=commands)
 
     with log.phase("Check what could go wrong"):
         way = before_delete(settings, cluster, templates, found, log)
@@ -54,22 +56,24 @@ def delete(
 
     if way.restored:
         with log.phase(f"Put Route {settings.route_name} back"):
-            _put_back(cluster, way.restored, found, log)
+            _put_back(settings, cluster, way.restored, found, log)
 
     if found.maintenance:
         with log.phase(f"Delete the maintenance Route {found.ours}"):
             now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
             with log.changing(now, switched=True):
-                cluster.delete("routes", found.maintenance)
+                away = partial(remove_route, cluster, found.ours)
+                insist(away, "the maintenance Route to go", timeout=settings.admission_timeout, log=log)
 
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         _wait_for_users(settings, cluster, found, way, log)
-        done = "Users reach the application again; the page may still run. Run the job delete again."
-        log.now(done, switched=True, by_hand=[])
+        left = by_hand_after(settings, kept=way.snapshot is not None)
+        log.now("Users reach the application again. Run the job delete again.", switched=False, by_hand=left)
 
     if way.snapshot:
         with log.phase("Forget the snapshot"):
-            remove_snapshot(cluster, snapshot_name(settings.route_name))
+            forget = partial(remove_snapshot, cluster, snapshot_name(settings.route_name))
+            insist(forget, "the snapshot to go", timeout=settings.admission_timeout, log=log)
 
     with log.phase("Remove the page, if no Route needs it any more"):
         users = routes_to(PAGE, cluster.select("routes"))
@@ -105,12 +109,13 @@ def _said(found: Situation) -> str:
     return f"it is in maintenance, by {found.begun if found.subpath is None else f'Route {found.ours}'}"
 
 
-def _put_back(cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:
+def _put_back(settings: RouteSettings, cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:
     now = "The original Route is there again. Run the job delete again."
     if found.maintenance:
         now = "The original Route waits for its host; users still meet the page. Run the job delete again."
-    with log.changing(now, switched=True):
-        bring_back(cluster, restored, admitting_routers(found.maintenance), log)
+    back = partial(bring_back, cluster, restored, admitting_routers(found.maintenance), log)
+    with log.changing(now, switched=found.repointed):
+        insist(back, "the original Route to be there", timeout=settings.admission_timeout, log=log)
 
 
 def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:

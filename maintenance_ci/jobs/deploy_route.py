@@ -9,7 +9,7 @@ from maintenance_ci.checks import require_ours
 from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look, original_of
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
-from maintenance_ci.jobs.switching import note_pipeline, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import look_once, note_pipeline, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services
 from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
@@ -48,6 +48,7 @@ def deploy_route(
     with log.phase("Check what could go wrong"):
         switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
         switch.refusals.raise_any()
+        switch.met_before = look_once(settings, original, log)
         port_forwards = _port_forwards(cluster, original)
 
     with rolled_back_on_failure(settings, cluster, found, switch, log):

@@ -34,10 +34,12 @@ def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
         )
     require_host(route)
     if in_maintenance:
-        log.say(f"Route {name} is in maintenance: this is the original, as its snapshot has it.")
+        log.warn(f"Route {name} is in maintenance: this is the original, as its snapshot has it")
     found = export_route(route, path=template_path(settings.route_template_path, name))
-    for line in found.warnings:
-        log.say(line)
+    for line in found.left_out:
+        log.say(f"left out: {line}")
+    if found.secret_headers:
+        log.warn(f"the values of these headers are in it, and may be secret: {', '.join(found.secret_headers)}")
     return found
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import drain_time
 from maintenance_ci.jobs.preflight import SUBPATH, before_delete, before_deploy, look, original_of
-from maintenance_ci.jobs.switching import recorded
+from maintenance_ci.jobs.switching import look_once
 from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.probe import Probe, Side, public_url
+from maintenance_ci.probe import public_url
 from maintenance_ci.repoint import REPOINT
 from maintenance_ci.report import NOTHING_CHANGED
 from maintenance_ci.situation import SWAP
@@ -16,7 +16,7 @@ from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
     from maintenance_ci.jobs.preflight import Return, Switch
-    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.openshift import OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.situation import Situation
@@ -47,7 +47,7 @@ def plan_deploy(
     with log.phase("What deploy-route would do"):
         for step in _deploy_steps(settings, found, switch):
             log.say(f"- {step}")
-        _look_at_url(settings, original, log)
+        look_once(settings, original, log)
     switch.refusals.raise_any()
     log.end(
         "To do it: run the job deploy-route; in GitLab, run the pipeline with PLAN_ONLY=false.",
@@ -106,17 +106,3 @@ def _delete_steps(settings: RouteSettings, found: Situation, way: Return) -> lis
 
 def _place(switch: Switch) -> str:
     return public_url(switch.manifest) if switch.manifest else public_url(switch.original)
-
-
-def _look_at_url(settings: RouteSettings, original: Object, log: JobLog) -> None:
-    """Ask once, as the job will: a runner that cannot see the site is better known before."""
-    if not settings.probes or not original["spec"].get("host"):
-        return
-    url = public_url(original, settings.subpath)
-    probe = Probe(url, ca=settings.public_ca, address=settings.public_address)
-    with recorded(probe, None, log) as watch:
-        answer = probe.ask()
-        watch.outcome = "unseen" if answer.side is Side.UNSEEN else "seen"
-    log.say(f"{url} is answered by {answer.side.value} now ({answer.words})")
-    if answer.side is Side.UNSEEN:
-        log.warn(f"the runner cannot see it: deploy-route would wait {drain_time(settings.router_reload_interval):g} s")

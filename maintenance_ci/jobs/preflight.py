@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.probe import Side
     from maintenance_ci.report import JobLog
     from maintenance_ci.rights import Job, Strategy
     from maintenance_ci.settings import RouteSettings
@@ -65,6 +66,7 @@ class Switch:
         routers: those that serve the original.
         refusals: why it must not be done.
         made: whether it may be made already: from then on users may meet the page.
+        met_before: who answered users before it; None where nobody looked.
     """
 
     strategy: str
@@ -73,6 +75,7 @@ class Switch:
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
     made: bool = False
+    met_before: Side | None = None
 
 
 @dataclass

@@ -13,19 +13,18 @@ from maintenance_ci.admission import (
     wait_until_reloaded,
     wait_until_seen,
 )
-from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import MaintenanceError, TryAgainError
 from maintenance_ci.jobs.preflight import SUBPATH, Return, Switch
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import by_hand, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import by_hand, insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.probe import Side
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SWAP
 from maintenance_ci.snapshot import manifest_of, snapshot_name
-from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from maintenance_ci.openshift import OpenShift
     from maintenance_ci.report import JobLog
@@ -117,16 +116,16 @@ def _seen_now(switch: Switch, found: Situation) -> str:
 
 def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """Go back to what was found. Each step looks at what is there, and is tried again while the cluster is away."""
-    step = partial(_step, timeout=settings.admission_timeout, log=log)
+    step = partial(insist, timeout=settings.admission_timeout, log=log)
     original = manifest_of(switch.original)
     if switch.strategy == SUBPATH:
         if found.maintenance is None:
-            step(lambda: _delete_route(cluster, found.ours), "the maintenance Route to go")
+            step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
             _wait_for_users(settings, found, switch, log)
         return
     step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
     if switch.strategy == SWAP:
-        step(lambda: _delete_route(cluster, found.ours), "the maintenance Route to go")
+        step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
         wait_until_admitted(
             cluster, settings.route_name, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
@@ -136,28 +135,8 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
 
 def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> None:
     """Wait until users meet the application again, where they may have met the page."""
-    if switch.made and found.in_maintenance:  # a path below a Route that shows the page as a whole
+    if switch.made and (found.in_maintenance or switch.met_before is Side.ROUTER):
+        # A path below a Route that shows the page as a whole; an application that was down before.
         wait_until_reloaded(settings.router_reload_interval, log=log)
     elif switch.made:
         wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log)
-
-
-def _delete_route(cluster: OpenShift, name: str) -> None:
-    there = cluster.get("routes", name)
-    if there:
-        cluster.delete("routes", there)
-
-
-def _step(change: Callable[[], None], subject: str, *, timeout: float, log: JobLog) -> None:
-    """Make one change, again while the cluster is away or somebody else writes the same object."""
-
-    def attempt() -> bool | None:
-        try:
-            change()
-        except ConflictError as error:
-            log.say(f"{error.what} Looking again.")
-            return None
-        return True
-
-    if not wait_for(attempt, timeout=timeout, say=log.say, subject=subject, every=1.0):
-        raise MaintenanceError(f"Waited {timeout:.0f} s in vain for {subject}.")

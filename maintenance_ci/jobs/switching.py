@@ -7,15 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.admission import drain_time, wait_until_reloaded
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
 from maintenance_ci.situation import pipeline_of
 from maintenance_ci.snapshot import KEY, snapshot_name
+from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
@@ -42,15 +43,56 @@ def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Sid
     probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
-    with recorded(probe, wanted, log) as watch:
+    with _recorded(probe, wanted, log) as watch:
         outcome = wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=partial(_say, log))
         watch.outcome = OUTCOMES[outcome]
     if outcome is Outcome.NOT_YET:
         raise MaintenanceError(f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}.")
 
 
+def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | None:
+    """Ask once, before a switch, who answers users now: a runner that cannot see the site is better known then."""
+    if not settings.probes or not route["spec"].get("host"):
+        return None
+    probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
+    with _recorded(probe, None, log) as watch:
+        answer = probe.ask()
+        watch.outcome = "unseen" if answer.side is Side.UNSEEN else "seen"
+    log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words})")
+    if answer.side is Side.UNSEEN:
+        seconds = drain_time(settings.router_reload_interval)
+        log.warn(f"the runner cannot see it: instead of watching it, deploy-route waits {seconds:g} s")
+    return answer.side
+
+
+def insist(change: Callable[[], None], subject: str, *, timeout: float, log: JobLog) -> None:
+    """Make one change, again while the cluster is away or somebody else writes the same object.
+
+    Raises:
+        TryAgainError: not within ``timeout`` seconds.
+    """
+
+    def attempt() -> bool | None:
+        try:
+            change()
+        except ConflictError as error:
+            log.say(f"{error.what} Looking again.")
+            return None
+        return True
+
+    if not wait_for(attempt, timeout=timeout, say=log.say, subject=subject, every=1.0):
+        raise TryAgainError(f"Waited {timeout:.0f} s in vain for {subject}.", "Run the job again.")
+
+
+def remove_route(cluster: OpenShift, name: str) -> None:
+    """Delete a Route as it is now; one that is gone already is no error."""
+    there = cluster.get("routes", name)
+    if there:
+        cluster.delete("routes", there)
+
+
 @contextlib.contextmanager
-def recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]:
+def _recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]:
     """Keep for the job's report what the probe sees in the body, however that ends; who asks says the outcome."""
     watch = Watch(probe.url, wanted.value if wanted else None)
     log.record.probes.append(watch)
@@ -88,11 +130,16 @@ def by_hand(settings: RouteSettings, found: Situation, *, repointed: bool, kept:
     if settings.subpath:
         return [delete_ours]
     snapshot = snapshot_name(settings.route_name)
-    verb = "replace" if repointed else "apply"
-    put_back = f"oc extract secret/{snapshot} {where} --to=- --keys={KEY} | oc {verb} {where} -f -"
-    commands = [
-        put_back if kept else f"oc {verb} {where} -f {settings.route_name}.yaml  # its manifest, as you have it"
-    ]
+    # Not a plain apply: it would leave a note on the Route, the certificate's key in it.
+    verb = "oc replace" if repointed else "oc apply --server-side --force-conflicts"
+    put_back = f"oc extract secret/{snapshot} {where} --to=- --keys={KEY} | {verb} {where} -f -"
+    commands = [put_back if kept else f"{verb} {where} -f {settings.route_name}.yaml  # its manifest, as you have it"]
     if not repointed:
         commands.append(delete_ours)
     return [*commands, f"oc delete secret {snapshot} {where}"] if kept else commands
+
+
+def by_hand_after(settings: RouteSettings, *, kept: bool) -> list[str]:
+    """Return the commands by which a person removes what an ended maintenance may have left."""
+    forget = f"oc delete secret {snapshot_name(settings.route_name)} -n {settings.project}"
+    return [forget] if kept else []

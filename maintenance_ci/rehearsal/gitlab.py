@@ -34,7 +34,14 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 class EmbeddedGitLab:
-    """GitLab on a free port of 127.0.0.1, over TLS. ``requests`` lists what it was asked, as method and path."""
+    """GitLab on a free port of 127.0.0.1, over TLS.
+
+    Attributes:
+        fault: answers in its place.
+        requests: what it was asked, as method and path.
+        projects: what it holds; they may be changed while it runs.
+        tokens: those that it knows, by their value.
+    """
 
     def __init__(self, ssl_context: ssl.SSLContext, *, projects: Iterable[Project], tokens: Iterable[Token]) -> None:
         self.fault: Fault | None = None
@@ -42,7 +49,7 @@ class EmbeddedGitLab:
         self.url = ""
         self._ssl = ssl_context
         self.projects = list(projects)
-        self._tokens = {token.value: token for token in tokens}
+        self.tokens = {token.value: token for token in tokens}
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", *, below: str = "") -> str:
@@ -194,7 +201,7 @@ class EmbeddedGitLab:
         job = request.headers.get("JOB-TOKEN", "")
         if not private and not job:
             return None
-        token = self._tokens.get(private or job)
+        token = self.tokens.get(private or job)
         if token is None or isinstance(token, JobToken) == bool(private):
             raise RefusedError(401, {"message": "401 Unauthorized"})
         return token

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project, Token, refuse, sign_in
+from maintenance_ci.rehearsal.gitlab_project import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +34,16 @@ def projects() -> list[Project]:
 TOKENS = [
     Token("personal", frozenset({"team/sub/route-templates"})),
     JobToken("job", frozenset({"team/sub/route-templates", "other/private"}), project="team/pipeline"),
+    Token("reader", frozenset({"team/sub/route-templates"}), scopes=frozenset({"read_repository"})),
+    Token("lister", frozenset({"team/sub/route-templates"}), scopes=frozenset({"read_api"})),
+    Token("guest", frozenset({"team/sub/route-templates"}), pushes=False),
     JobToken("stranger", frozenset({"team/sub/route-templates"}), project="other/pipeline"),
 ]
 
 
-def ask(tmp_path: Path, question: Callable[[gitlab.Gitlab, EmbeddedGitLab], Any], **credentials: Any) -> Any:
+def ask(
+    tmp_path: Path, question: Callable[[gitlab.Gitlab, EmbeddedGitLab], Any], below: str = "", **credentials: Any
+) -> Any:
     """Start a GitLab, and put the question to it from another thread, as python-gitlab blocks."""
 
     async def main() -> Any:
@@ -46,8 +52,8 @@ def ask(tmp_path: Path, question: Callable[[gitlab.Gitlab, EmbeddedGitLab], Any]
         ca.issue_cert("127.0.0.1").configure_cert(context)
         ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         server = EmbeddedGitLab(context, projects=projects(), tokens=TOKENS)
-        url = await server.start()
-        client = gitlab.Gitlab(url, ssl_verify=str(tmp_path / "ca.pem"), timeout=5, **credentials)
+        url = await server.start(below=below)
+        client = gitlab.Gitlab(url, ssl_verify=str(tmp_path / "ca.pem"), timeout=5, keep_base_url=True, **credentials)
         try:
             return await asyncio.to_thread(question, client, server)
         finally:
@@ -157,3 +163,114 @@ def test_a_fault_answers_in_its_place_and_ends_with_it(tmp_path: Path) -> None:
         return refused.value.response_code, raw(client, 7, "app.yaml", ref="main")
 
     assert ask(tmp_path, question, private_token="personal") == (503, TEMPLATE)
+
+
+def test_below_a_path(tmp_path: Path) -> None:
+    answer = ask(tmp_path, lambda client, _: raw(client, 7, "app.yaml"), below="/gitlab", private_token="personal")
+    assert answer == TEMPLATE
+
+
+def files(client: gitlab.Gitlab) -> Any:
+    return client.projects.get(7, lazy=True).files
+
+
+def commit(client: gitlab.Gitlab, path: str, branch: str = "main", **more: Any) -> Any:
+    data = {"branch": branch, "content": "new ä", "commit_message": "why", **more}
+    if "last_commit_id" in more:
+        return files(client).update(path, data)
+    return files(client).create({"file_path": path, **data})
+
+
+def test_a_file_is_created_then_updated(tmp_path: Path) -> None:
+    def question(client: gitlab.Gitlab, server: EmbeddedGitLab) -> tuple[bytes, list[Commit]]:
+        commit(client, "prod/new.v1.yaml")
+        found = files(client).get("prod/new.v1.yaml", ref="main")
+        assert found.decode() == "new ä".encode()
+        commit(client, "prod/new.v1.yaml", content="newer", last_commit_id=found.last_commit_id)
+        return raw(client, 7, "prod/new.v1.yaml"), server.projects[0].commits
+
+    content, commits = ask(tmp_path, question, private_token="personal")
+    assert content == b"newer"
+    assert commits == [Commit("main", "prod/new.v1.yaml", "why")] * 2
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "more", "status", "message"),
+    [
+        ("personal", "app.yaml", {}, 400, "A file with this name already exists"),
+        ("personal", "none.yaml", {"last_commit_id": "x"}, 400, "A file with this name doesn't exist"),
+        ("personal", "app.yaml", {"last_commit_id": "x"}, 400, "You are attempting to update a file that has changed"),
+        ("personal", "new.yaml", {"branch": "gone"}, 400, "You can only create or edit files when you are on a branch"),
+        ("personal", "new.yaml", {"branch": "safe"}, 400, "You are not allowed to push into this branch"),
+        ("personal", "new.yaml", {"commit_message": ""}, 400, "commit_message is missing"),
+        ("reader", "new.yaml", {}, 403, "insufficient_scope"),
+        ("lister", "new.yaml", {}, 403, "insufficient_scope"),
+        ("guest", "new.yaml", {}, 403, "403 Forbidden"),
+    ],
+)
+def test_a_commit_is_refused(
+    tmp_path: Path, token: str, path: str, more: dict[str, str], status: int, message: str
+) -> None:
+    def question(client: gitlab.Gitlab, server: EmbeddedGitLab) -> None:
+        project = server.projects[0]
+        project.branches["safe"], project.protected = {}, {"safe"}
+        with pytest.raises(gitlab.GitlabError) as refused:
+            commit(client, path, **more)
+        assert refused.value.response_code == status
+        assert str(refused.value.error_message).startswith(message)
+        assert project.commits == []
+
+    ask(tmp_path, question, private_token=token)
+
+
+def test_a_job_token_reads_raw_files_and_nothing_else(tmp_path: Path) -> None:
+    def question(client: gitlab.Gitlab, _: EmbeddedGitLab) -> None:
+        project = client.projects.get(7, lazy=True)
+        assert raw(client, 7, "app.yaml") == TEMPLATE
+        for call in (
+            lambda: client.projects.get(7),
+            lambda: project.repository_tree(get_all=True),
+            lambda: project.files.get("app.yaml", ref="main"),
+            lambda: commit(client, "new.yaml"),
+        ):
+            with pytest.raises(gitlab.GitlabError, match="404 Project Not Found"):
+                call()
+
+    ask(tmp_path, question, job_token="job")
+
+
+@pytest.mark.parametrize(("token", "listed"), [("personal", True), ("lister", True), ("reader", False)])
+def test_scopes_of_reading(tmp_path: Path, token: str, listed: bool) -> None:
+    def question(client: gitlab.Gitlab, _: EmbeddedGitLab) -> None:
+        project = client.projects.get(7, lazy=True)
+        assert project.files.get("app.yaml", ref="HEAD").decode() == TEMPLATE
+        if listed:
+            assert project.repository_tree(get_all=True)
+            assert client.projects.get(7).default_branch == "main"
+            return
+        with pytest.raises(gitlab.GitlabError, match="insufficient_scope"):
+            project.repository_tree(get_all=True)
+
+    ask(tmp_path, question, private_token=token)
+
+
+def test_the_tree(tmp_path: Path) -> None:
+    def question(client: gitlab.Gitlab, server: EmbeddedGitLab) -> None:
+        tree = client.projects.get(7, lazy=True).repository_tree
+
+        def shown(*arguments: str, **named: Any) -> list[str]:
+            return [f"{entry['path']} {entry['type']}" for entry in tree(*arguments, get_all=True, **named)]
+
+        assert shown() == ["a b tree", "app.yaml blob", "prod tree"]
+        assert shown("prod") == ["prod/app.v1.yaml blob"]
+        assert shown(recursive=True, ref="release/1.0") == ["app.yaml blob"]
+        everything = ["a b tree", "a b/\xe4+%.yaml blob", "app.yaml blob", "prod tree", "prod/app.v1.yaml blob"]
+        assert shown(recursive=True, per_page=2) == everything  # three pages, at this address
+        for ref, folder, words in (
+            ("gone", "", "404 Tree Not Found"),
+            ("main", "gone", "404 invalid revision or path"),
+        ):
+            with pytest.raises(gitlab.GitlabError, match=words):
+                shown(folder, ref=ref)
+
+    ask(tmp_path, question, private_token="personal")

@@ -257,7 +257,9 @@ def test_a_deletion_whose_answer_was_lost_is_not_made_to_what_came_after(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(("trouble", "error"), [("403", ForbiddenError), ("401", ForbiddenError), ("422", MaintenanceError)])
+@pytest.mark.parametrize(
+    ("trouble", "error"), [("403", ForbiddenError), ("401", ForbiddenError), ("422", MaintenanceError)]
+)
 def test_a_refusal_is_final(
     cluster: Cluster, client: OpenShift, found: Object, change: str, trouble: str, error: type[MaintenanceError]
 ) -> None:

@@ -8,7 +8,7 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,20 +119,33 @@ def shared() -> Iterator[Cluster]:
         yield cluster
 
 
+@contextlib.contextmanager
+def restored(cluster: Cluster) -> Iterator[Cluster]:
+    """Yield the cluster; at the end nothing is in maintenance, and the Route and its template are as they were."""
+    original, template = cluster.find("routes", "shop"), dict(templates(cluster))
+    assert original is not None
+    yield cluster
+    cluster.call(cluster.inside.troubles.clear)
+    templates(cluster).clear()
+    templates(cluster).update(template)
+    for name in (WHOLE, PATH, "shop", "rival"):
+        remove(cluster, "routes", name)
+    remove(cluster, "secrets", snapshot_name("shop"))
+    remove(cluster, "leases", LEASE)
+    metadata = {key: original["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
+    create(cluster, "routes", {"metadata": metadata, "spec": copy.deepcopy(original["spec"])})
+    quiet(cluster)
+
+
+def templates(cluster: Cluster) -> MutableMapping[str, bytes]:
+    """The files of the template project."""
+    return cluster.inside.gitlab.projects[0].branches["main"]
+
+
 @pytest.fixture
 def cluster(shared: Cluster) -> Iterator[Cluster]:
-    """The cluster with the page; at the end nothing is in maintenance."""
-    original = shared.find("routes", "shop")
-    assert original is not None
-    yield shared
-    shared.call(shared.inside.troubles.clear)
-    for name in (WHOLE, PATH, "shop"):
-        remove(shared, "routes", name)
-    remove(shared, "secrets", snapshot_name("shop"))
-    remove(shared, "leases", LEASE)
-    metadata = {key: original["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}
-    create(shared, "routes", {"metadata": metadata, "spec": copy.deepcopy(original["spec"])})
-    quiet(shared)
+    with restored(shared):
+        yield shared
 
 
 def table(cluster: Cluster) -> list[list[str]]:
@@ -171,9 +184,7 @@ def test_nothing_is_in_maintenance(cluster: Cluster) -> None:
     ("strategy", "begun", "shown_by"),
     [("swap", ("routes", WHOLE), [KEEPER, WHOLE]), ("repoint", ("secrets", snapshot_name("shop")), [KEEPER, "shop"])],
 )
-def test_a_route_in_maintenance(
-    cluster: Cluster, strategy: str, begun: tuple[str, str], shown_by: list[str]
-) -> None:
+def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[str, str], shown_by: list[str]) -> None:
     ok(cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy, "CI_PIPELINE_ID": "42"}))
     origin = cluster.find(*begun)
     assert origin is not None

@@ -122,6 +122,10 @@ class Stage:
         cluster: it runs.
         keep_page: the page is there from the start and stays, because somebody else's Route needs it.
         rate: requests of users in a second.
+
+    Attributes:
+        before: what was there at first.
+        arranged: what was there when the job under test could begin, where other jobs had come before it.
     """
 
     def __init__(self, cluster: Cluster, *, keep_page: bool, rate: float) -> None:
@@ -132,6 +136,7 @@ class Stage:
             keeper = manifests.route(KEEPER, f"{KEEPER}.apps.example.test", service=PAGE)
             cluster.call(cluster.store.create, "routes", keeper, manager="somebody")
         self.before = self.settled()
+        self.arranged: Picture | None = None
         self.crowd = Crowd(cluster, manifests.HOST, rate=rate)
 
     def _certify(self) -> None:
@@ -178,6 +183,11 @@ class Stage:
         while (found := changes(self.before, self.picture())) and time.monotonic() < deadline:
             time.sleep(0.1)
         return found
+
+    @property
+    def is_arranged(self) -> bool:
+        """Whether all is as it was when the job under test could begin."""
+        return self.arranged is not None and not changes(self.arranged, self.picture())
 
     def befall(self, trouble: Trouble) -> None:
         """Let it happen from now on."""
@@ -258,12 +268,13 @@ class Crowd:
         self._checked += len(answers)
         return harm(answers)
 
-    def served_by(self, path: str = "/", *, enough: int = 3) -> set[str]:
-        """Return who answers ``path`` now: the next answers to requests that are sent from now on."""
+    def served_by(self, *paths: str, enough: int = 3) -> set[str]:
+        """Return who answers the paths (``/``) now: the next answers to requests that are sent from now on."""
+        wanted = paths or ("/",)
         began, deadline = self._cluster.call(lambda: self._users.elapsed), time.monotonic() + 10
         while time.monotonic() < deadline:
-            now = [one for one in self._users.answers[-40 * enough :] if one.time >= began and one.path == path]
-            if len(now) >= enough:
+            now = [one for one in self._users.answers[-100:] if one.time >= began and one.path in wanted]
+            if min(Counter(wanted + tuple(one.path for one in now)).values()) > enough:
                 return {answer.served_by for answer in now}
             time.sleep(0.02)
         raise AssertionError("the users are not answered")

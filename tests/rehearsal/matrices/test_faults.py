@@ -98,7 +98,7 @@ def befall(scene: Scene, fault: Fault) -> Callable[[Stage], str]:
         except AssertionError as error:
             raise AssertionError(f"{error}\nexit code {done.code}:\n{done.log}") from None
         came = on.relieve()
-        if changes(on.before, on.picture()):
+        if not on.is_arranged and changes(on.before, on.picture()):
             on.ok("delete", scene.variables)
         return f"exit {done.code}" if came else f"exit {done.code}, without it"
 
@@ -128,6 +128,7 @@ def judge(on: Stage, scene: Scene, fault: Fault, done: Job, before: Picture) -> 
 def cases(scene: Scene, found: Iterable[Fault]) -> Iterator[Case]:
     for fault in found:
         yield f"{scene}: {fault}", befall(scene, fault)
+    yield f"{scene}: delete, at last", lambda on: f"exit {on.ok('delete', scene.variables).code}"
 
 
 def test_a_switch_meets_some_faults(record_property: Record) -> None:
