@@ -189,10 +189,7 @@ class JobLog:
         record: Record = rewritten(self.record, self._harmless)
         for name, text in report_files(record).items():
             try:
-                if text is None:
-                    (folder / name).unlink(missing_ok=True)
-                else:
-                    (folder / name).write_text(text, encoding="utf-8")
+                (folder / name).write_text(text, encoding="utf-8")
             except OSError as error:
                 self.warn(f"The report {name} could not be written: {error.strerror}.")
 

@@ -121,10 +121,11 @@ def rewritten(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def report_files(record: Record) -> dict[str, str | None]:
-    """Return the text of each file by its name; None: there is to be none of that name."""
-    files: dict[str, str | None] = {REPORT: report_json(record), JUNIT: junit_xml(record)}
-    return files | ({DOTENV: dotenv(record)} if record.job == OPENS_ENVIRONMENT else {})
+def report_files(record: Record) -> dict[str, str]:
+    """Return the text of each file by its name."""
+    address = dotenv(record) if record.job == OPENS_ENVIRONMENT else None
+    files = {REPORT: report_json(record), JUNIT: junit_xml(record)}
+    return files | ({DOTENV: address} if address else {})
 
 
 def report_json(record: Record) -> str:

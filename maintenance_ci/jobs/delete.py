@@ -6,12 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
+from maintenance_ci.by_hand import commands_to_forget
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import by_hand, by_hand_after, insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
 from maintenance_ci.snapshot import snapshot_name
@@ -50,8 +51,6 @@ def delete(
 
     with log.phase("Check what could go wrong"):
         way = before_delete(settings, cluster, templates, found, log)
-        commands = by_hand(settings, found, repointed=found.repointed, kept=way.snapshot is not None)
-        log.now(log.state, switched=False, by_hand=commands if found.noted else [])
         way.refusals.raise_any()
 
     if way.restored:
@@ -67,7 +66,7 @@ def delete(
 
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         _wait_for_users(settings, cluster, found, way, log)
-        left = by_hand_after(settings, kept=way.snapshot is not None)
+        left = commands_to_forget(settings.project, found) if way.snapshot else []
         log.now("Users reach the application again. Run the job delete again.", switched=False, by_hand=left)
 
     if way.snapshot:
@@ -110,12 +109,22 @@ def _said(found: Situation) -> str:
 
 
 def _put_back(settings: RouteSettings, cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:
-    now = "The original Route is there again. Run the job delete again."
-    if found.maintenance:
-        now = "The original Route waits for its host; users still meet the page. Run the job delete again."
-    back = partial(bring_back, cluster, restored, admitting_routers(found.maintenance), log)
-    with log.changing(now, switched=found.repointed):
-        insist(back, "the original Route to be there", timeout=settings.admission_timeout, log=log)
+    put_back = partial(
+        insist,
+        partial(bring_back, cluster, restored, admitting_routers(found.maintenance), log),
+        "the original Route to be there",
+        timeout=settings.admission_timeout,
+        log=log,
+    )
+    if found.repointed:
+        with log.changing("The original Route is its own again. Run the job delete again.", switched=True):
+            put_back()
+        return
+    waits = (
+        "The original Route may be there, waiting for its host; users still meet the page. Run the job delete again."
+    )
+    log.now(waits, switched=False)
+    put_back()
 
 
 def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
+from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.certificates import passthrough_certificate
 from maintenance_ci.checks import (
     Refusals,
@@ -169,6 +170,8 @@ def before_delete(
     if settings.subpath is None:
         with gather("the snapshot can be read"):
             way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
+    if found.noted:
+        log.by_hand = commands_to_end(settings.project, found, repointed=found.repointed, kept=way.snapshot is not None)
     kept = kept_original(way.snapshot, log)
     with gather("the token has the rights that the job needs"):
         _require_rights(settings, cluster, "delete", found.begun or SWAP, kept or found.mirrored)

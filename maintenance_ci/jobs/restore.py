@@ -97,8 +97,8 @@ def original_to_restore(
     """
     try:
         restored = original_from_template(settings, cluster, templates)
-        if holder:
-            require_same_route(moved(restored, holder), accepted=settings.accept_route_differences)
+        if place := holder or kept:
+            require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
         cluster.apply("routes", restored, dry_run=True)
     except MaintenanceError as error:
         if kept is None:

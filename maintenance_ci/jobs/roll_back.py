@@ -13,11 +13,12 @@ from maintenance_ci.admission import (
     wait_until_reloaded,
     wait_until_seen,
 )
+from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
 from maintenance_ci.jobs.preflight import SUBPATH, Return, Switch
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import by_hand, insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.probe import Side
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SWAP
@@ -45,7 +46,7 @@ def rolled_back_on_failure(
         yield
     except BaseException as error:
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
-        commands = by_hand(settings, found, repointed=switch.strategy == REPOINT)
+        commands = commands_to_end(settings.project, found, repointed=switch.strategy == REPOINT)
         log.now("What users see now is not certain.", switched=True, by_hand=commands)
         with log.phase("Roll back"):
             log.warn(why)

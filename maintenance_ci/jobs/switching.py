@@ -1,4 +1,4 @@
-"""What both Route jobs do around a switch: see it as users do, and say what a person can do by hand."""
+"""What both Route jobs do around a switch: insist on each step, and see it as users do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_A
 from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
 from maintenance_ci.situation import pipeline_of
-from maintenance_ci.snapshot import KEY, snapshot_name
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
-    from maintenance_ci.situation import Situation
 
 WARNING = "WARNING: "
 OUTCOMES: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
@@ -118,28 +116,3 @@ def note_pipeline(settings: RouteSettings, cluster: OpenShift, noted: Object) ->
         cluster.patch(
             "routes", noted, {"metadata": {"annotations": {key: value or None for key, value in said.items()}}}
         )
-
-
-def by_hand(settings: RouteSettings, found: Situation, *, repointed: bool, kept: bool = True) -> list[str]:
-    """Return the commands by which a person ends the maintenance: the original back first, then ours away.
-
-    Without a snapshot (``kept``) the Route's manifest must come from elsewhere.
-    """
-    where = f"-n {settings.project}"
-    delete_ours = f"oc delete route {found.ours} {where} --ignore-not-found"
-    if settings.subpath:
-        return [delete_ours]
-    snapshot = snapshot_name(settings.route_name)
-    # Not a plain apply: it would leave a note on the Route, the certificate's key in it.
-    verb = "oc replace" if repointed else "oc apply --server-side --force-conflicts"
-    put_back = f"oc extract secret/{snapshot} {where} --to=- --keys={KEY} | {verb} {where} -f -"
-    commands = [put_back if kept else f"{verb} {where} -f {settings.route_name}.yaml  # its manifest, as you have it"]
-    if not repointed:
-        commands.append(delete_ours)
-    return [*commands, f"oc delete secret {snapshot} {where}"] if kept else commands
-
-
-def by_hand_after(settings: RouteSettings, *, kept: bool) -> list[str]:
-    """Return the commands by which a person removes what an ended maintenance may have left."""
-    forget = f"oc delete secret {snapshot_name(settings.route_name)} -n {settings.project}"
-    return [forget] if kept else []

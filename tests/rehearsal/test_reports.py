@@ -196,7 +196,7 @@ def test_wrong_variables_are_reported_too(cluster: Cluster) -> None:
 def test_a_failed_delete_cannot_be_overlooked(cluster: Cluster) -> None:
     assert run(cluster, "deploy-route").code == 0
     expect(cluster, f"ours DELETE routes/{OURS}: 500 always")
-    done = run(cluster, "delete")
+    done = run(cluster, "delete", {"ADMISSION_TIMEOUT": "2"})
     assert done.code == 3
     rules = [number for number, line in enumerate(done.read.lines) if set(line) == {"="}]
     inside = done.read.lines[rules[0] + 1 : rules[1]]

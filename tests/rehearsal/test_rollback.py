@@ -235,7 +235,7 @@ def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way:
         assert done.code == 3, done.log
         assert "The way back failed, too" in done.log
         assert sleepy.cluster.find("leases", LEASE) is None
-        assert sleepy.differs() != []
+        assert changes(sleepy.before, sleepy.picture()) != []
         run_by_hand(sleepy, done, tmp_path)
         assert sleepy.differs() == []
     sleepy.ok("delete", WAYS[way] | HOPEFUL)
@@ -253,7 +253,7 @@ def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
     }
     with Rights(on) as rights:
         done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
-        assert done.code == (3 if way == "swap" else 1), done.log
+        assert done.code == 1, done.log  # users meet the page, as before
         assert on.crowd.served_by(CART) == {SHOWN}
         run_by_hand(on, done, tmp_path)
         assert on.differs() == []
@@ -318,7 +318,7 @@ def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary:
     return on.told(done)
 
 
-QUICK_MOMENTS = ("users are waited for, repoint", "the original is gone", "delete: the maintenance Route is gone")
+QUICK_MOMENTS = ("users are waited for, repoint", "delete: the maintenance Route is gone")
 
 
 @pytest.mark.parametrize(
@@ -391,6 +391,7 @@ def test_a_runner_that_cannot_see_the_site_waits_instead(on: Stage, why: str) ->
         assert on.crowd.served_by() == {who}
 
 
+@pytest.mark.slow
 def test_probes_can_be_switched_off(on: Stage) -> None:
     off = WAYS["repoint"] | {"PROBES": "false"}
     for job, who in (("deploy-route", SHOWN), ("delete", "application")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -95,6 +96,7 @@ def walk(on: Stage, strategy: str, steps: list[str], *, page_leaves: bool) -> No
     assert {answer.status for answer in answers} == {200}
 
 
+@pytest.mark.slow
 def test_two_paths_and_the_whole_route(on: Stage, strategy: str) -> None:
     walk(on, strategy, [CART, "", CART, PAY, "", PAY], page_leaves=False)
 
@@ -110,6 +112,7 @@ def test_every_part_begins_and_ends_in_every_company(strategy: str) -> None:
         walk(on, strategy, steps, page_leaves=True)
 
 
+@pytest.mark.slow
 def test_a_path_that_has_no_maintenance_leaves_the_others_alone(on: Stage) -> None:
     on.ok("deploy-route", {"SUBPATH": CART})
     before = on.picture()
@@ -137,6 +140,7 @@ def test_deploy_route_again_changes_nothing(on: Stage, strategy: str) -> None:
     on.ok("delete", {"ROUTE_STRATEGY": strategy})
 
 
+@pytest.mark.slow
 def test_a_path_again_changes_nothing(on: Stage) -> None:
     part: Variables = {"SUBPATH": CART}
     on.ok("deploy-route", part)
@@ -169,7 +173,9 @@ def test_a_route_that_is_gone_gets_no_generated_host(on: Stage, subpath: str | N
     assert changes(before, on.picture()) == []
     assert generated_hosts(on) == []
     put(on, "routes", original)
-    on.cluster.do(on.cluster.inside.router.next_reload())
+    deadline = time.monotonic() + 10
+    while on.crowd.served_by() != {"application"}:
+        assert time.monotonic() < deadline
     on.crowd.harmed()  # this is what a missing Route does
 
 

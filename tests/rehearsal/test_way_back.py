@@ -108,7 +108,7 @@ NO_GOOD: dict[str, tuple[Callable[[Stage], Variables], str]] = {
     "an unknown variable": (jinja("kind: Route\nmetadata: {name: {{ nobody_knows }}}\n"), "nobody_knows"),
     "out of the sandbox": (jinja("{{ ''.__class__.__mro__[1].__subclasses__() }}"), "shop.yaml.j2"),
 }
-QUICK_ONES = ("GitLab away", "another host", "a Secret besides")
+QUICK_ONES = ("another host",)
 
 
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
@@ -129,6 +129,7 @@ def test_the_snapshot_where_the_template_is_no_good(on: Stage, strategy: str, wh
         assert on.cluster.find("secrets", "stolen", namespace) is None
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_good_template_comes_first_and_is_no_warning(on: Stage, strategy: str) -> None:
     """It changed meanwhile, in what is no question of the place: that is what its team wants now."""
@@ -149,7 +150,7 @@ def lose_snapshot(on: Stage) -> Object:
     return found
 
 
-@pytest.mark.parametrize(("why", "code"), [("gone", 1), ("GitLab away", 75)])
+@pytest.mark.parametrize(("why", "code"), [("gone", 1), pytest.param("GitLab away", 75, marks=pytest.mark.slow)])
 @BOTH
 def test_neither_changes_nothing(on: Stage, strategy: str, why: str, code: int) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": strategy})
@@ -189,6 +190,7 @@ def test_a_snapshot_that_cannot_be_read_is_no_hindrance(on: Stage, strategy: str
     assert SNAPSHOT in back.log
 
 
+@pytest.mark.slow
 @BOTH
 def test_nor_is_it_a_way_back(on: Stage, strategy: str) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": strategy})
