@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from maintenance_ci.certificates import CERTIFICATE_FIELDS
+from maintenance_ci.certificates import CERTIFICATE_FIELDS, PAIR
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
@@ -115,7 +115,7 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
             [f"metadata.{part}: {', '.join(theirs)}, which deployment tools and controllers write"] if theirs else []
         )
     tls = spec.get("tls") or {}
-    certificates = [f"spec.tls.{field}" for field in CERTIFICATE_FIELDS if tls.get(field)]
+    certificates = [f"spec.tls.{field}" for field in _renewed(tls) if tls.get(field)]
     if certificates:
         left_out.append(f"{', '.join(certificates)}: the job delete brings back the newest that it finds")
     manifest = {
@@ -162,8 +162,16 @@ def _without_defaults(spec: Mapping[str, Any]) -> Object:
     tls = {key: value for key, value in (plain.pop("tls", None) or {}).items() if value not in (None, "", {}, [])}
     if tls.get("insecureEdgeTerminationPolicy") == "None":
         del tls["insecureEdgeTerminationPolicy"]
-    tls = {key: value for key, value in tls.items() if key not in CERTIFICATE_FIELDS}
+    tls = {key: value for key, value in tls.items() if key not in _renewed(tls)}
     return plain | ({"tls": tls} if tls else {})
+
+
+def _renewed(tls: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that ``delete`` brings back by itself (`carry_over_certificates`).
+
+    TLS that names a Secret is taken as the template has it: the CA of the application's Pods has to be there.
+    """
+    return PAIR if (tls.get("externalCertificate") or {}).get("name") else CERTIFICATE_FIELDS
 
 
 def _ordered(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
-from maintenance_ci.certificates import CERTIFICATE_FIELDS, carry_over_certificates
+from maintenance_ci.certificates import CERTIFICATE_FIELDS, DESTINATION_CA, carry_over_certificates
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import maintenance_name, notes, our_labels
 from maintenance_ci.mirrored_metadata import is_tracking_label
@@ -23,7 +23,7 @@ from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
 from tests.test_properties import live
 
 INSECURE = "insecureEdgeTerminationPolicy"
-some = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def original(**spec: Any) -> dict[str, Any]:
@@ -81,7 +81,8 @@ def test_what_no_template_should_hold_is_not_in_it(manifest: dict[str, Any]) -> 
     assert written == export.manifest
     assert written.keys() == {"apiVersion", "kind", "metadata", "spec"}
     assert written["metadata"].keys() <= {"name", "namespace", "labels", "annotations"}
-    assert not set(CERTIFICATE_FIELDS) & (written["spec"].get("tls") or {}).keys()
+    tls = written["spec"].get("tls") or {}
+    assert not set(CERTIFICATE_FIELDS) & tls.keys() - ({DESTINATION_CA} if "externalCertificate" in tls else set())
     assert "PRIVATE KEY" not in export.text
     assert not {name for name in written["metadata"].get("labels") or {} if is_tracking_label(name)}
     assert not {*TRACKING, *OURS} & (written["metadata"].get("annotations") or {}).keys()
@@ -212,3 +213,10 @@ def test_the_original_of_a_route_in_maintenance_is_its_snapshot() -> None:
             original_now("shop", routes_there, {})
     with pytest.raises(MaintenanceError, match="is the maintenance Route of shop"):
         original_now(swapped["metadata"]["name"], {swapped["metadata"]["name"]: swapped}, {})
+
+
+def test_the_pods_ca_stays_where_nobody_would_bring_it_back() -> None:
+    tls = {"termination": "reencrypt", "destinationCACertificate": "the Pods' CA"}
+    assert "Pods' CA" not in export_route(original(tls=tls), path="t.yaml").text
+    named = original(tls={**tls, "externalCertificate": {"name": "shop-tls"}})
+    assert export_route(named, path="t.yaml").manifest["spec"]["tls"] == named["spec"]["tls"]
