@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
-from maintenance_ci.by_hand import commands_to_forget
+from maintenance_ci.by_hand import commands_to_end, commands_to_forget
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
@@ -46,7 +46,7 @@ def delete(
         log.record.strategy = SUBPATH if settings.subpath else found.begun
         log.say(_said(found))
         if found.noted:
-            commands = by_hand(settings, found, repointed=found.repointed)
+            commands = commands_to_end(settings.project, found, repointed=found.repointed)
             log.now("Nothing was changed: users still meet the page.", switched=False, by_hand=commands)
 
     with log.phase("Check what could go wrong"):

@@ -179,6 +179,7 @@ def test_a_route_that_is_gone_gets_no_generated_host(on: Stage, subpath: str | N
     on.crowd.harmed()  # this is what a missing Route does
 
 
+@pytest.mark.slow
 def test_delete_before_deploy_route_and_twice(on: Stage, strategy: str) -> None:
     variables: Variables = {"ROUTE_STRATEGY": strategy}
     before = live(on)["metadata"]["uid"]

@@ -258,6 +258,7 @@ def no_custom_host(on: Stage) -> Iterator[None]:
     users[inside.token] = plain
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_custom_host")
 def test_repoint_needs_no_right_to_hosts(on: Stage) -> None:
     refused = on.run("deploy-route", SWAP)
@@ -280,9 +281,8 @@ def test_but_for_the_authority_of_a_reencrypt_route(on: Stage, secure: str) -> N
         assert site.is_back()
 
 
-@pytest.mark.parametrize(
-    ("used", "given"), [pytest.param("swap", "repoint", marks=pytest.mark.slow), ("repoint", "swap")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("used", "given"), [("swap", "repoint"), ("repoint", "swap")])
 def test_the_other_strategy_confirms_the_one_that_was_used(on: Stage, used: str, given: str) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": used})
     before = on.picture()
