@@ -23,7 +23,7 @@ from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
 from tests.test_properties import live
 
 INSECURE = "insecureEdgeTerminationPolicy"
-some = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def original(**spec: Any) -> dict[str, Any]:
