@@ -86,8 +86,8 @@ def carry_over_certificates(
     """Return a restored Route with the newest certificate, and a note where that is not the Route's own.
 
     An ACME controller may have renewed a certificate since the template was written; a template that is applied without
-    certificates empties them (recorded on OpenShift 4.21). A template that names a Secret (``externalCertificate``), or
-    leaves TLS to the application, is taken as it is.
+    certificates empties them (recorded on OpenShift 4.21). A template that leaves TLS to the application is taken as it
+    is; one that names a Secret (``externalCertificate``) gets at most the destination CA, which no Secret holds.
 
     Args:
         route: as its template, or its snapshot, has it.
@@ -95,16 +95,17 @@ def carry_over_certificates(
     """
     tls = _tls(route)
     termination = str(tls.get("termination", "")).lower()
-    if termination not in ("edge", "reencrypt") or (tls.get("externalCertificate") or {}).get("name"):
+    if termination not in ("edge", "reencrypt"):
         return dict(route), ""
     own, found = _pair(tls), {name: _tls(other) for name, other in others.items()}
-    carried = newest([own, *found.values()])
+    named = (tls.get("externalCertificate") or {}).get("name")
+    carried = {} if named else newest([own, *found.values()])
     authorities = [text for one in (tls, *found.values()) if (text := one.get(DESTINATION_CA))]
     if termination == "reencrypt" and authorities:
         carried |= {DESTINATION_CA: authorities[0]}
     kept = {field: value for field, value in tls.items() if field not in CERTIFICATE_FIELDS}
     note = ""
-    if own and own != _pair(carried):
+    if own and carried and own != _pair(carried):
         source = next(name for name, other in found.items() if _pair(other) == _pair(carried))
         note = f"the certificate of {source} is newer than the restored one's, and is kept"
     return {**route, "spec": {**route["spec"], "tls": kept | carried}}, note

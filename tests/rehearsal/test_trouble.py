@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from maintenance_ci import openshift
+from maintenance_ci import api
 from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
 from maintenance_ci.kubeconfig import write_kubeconfig
 from maintenance_ci.openshift import OpenShift
@@ -253,7 +253,7 @@ def test_silence(cluster: Cluster, server: str) -> None:
 
 def test_an_answer_that_drips_has_an_end(cluster: Cluster, client: OpenShift, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit of a whole answer, shortened here: each byte comes well within the limit of a read."""
-    monkeypatch.setattr(openshift, "ANSWER_TIMEOUT", 1.0)
+    monkeypatch.setattr(api, "ANSWER_TIMEOUT", 1.0)
     expect(cluster, "GET routes/shop: drip")
     began = time.monotonic()
     with pytest.raises(TryAgainError, match="did not end within 1 s"):
