@@ -161,7 +161,6 @@ def test_a_newer_one_wins_over_the_template_s_and_that_is_said() -> None:
     "restored",
     [
         route(termination="edge", externalCertificate={"name": "shop-tls"}),
-        route(termination="reencrypt", externalCertificate={"name": "shop-tls"}),
         route(termination="passthrough"),
         {"metadata": {"name": "shop"}, "spec": {"host": HOST}},
         {"metadata": {"name": "shop"}, "spec": {"host": HOST, "tls": None}},
@@ -170,6 +169,14 @@ def test_a_newer_one_wins_over_the_template_s_and_that_is_said() -> None:
 def test_where_no_certificate_belongs_none_is_carried_over(restored: dict[str, Any]) -> None:
     live = route(termination="reencrypt", **NEW, destinationCACertificate="D")
     assert carry_over_certificates(restored, {"live": live}) == (restored, "")
+
+
+def test_a_certificate_in_a_secret_keeps_the_destination_ca_beside_it() -> None:
+    restored = route(termination="reencrypt", externalCertificate={"name": "shop-tls"})
+    live = route(termination="reencrypt", **NEW, destinationCACertificate="D")
+    carried, note = carry_over_certificates(restored, {"live": live})
+    assert carried["spec"]["tls"] == restored["spec"]["tls"] | {"destinationCACertificate": "D"}
+    assert note == ""
 
 
 def test_where_there_is_nothing_to_carry_over_the_template_stays() -> None:

@@ -76,9 +76,15 @@ class Cluster:
         self._workplaces += 1
         folder = self._folder / f"job-{self._workplaces}"
         folder.mkdir()
-        given = self.inside.job_variables() | {
-            "ROUTE_NAME": manifests.APPLICATION, "IMAGE_TAG": "v1", "ROUTER_RELOAD_INTERVAL": str(self.inside.options.reload_interval),
-        } | (variables or {})  # fmt: skip
+        given = (
+            self.inside.job_variables()
+            | {
+                "ROUTE_NAME": manifests.APPLICATION,
+                "IMAGE_TAG": "v1",
+                "ROUTER_RELOAD_INTERVAL": str(self.inside.options.reload_interval),
+            }
+            | (variables or {})
+        )
         return prepare(folder, {name: value for name, value in given.items() if value is not None}, **folders)
 
     def run(self, job: str, variables: dict[str, str | None] | None = None, **folders: Path) -> Job:

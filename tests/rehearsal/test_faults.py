@@ -105,7 +105,7 @@ def test_a_route_that_is_not_there(cluster: Cluster) -> None:
     )
 
 
-# What asks for a template: a Route that is there, about to go; one that is gone, without a snapshot, and is to come back.
+# What asks for a template: a Route that is about to go; one that is gone, without a snapshot, and is to come back.
 ASKING = [("deploy-route", "shop"), ("delete", "gone")]
 
 
