@@ -6,11 +6,12 @@ one reload interval later (recorded on OpenShift 4.21), which `drain_time` cover
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import ConflictError, MaintenanceError
 from maintenance_ci.waiting import let_pass, wait_for
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: Jo
         )
     if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route).values()):
         raise MaintenanceError(
-            f"Route {name} would not be served ({_said(route)}).", "Correct it, then run the job again."
+            f"Route {name} would not be served ({_said(route)}).", "Correct what it is made of, then run the job again."
         )
 
 
@@ -145,7 +146,8 @@ def _waits_for_host(route: Mapping[str, Any] | None) -> bool:
 
 
 def _touch(cluster: OpenShift, route: Object, when: str | None) -> None:
-    cluster.patch("routes", route, {"metadata": {"annotations": {TOUCHED_ANNOTATION: when}}})
+    with contextlib.suppress(ConflictError):  # a controller has just written it: that touches it as well
+        cluster.patch("routes", route, {"metadata": {"annotations": {TOUCHED_ANNOTATION: when}}})
 
 
 def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:

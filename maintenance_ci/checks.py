@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, VariableError
 from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, PIPELINE_URL_ANNOTATION, ROUTE_ANNOTATION
-from maintenance_ci.situation import pipeline_of
+from maintenance_ci.situation import Situation, pipeline_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -220,6 +220,16 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str 
         raise MaintenanceError(
             f"Route {metadata['name']} is there, but is the maintenance Route of another path, {_place(found)[1]}.",
             "End the maintenance of that path first: their names collide.",
+        )
+
+
+def require_trace(found: Situation, snapshot: Mapping[str, Any] | None, *, force: bool) -> None:
+    """Refuse to create a Route of which nothing says that it was ever there: a wrong PROJECT, or one long given up."""
+    if found.original is None and found.whole is None and snapshot is None and not force:
+        raise MaintenanceError(
+            f"Route {found.route_name} is not there, and nothing says that it was in maintenance: "
+            "there is no maintenance Route, and no snapshot.",
+            "Check ROUTE_NAME and PROJECT; FORCE=true creates it from its template.",
         )
 
 

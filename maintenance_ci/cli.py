@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError, VariableError
+from maintenance_ci.interruption import interrupt_on_sigterm
 from maintenance_ci.report import JobLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import FrameType
 
     from maintenance_ci.helm import Helm
     from maintenance_ci.openshift import OpenShift
@@ -71,7 +71,7 @@ def _command(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, log: JobLog) -> int:
     try:
         try:
-            signal.signal(signal.SIGTERM, _raise_on_sigterm)
+            interrupt_on_sigterm()
             return arguments.run(arguments, log) or 0
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left is to say how it ended
@@ -81,12 +81,6 @@ def _run(arguments: argparse.Namespace, log: JobLog) -> int:
         return log.crash(traceback.format_exc())
     except KeyboardInterrupt:
         return log.fail(MaintenanceError("The job was interrupted.", "Run it again: it goes on from what it finds."))
-
-
-def _raise_on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-    """End as on Ctrl-C when GitLab cancels the job, so that what is private is removed; once."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 FIELD_MANAGER = "maintenance-ci"
 # A Lease that is not renewed in time is lost: one answer that does not come must not take that long.
-LEASE_TIMEOUT = (2.0, 5.0)
+LEASE_PATIENCE = (2.0, 5.0)
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).
 BUILD_START_TIMEOUT = (5.0, 330.0)
 # How often a change is tried again when a controller wrote the object's status meanwhile.
@@ -230,8 +230,8 @@ class OpenShift:
         return "/".join(part for part in parts if part)
 
     def _request(self, method: str, path: str, **request: Any) -> Object | None:
-        if "/leases" in path and self._api.timeout > LEASE_TIMEOUT:
-            request["timeout"] = LEASE_TIMEOUT
+        if f"/{GROUPS['leases']}/" in path and self._api.timeout > LEASE_PATIENCE:
+            request["timeout"] = LEASE_PATIENCE
         return self._api.object(method, path, **request)
 
 

@@ -66,6 +66,9 @@ def _argo_cd(metadata: Mapping[str, Any], labels: Mapping[str, str], annotations
         # An application outside of Argo CD's own namespace is written NAMESPACE_NAME, and asked for as NAMESPACE/NAME.
         asked = application.replace("_", "/", 1)
         yield f"Argo CD, application {application} (pause it: argocd app set {asked} --sync-policy none)"
+    elif any(str(fields.get("manager", "")).startswith("argocd") for fields in metadata.get("managedFields") or []):
+        # Tracked by the old default label: who writes the fields tells.
+        yield "Argo CD, whose controller writes its fields (pause the application that holds it)"
 
 
 def _flux_or_helm(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Iterator[str]:

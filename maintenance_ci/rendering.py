@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,7 +16,14 @@ from jinja2.sandbox import SandboxedEnvironment
 from maintenance_ci.errors import MaintenanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from jinja2.runtime import Context
+
+
+# Seconds: a manifest renders in milliseconds.
+RENDER_TIMEOUT = 5.0
+MAX_FACTOR = 10_000
 
 
 def _to_yaml(value: object) -> str:
@@ -26,8 +36,19 @@ def _to_yaml(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, default_style='"', width=math.inf).strip()
 
 
+class _Sandbox(SandboxedEnvironment):
+    """Without the operators by which a few characters become gigabytes."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if not all(isinstance(value, (int, float)) and abs(value) <= MAX_FACTOR for value in (left, right)):
+            raise SecurityError(f"{operator} is for small numbers")
+        return super().call_binop(context, operator, left, right)
+
+
 # A manifest is not HTML: quoting is the template's, by `toyaml`.
-_ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 _ENVIRONMENT.filters["toyaml"] = _to_yaml
 for endless in ("range", "lipsum"):  # what could keep a job busy for ever
     del _ENVIRONMENT.globals[endless]
@@ -46,6 +67,25 @@ _FAULTS = (
 )
 
 
+@contextlib.contextmanager
+def _deadline() -> Iterator[None]:
+    """End a template that does not come to its end; only the main thread can be interrupted, and only there it is."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(_signal: int, _frame: object) -> None:
+        raise RuntimeError(f"it takes longer than {RENDER_TIMEOUT:g} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, RENDER_TIMEOUT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
     """Render ``template``; a variable that it lacks is an error.
 
@@ -53,7 +93,8 @@ def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
         MaintenanceError: it is no valid template, names an unknown variable, or does what the sandbox forbids.
     """
     try:
-        return _ENVIRONMENT.from_string(template).render(values)
+        with _deadline():
+            return _ENVIRONMENT.from_string(template).render(values)
     except SecurityError as error:
         raise MaintenanceError(f"{name} does what a template may not do: {error}.") from error
     except _FAULTS as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from maintenance_ci.maintenance_route import PAGE, ROUTE_ANNOTATION, STRATEGY_ANNOTATION, maintenance_tls
+from maintenance_ci.mirrored_metadata import NOTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 REPOINT: Literal["repoint"] = "repoint"
-NOTES = "maintenance-ci/"  # what the names of our annotations begin with
 
 
 def is_repointed(route: Mapping[str, Any] | None) -> bool:

@@ -76,7 +76,7 @@ MAX_VALUES, MAX_DEPTH = 5_000, 40
 # A header for the application may be a password.
 MAY_BE_SECRET = "spec.httpHeaders"  # noqa: S105 - a field's name
 # Annotations that the router acts upon: without them the application is not reached as before.
-ROUTER_ANNOTATIONS = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
+ROUTER_PREFIXES = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
 
 
 def template_path(pattern: str, route_name: str) -> str:
@@ -194,9 +194,7 @@ def keep_bookkeeping(restored: Object, original: Mapping[str, Any]) -> Object:
     kept = {
         "labels": {key: value for key, value in (had.get("labels") or {}).items() if is_tracking_label(key)},
         "annotations": {
-            key: value
-            for key, value in (had.get("annotations") or {}).items()
-            if not key.startswith(ROUTER_ANNOTATIONS)
+            key: value for key, value in (had.get("annotations") or {}).items() if not key.startswith(ROUTER_PREFIXES)
         },
     }
     merged = {part: {**values, **(has.get(part) or {})} for part, values in kept.items() if values or has.get(part)}
@@ -252,7 +250,7 @@ def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
                 "backends": {str(i): {"kind": "Service", "weight": 100} | _given(b) for i, b in enumerate(backends)},
             },
             "labels": {key: val for key, val in (metadata.get("labels") or {}).items() if not is_tracking_label(key)},
-            "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_ANNOTATIONS)},
+            "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_PREFIXES)},
         }
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from maintenance_ci import rendering
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.route_template import (
     differences,
@@ -197,3 +198,18 @@ def test_what_only_looks_like_yaml(text: str) -> None:
 def test_what_a_template_may_not_do(text: str) -> None:
     with pytest.raises(MaintenanceError, match="does not render"):
         parse_template(text, path="shop.yaml.j2", values={})
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ 'x' * 10 ** 10 }}", "small numbers"),
+        ("{{ 9 ** 9 ** 9 }}", "small numbers"),
+        ("{% for a in s %}{% for b in s %}{% for c in s %}{% for d in s %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}", "longer than"),
+    ],
+)  # fmt: skip
+def test_a_template_keeps_no_job_busy(template: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "RENDER_TIMEOUT", 0.3)
+    with pytest.raises(MaintenanceError, match=says):
+        rendering.render(template, {"s": "x" * 1000}, name="shop.yaml.j2")
+    assert rendering.render("{{ 2 * 3 }}", {}, name="shop.yaml.j2") == "6"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded
+from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
-from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure
@@ -15,14 +14,13 @@ from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
-from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maintenance_ci.helm import Helm
     from maintenance_ci.jobs.preflight import Return
-    from maintenance_ci.openshift import Object, OpenShift
+    from maintenance_ci.openshift import OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.situation import Situation
@@ -55,7 +53,11 @@ def delete(
 
     if way.restored:
         with log.phase(f"Put Route {settings.route_name} back"):
-            _put_back(settings, cluster, way.restored, found, log)
+            _put_back(settings, cluster, way, found, log)
+
+    elif found.maintenance and settings.subpath is None:
+        with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
+            wait_until_seen(cluster, settings.route_name, admitting_routers(found.maintenance), log=log)
 
     if found.maintenance:
         with log.phase(f"Delete the maintenance Route {found.ours}"):
@@ -65,13 +67,14 @@ def delete(
                 insist(away, "the maintenance Route to go", timeout=settings.admission_timeout, log=log)
 
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
-        _wait_for_users(settings, cluster, found, way, log)
+        seen = _wait_for_users(settings, cluster, found, way, log)
         left = commands_to_forget(settings.project, found) if way.snapshot else []
-        log.now("Users reach the application again. Run the job delete again.", switched=False, by_hand=left)
+        back = "Users reach the application again" if seen else "Users were sent back to the application"
+        log.now(f"{back}. Run the job delete again.", switched=False, by_hand=left)
 
     if way.snapshot:
         with log.phase("Forget the snapshot"):
-            forget = partial(remove_snapshot, cluster, snapshot_name(settings.route_name))
+            forget = partial(remove_snapshot, cluster, settings.route_name)
             insist(forget, "the snapshot to go", timeout=settings.admission_timeout, log=log)
 
     with log.phase("Remove the page, if no Route needs it any more"):
@@ -83,18 +86,20 @@ def delete(
             helm.uninstall(PAGE)
 
     log.end(
-        _ended(settings, found, way, users),
+        _ended(settings, found, way, users, seen=seen),
         f"The page stays: {', '.join(users)} shows it." if users else "The page is removed.",
         "To end that as well: the job delete of its own pipeline." if users else "Nothing remains to be done.",
     )
 
 
-def _ended(settings: RouteSettings, found: Situation, way: Return, users: Sequence[str]) -> str:
+def _ended(settings: RouteSettings, found: Situation, way: Return, users: Sequence[str], *, seen: bool) -> str:
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
     still = [name for name in users if name in (*found.parts, found.route_name, found.ours)]
     but = f", but for what {', '.join(still)} still shows." if still else "."
     if _nothing_to_end(found, way):
         return f"{place} is not in maintenance{but}"
+    if not seen:
+        return f"{place} is out of maintenance{but} Whether its users reach the application was not seen from here."
     return f"{place} is out of maintenance, and its users reach the application again{but}"
 
 
@@ -108,40 +113,37 @@ def _said(found: Situation) -> str:
     return f"it is in maintenance, by {found.begun if found.subpath is None else f'Route {found.ours}'}"
 
 
-def _put_back(settings: RouteSettings, cluster: OpenShift, restored: Object, found: Situation, log: JobLog) -> None:
-    put_back = partial(
-        insist,
-        partial(bring_back, cluster, restored, admitting_routers(found.maintenance), log),
-        "the original Route to be there",
-        timeout=settings.admission_timeout,
-        log=log,
-    )
+def _put_back(settings: RouteSettings, cluster: OpenShift, way: Return, found: Situation, log: JobLog) -> None:
+    def put_back() -> None:
+        routers = admitting_routers(found.maintenance)
+        if way.restored:
+            way.created = bring_back(cluster, way.restored, routers, log, tentative=True) or way.created
+
+    subject, timeout = "the original Route to be there", settings.admission_timeout
     if found.repointed:
         with log.changing("The original Route is its own again. Run the job delete again.", switched=True):
-            put_back()
+            insist(put_back, subject, timeout=timeout, log=log)
         return
-    waits = (
-        "The original Route may be there, waiting for its host; users still meet the page. Run the job delete again."
-    )
-    log.now(waits, switched=False)
-    put_back()
+    now = "The original Route may wait for its host; users still meet the page. Run the job delete again."
+    log.now(now, switched=False)
+    insist(put_back, subject, timeout=timeout, log=log)
 
 
-def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
-    """Wait until the application is met; removing the page earlier would answer 503 where a router has not reloaded."""
+def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> bool:
+    """Wait until the application is met, and say whether that was seen.
+
+    Removing the page earlier would answer 503 where a router has not reloaded.
+    """
     back = way.restored or found.original
     if back is None or _nothing_to_end(found, way) or (settings.subpath and found.in_maintenance):
         # A run before may have been cut short before it waited; or the page is still what users of the path meet.
         wait_until_reloaded(settings.router_reload_interval, log=log)
-        return
+        return False
     if settings.subpath is None:
         routers = admitting_routers(found.noted)
         wait_until_admitted(
             cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
-    try:
-        wait_until_seen_by_users(settings, back, Side.APPLICATION, log)
-    except MaintenanceError as error:
-        if not settings.force:
-            raise
-        log.warn(f"forced, although: {error.what}")
+    # Forced: somebody knows that the application does not run. That users still meet the page is never excused.
+    excused = Side.ROUTER if settings.force else None
+    return wait_until_seen_by_users(settings, back, Side.APPLICATION, log, excused=excused)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import wait_until_admitted, wait_until_seen
+from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.checks import require_ours
 from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look, original_of
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
-from maintenance_ci.jobs.switching import look_once, note_pipeline, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services
 from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
@@ -62,10 +64,12 @@ def deploy_route(
                 wait_until_admitted(
                     cluster, found.ours, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
                 )
-            wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
+            seen = wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
 
+    url = public_url(switch.manifest)
+    unseen = f"Users of {url} were sent to the maintenance page; whether they meet it was not seen from here."
     log.end(
-        f"Users of {public_url(switch.manifest)} now meet the maintenance page.",
+        f"Users of {url} now meet the maintenance page." if seen else unseen,
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
         *(["To look at the application meanwhile:", *port_forwards] if port_forwards else []),
     )
@@ -109,14 +113,19 @@ def _confirm_maintenance(
     with log.phase(
         f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
     ):
-        log.now(f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.", switched=True)
-        note_pipeline(settings, cluster, noted)
+        log.now(
+            f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.",
+            switched=True,
+            by_hand=commands_to_end(settings.project, found, repointed=found.repointed),
+        )
+        note = partial(note_pipeline, settings, cluster, noted["metadata"]["name"])
+        insist(note, "the pipeline to be noted", timeout=settings.admission_timeout, log=log)
         if found.begun == SWAP:
             wait_until_admitted(cluster, found.ours, frozenset(), timeout=settings.admission_timeout, log=log)
-        wait_until_seen_by_users(settings, noted, Side.PAGE, log)
+        seen = wait_until_seen_by_users(settings, noted, Side.PAGE, log)
+    met = f"users of {noted['spec']['host']} meet the page" if seen else "whether users meet the page was not seen"
     log.end(
-        f"Route {settings.route_name} is in maintenance already, as a whole: "
-        f"users of {noted['spec']['host']} meet the page.",
+        f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
         f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
     )
 

@@ -23,6 +23,7 @@ from maintenance_ci.checks import (
     require_ready_page,
     require_same_route,
     require_standing,
+    require_trace,
 )
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore
@@ -66,6 +67,7 @@ class Switch:
         manifest: the Route that will show the page.
         routers: those that serve the original.
         refusals: why it must not be done.
+        kept: whether the snapshot is written.
         made: whether it may be made already: from then on users may meet the page.
         met_before: who answered users before it; None where nobody looked.
     """
@@ -75,6 +77,7 @@ class Switch:
     manifest: Object = field(default_factory=dict)
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
+    kept: bool = False
     made: bool = False
     met_before: Side | None = None
 
@@ -86,11 +89,13 @@ class Return:
     Attributes:
         snapshot: the Secret that keeps the original; None where there is none.
         restored: the original to put back; None where it is there, or was never away.
+        created: the original as this job created it.
         refusals: why it must not be done.
     """
 
     snapshot: Object | None = None
     restored: Object | None = None
+    created: Object | None = None
     refusals: Refusals = field(default_factory=Refusals)
 
 
@@ -173,13 +178,17 @@ def before_delete(
     if found.noted:
         log.by_hand = commands_to_end(settings.project, found, repointed=found.repointed, kept=way.snapshot is not None)
     kept = kept_original(way.snapshot, log)
-    with gather("the token has the rights that the job needs"):
-        _require_rights(settings, cluster, "delete", found.begun or SWAP, kept or found.mirrored)
+    if found.noted or found.original is None:  # otherwise there is nothing to switch
+        with gather("the token has the rights that the job needs"):
+            _require_rights(settings, cluster, "delete", found.begun or SWAP, kept or found.mirrored)
     with gather("the maintenance is ours, and no newer pipeline's"):
         require_ours(found.maintenance, settings.route_name, settings.subpath)
         require_ours(way.snapshot, settings.route_name)
         require_newest(found.noted or way.snapshot, settings.ci_pipeline_id, force=settings.force)
     away = found.original is None or found.repointed
+    if settings.subpath is None:
+        with gather("there was a maintenance"):
+            require_trace(found, way.snapshot, force=settings.force)
     if templates and away:
         with gather("the original can be put back"):
             way.restored = original_to_restore(settings, cluster, templates, holder=found.noted, kept=kept, log=log)
@@ -187,7 +196,9 @@ def before_delete(
     if back and found.noted:
         with gather("the application is ready"):
             _warn(require_ready_endpoints(back, cluster.select("endpointslices"), force=settings.force), log)
-    if way.restored and found.maintenance:
+    if found.maintenance and settings.subpath is None:
+        with gather("no other Route takes the host"):
+            require_no_rival(found.maintenance, found.routes.values(), settings.route_name)
         with gather("no other namespace claims the host"):
             claims = find_claims(cluster, found.maintenance["spec"]["host"])
             _warn(require_host_returns(found.maintenance, claims, force=settings.force), log)

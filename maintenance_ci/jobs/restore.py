@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.admission import admitting_routers, wait_until_seen
 from maintenance_ci.certificates import carry_over_certificates
 from maintenance_ci.checks import require_same_route
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.route_template import (
     differences,
@@ -95,13 +95,20 @@ def original_to_restore(
     Raises:
         MaintenanceError: neither is there.
     """
+    path = template_path(settings.route_template_path, settings.route_name)
+    text, fault = _read(templates, path)
     try:
-        restored = original_from_template(settings, cluster, templates)
+        if fault:
+            raise fault
+        objects = rendered_objects(settings, cluster, text, path=path, route_name=settings.route_name)
+        restored = expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
         cluster.apply("routes", restored, dry_run=True)
     except MaintenanceError as error:
-        if kept is None:
+        # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
+        troubled = isinstance(error, (TryAgainError, ForbiddenError)) and error is not fault
+        if kept is None or troubled:
             raise
         log.warn(f"The template cannot be used: {error.what}")
         log.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
@@ -118,6 +125,14 @@ def original_to_restore(
     return restored
 
 
+def _read(templates: TemplateProject, path: str) -> tuple[str, MaintenanceError | None]:
+    """Return a template's text, or why there is none."""
+    try:
+        return templates.read(path), None
+    except MaintenanceError as error:
+        return "", error
+
+
 def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
     """Return the Route that the snapshot keeps; one that cannot be read is worth a warning: there may be a template."""
     try:
@@ -127,21 +142,39 @@ def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
         return None
 
 
-def bring_back(cluster: OpenShift, restored: Object, routers: frozenset[str], log: JobLog) -> None:
-    """Let the original Route be there, for the application, whichever strategy took it away.
+def bring_back(
+    cluster: OpenShift, restored: Object, routers: frozenset[str], log: JobLog, *, tentative: bool = False
+) -> Object | None:
+    """Let the original Route be there, for the application, whichever strategy took it away; return what was created.
 
     One that is there, and is not repointed, is left as it is: somebody, maybe this job's last run, put it there.
+
+    Args:
+        cluster: the Route's namespace.
+        restored: what it is to be.
+        routers: those that must be ready to serve it.
+        log: what the job says.
+        tentative: remove it again where a router refuses it: the next run begins with the template again.
 
     Raises:
         MaintenanceError: a router that serves its host would not serve it; the maintenance Route still does.
     """
     name = restored["metadata"]["name"]
     live = cluster.get("routes", name)
+    created = None
     if live is None:
-        cluster.apply("routes", restored)
+        created = cluster.apply("routes", restored)
     elif is_repointed(live):
         cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored)))
-        return  # its status says nothing new: only its users tell
+        return None  # its status says nothing new: only its users tell
     else:
         log.say("it is there: it is left as it is")
-    wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)
+    try:
+        wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)
+    except TryAgainError:
+        raise
+    except MaintenanceError:
+        if created and tentative:
+            cluster.delete("routes", created)
+        raise
+    return created

@@ -15,6 +15,7 @@ from maintenance_ci.admission import (
 )
 from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
+from maintenance_ci.interruption import undisturbed
 from maintenance_ci.jobs.preflight import SUBPATH, Return, Switch
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
@@ -22,12 +23,12 @@ from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_
 from maintenance_ci.probe import Side
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SWAP
-from maintenance_ci.snapshot import manifest_of, snapshot_name
+from maintenance_ci.snapshot import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.situation import Situation
@@ -46,15 +47,17 @@ def rolled_back_on_failure(
         yield
     except BaseException as error:
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
-        commands = commands_to_end(settings.project, found, repointed=switch.strategy == REPOINT)
+        commands = commands_to_end(
+            settings.project, found, repointed=switch.strategy == REPOINT, kept=switch.kept or found.begun is not None
+        )
         log.now("What users see now is not certain.", switched=True, by_hand=commands)
-        with log.phase("Roll back"):
+        with undisturbed(), log.phase("Roll back"):
             log.warn(why)
             try:
-                _roll_back(settings, cluster, found, switch, log)
+                seen = _roll_back(settings, cluster, found, switch, log)
             except MaintenanceError as fault:
                 raise MaintenanceError(f"{why} The way back failed, too: {fault.what}", fault.advice) from error
-        log.now(f"It was rolled back: {_seen_now(switch, found)}.", switched=False, by_hand=[])
+        log.now(f"It was rolled back: {_met_now(switch, found, seen=seen)}.", switched=False, by_hand=[])
         raise
 
 
@@ -74,13 +77,14 @@ def page_again_on_failure(
     except TryAgainError:
         raise
     except MaintenanceError as error:
-        ended = way.restored is not None or (settings.subpath is not None and found.maintenance is not None)
-        if not ended or settings.force or error.advice == HOST_LOST:
+        # What somebody else put there is not ours to take away.
+        undoable = found.repointed or way.created is not None or settings.subpath is not None
+        if found.noted is None or not undoable or settings.force or error.advice == HOST_LOST:
             raise
-        with log.phase("Send users back to the page"):
+        with undisturbed(), log.phase("Send users back to the page"):
             log.warn(error.what)
             try:
-                _show_page(settings, cluster, found, log)
+                _show_page(settings, cluster, found, way.created, log)
             except MaintenanceError as fault:
                 what = f"{error.what} The page cannot be shown again, either: {fault.what}"
                 raise MaintenanceError(what, fault.advice) from error
@@ -89,55 +93,69 @@ def page_again_on_failure(
         raise
 
 
-def _show_page(settings: RouteSettings, cluster: OpenShift, found: Situation, log: JobLog) -> None:
-    """Put the maintenance back as it was found."""
+def _show_page(
+    settings: RouteSettings, cluster: OpenShift, found: Situation, created: Object | None, log: JobLog
+) -> None:
+    """Put the maintenance back as it was found; ``created`` is the original that this job made in its place."""
     shown = found.noted or {}
-    live = cluster.get("routes", settings.route_name)
     if found.maintenance is None:  # repointed
-        notes, spec = shown["metadata"]["annotations"], shown["spec"]
+        live = cluster.get("routes", settings.route_name)
         if live:
-            wanted = {**live, "metadata": {**live["metadata"], "annotations": notes}, "spec": spec}
+            notes = shown["metadata"]["annotations"]
+            wanted = {**live, "metadata": {**live["metadata"], "annotations": notes}, "spec": shown["spec"]}
             cluster.patch("routes", live, merge_patch(live, wanted))
     else:
         routers = admitting_routers(shown)
         cluster.apply("routes", manifest_of(shown, with_notes=True))
-        if settings.subpath is None and live:
+        if created:
             wait_until_seen(cluster, found.ours, routers, log=log)
-            cluster.delete("routes", live)
+            cluster.delete("routes", created)
         timeout = settings.admission_timeout
         wait_until_admitted(cluster, found.ours, routers, timeout=timeout, log=log, nudge=True)
     wait_until_seen_by_users(settings, shown, Side.PAGE, log)
 
 
-def _seen_now(switch: Switch, found: Situation) -> str:
+def _met_now(switch: Switch, found: Situation, *, seen: bool) -> str:
+    """Say what users meet after a way back, as far as that is known."""
     if switch.strategy == SUBPATH and found.maintenance:
         return "the path is in maintenance, as it was before"
-    return "users reach the application, and nothing of the switch is left"
+    if found.in_maintenance:
+        return "the whole Route is in maintenance, as it was before"
+    met = "users reach the application" if seen or not switch.made else "the Route is as it was before"
+    return f"{met}, and nothing of the switch is left"
 
 
-def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
-    """Go back to what was found. Each step looks at what is there, and is tried again while the cluster is away."""
+def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> bool:
+    """Go back to what was found, and say whether users were seen there.
+
+    Each step looks at what is there, and is tried again while the cluster is away.
+    """
     step = partial(insist, timeout=settings.admission_timeout, log=log)
     original = manifest_of(switch.original)
     if switch.strategy == SUBPATH:
         if found.maintenance is None:
             step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
-            _wait_for_users(settings, found, switch, log)
-        return
-    step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
+            return _wait_for_users(settings, found, switch, log)
+        return False
+    step(lambda: _bring_back(cluster, original, switch, log), "the original Route to be there")
     if switch.strategy == SWAP:
         step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
         wait_until_admitted(
             cluster, settings.route_name, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
-    _wait_for_users(settings, found, switch, log)
-    step(lambda: remove_snapshot(cluster, snapshot_name(settings.route_name)), "the snapshot to go")
+    seen = _wait_for_users(settings, found, switch, log)
+    step(lambda: remove_snapshot(cluster, settings.route_name), "the snapshot to go")
+    return seen
 
 
-def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> None:
-    """Wait until users meet the application again, where they may have met the page."""
+def _bring_back(cluster: OpenShift, original: Object, switch: Switch, log: JobLog) -> None:
+    bring_back(cluster, original, switch.routers, log)
+
+
+def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> bool:
+    """Wait until users meet the application again, where they may have met the page; say whether that was seen."""
     if switch.made and (found.in_maintenance or switch.met_before is Side.ROUTER):
         # A path below a Route that shows the page as a whole; an application that was down before.
         wait_until_reloaded(settings.router_reload_interval, log=log)
-    elif switch.made:
-        wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log)
+        return False
+    return switch.made and wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from maintenance_ci.checks import require_ours
 from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
 from maintenance_ci.maintenance_route import notes
-from maintenance_ci.snapshot import manifest_of, route_in, snapshot_of
+from maintenance_ci.situation import stands_for
+from maintenance_ci.snapshot import manifest_of, route_in, snapshot_name, snapshot_of
 
 if TYPE_CHECKING:
     from maintenance_ci.jobs.preflight import Switch
@@ -35,13 +36,14 @@ def keep_snapshot(settings: RouteSettings, cluster: OpenShift, switch: Switch, l
         if _kept(there) != manifest_of(switch.original):
             version = {"resourceVersion": there["metadata"]["resourceVersion"]}
             cluster.replace("secrets", {**snapshot, "metadata": {**snapshot["metadata"], **version}})
+    switch.kept = True
     log.say(f"Secret {name}")
 
 
-def remove_snapshot(cluster: OpenShift, name: str) -> None:
-    """Remove a snapshot that is needed no more; one that is gone already is no error."""
-    there = cluster.get("secrets", name)
-    if there:
+def remove_snapshot(cluster: OpenShift, route_name: str) -> None:
+    """Remove a snapshot that is needed no more; one that is gone already is no error, and what is not ours is left."""
+    there = cluster.get("secrets", snapshot_name(route_name))
+    if there and stands_for(there) == route_name:
         cluster.delete("secrets", there)
 
 

@@ -29,15 +29,27 @@ OUTCOMES: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
 }
 
 
-def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Side, log: JobLog) -> None:
+def wait_until_seen_by_users(
+    settings: RouteSettings, route: Object, wanted: Side, log: JobLog, *, excused: Side | None = None
+) -> bool:
     """Wait until every answer on the public URL comes from the wanted side, or as long as a router needs.
+
+    Args:
+        settings: the pipeline's variables.
+        route: which is asked for.
+        wanted: the side that users are to meet.
+        log: what the job says.
+        excused: a side whose answers are no failure either: somebody knows, and wants it so.
+
+    Returns:
+        Whether it was seen.
 
     Raises:
         MaintenanceError: answers of another side keep coming.
     """
     if not settings.probes:
         wait_until_reloaded(settings.router_reload_interval, log=log)
-        return
+        return False
     probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
@@ -45,7 +57,12 @@ def wait_until_seen_by_users(settings: RouteSettings, route: Object, wanted: Sid
         outcome = wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=partial(_say, log))
         watch.outcome = OUTCOMES[outcome]
     if outcome is Outcome.NOT_YET:
-        raise MaintenanceError(f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}.")
+        last = probe.answers[-5:]
+        fault = f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}."
+        if not excused or any(answer.side is not excused for answer in last):
+            raise MaintenanceError(fault)
+        log.warn(f"forced, although: {fault}")
+    return outcome is Outcome.SEEN
 
 
 def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | None:
@@ -109,10 +126,10 @@ def _say(log: JobLog, text: str) -> None:
         log.say(text)
 
 
-def note_pipeline(settings: RouteSettings, cluster: OpenShift, noted: Object) -> None:
+def note_pipeline(settings: RouteSettings, cluster: OpenShift, name: str) -> None:
     """Note on a maintenance that is on already that this pipeline wants it, too, unless a newer one does."""
-    if int(settings.ci_pipeline_id or 0) > (pipeline_of(noted) or 0):
+    noted = cluster.get("routes", name)
+    if noted and int(settings.ci_pipeline_id or 0) > (pipeline_of(noted) or 0):
         said = {PIPELINE_ANNOTATION: settings.ci_pipeline_id, PIPELINE_URL_ANNOTATION: settings.ci_pipeline_url}
-        cluster.patch(
-            "routes", noted, {"metadata": {"annotations": {key: value or None for key, value in said.items()}}}
-        )
+        changed = {"metadata": {"annotations": {key: value or None for key, value in said.items()}}}
+        cluster.patch("routes", noted, changed)

@@ -105,13 +105,15 @@ def test_a_route_that_is_not_there(cluster: Cluster) -> None:
     )
 
 
-# What asks for a template: a Route that is about to go; one that is gone, without a snapshot, and is to come back.
+# What asks for a template: a Route that is about to go; one that is gone, without a trace, and is to be made all the same.
 ASKING = [("deploy-route", "shop"), ("delete", "gone")]
+FORCED: dict[str, str | None] = {"FORCE": "true"}
 
 
 @pytest.mark.parametrize(("job", "route"), ASKING)
 def test_a_template_that_is_not_there(cluster: Cluster, job: str, route: str) -> None:
-    line = refused(cluster, job, {"ROUTE_NAME": route, "ROUTE_TEMPLATE_PATH": "other/{{ route_name }}.yaml"}, 1)
+    asked: dict[str, str | None] = {"ROUTE_NAME": route, "ROUTE_TEMPLATE_PATH": "other/{{ route_name }}.yaml"}
+    line = refused(cluster, job, FORCED | asked, 1)
     assert f"The template other/{route}.yaml in ops/route-templates is not there" in line
     assert "Nothing was changed. Check ROUTE_TEMPLATES_PROJECT" in line
 
@@ -142,14 +144,21 @@ def test_a_template_that_is_none(
     cluster: Cluster, template: MutableMapping[str, bytes], job: str, route: str, content: bytes, says: str
 ) -> None:
     template[f"{route}.yaml"] = content
-    line = refused(cluster, job, {"ROUTE_NAME": route}, 1)
+    line = refused(cluster, job, FORCED | {"ROUTE_NAME": route}, 1)
     assert says in line
     assert "Nothing was changed." in line
 
 
+def test_a_route_of_which_there_is_no_trace_is_not_made(cluster: Cluster, template: MutableMapping[str, bytes]) -> None:
+    template["gone.yaml"] = manifests.template(manifests.route("gone", "gone.apps.example.test"))
+    line = refused(cluster, "delete", {"ROUTE_NAME": "gone"}, 1)
+    assert "Route gone is not there, and nothing says that it was in maintenance" in line
+    assert "Nothing was changed. Check ROUTE_NAME and PROJECT; FORCE=true creates it from its template." in line
+
+
 @pytest.mark.parametrize(("job", "route"), ASKING)
 def test_a_gitlab_that_refuses_or_is_away(cluster: Cluster, job: str, route: str) -> None:
-    asked: dict[str, str | None] = {"ROUTE_NAME": route}
+    asked = FORCED | {"ROUTE_NAME": route}
     assert "GitLab refuses the token (401)" in refused(cluster, job, asked | {"CI_JOB_TOKEN": "wrong"}, 1)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
