@@ -105,7 +105,7 @@ def test_a_route_that_is_not_there(cluster: Cluster) -> None:
     )
 
 
-# What asks for a template: a Route that is about to go; one that is gone, without a trace, and is to be made all the same.
+# What asks for a template: a Route that is about to go; one without a trace, that is to be made all the same.
 ASKING = [("deploy-route", "shop"), ("delete", "gone")]
 FORCED: dict[str, str | None] = {"FORCE": "true"}
 
