@@ -178,6 +178,7 @@ def test_a_gitlab_that_fails_is_no_drift(shared: Cluster, project: Project, stat
 
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
 @pytest.mark.parametrize("token", [TOKEN, None])
+@pytest.mark.slow
 def test_a_route_in_maintenance_is_its_snapshot(
     shared: Cluster, project: Project, strategy: str, token: str | None
 ) -> None:

@@ -138,6 +138,7 @@ def test_another_path_and_branch(shared: Cluster, project: Project) -> None:
         ("{{ route_name }}.yaml", b"notes of mine\n", "is something else than a template"),
     ],
 )
+@pytest.mark.slow
 def test_what_a_person_wrote_is_not_overwritten(
     shared: Cluster, project: Project, path: str, content: bytes, form: str
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_protected_branch_and_a_branch_that_is_none(shared: Cluster, project: 
 
 
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
+@pytest.mark.slow
 def test_a_committed_template_takes_a_route_there_and_back(shared: Cluster, project: Project, strategy: str) -> None:
     """The template is exported, deploy-route finds no difference, and delete brings the Route back with it."""
     before = shared.find("routes", "shop")

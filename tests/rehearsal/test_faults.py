@@ -68,7 +68,7 @@ def test_a_wrong_token(cluster: Cluster, job: str) -> None:
     assert "The cluster refuses the token (401). Nothing was changed. Check OKD_TOKEN" in line
 
 
-@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("job", ["deploy-route", *(pytest.param(job, marks=pytest.mark.slow) for job in JOBS[::2])])
 def test_an_unreachable_cluster(cluster: Cluster, job: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -156,7 +156,7 @@ def test_a_route_of_which_there_is_no_trace_is_not_made(cluster: Cluster, templa
     assert "Nothing was changed. Check ROUTE_NAME and PROJECT; FORCE=true creates it from its template." in line
 
 
-@pytest.mark.parametrize(("job", "route"), ASKING)
+@pytest.mark.parametrize(("job", "route"), [ASKING[0], pytest.param(*ASKING[1], marks=pytest.mark.slow)])
 def test_a_gitlab_that_refuses_or_is_away(cluster: Cluster, job: str, route: str) -> None:
     asked = FORCED | {"ROUTE_NAME": route}
     assert "GitLab refuses the token (401)" in refused(cluster, job, asked | {"CI_JOB_TOKEN": "wrong"}, 1)
@@ -329,6 +329,7 @@ async def _pause(seconds: float) -> None:
 
 
 @pytest.mark.usefixtures("page")
+@pytest.mark.slow
 def test_a_lost_host_is_exit_code_3_again_and_again(cluster: Cluster) -> None:
     """A Route of another namespace, older than ours, waits for the host, and keeps it."""
     theirs = manifests.route("thief", manifests.HOST, namespace=manifests.OTHER_NAMESPACE)

@@ -125,6 +125,7 @@ def test_a_killed_helm_s_release_is_removed_whole(place: Place, before: Prepare,
     assert write > 0
 
 
+@pytest.mark.slow
 def test_without_the_repair_every_later_upgrade_is_refused(place: Place) -> None:
     """What the tests above would meet otherwise."""
     for before, why in (
@@ -149,6 +150,7 @@ def test_an_unused_half_made_release_is_made_anew(place: Place) -> None:
     assert not there & place.uids()
 
 
+@pytest.mark.slow
 def test_the_repair_says_what_it_found(place: Place) -> None:
     assert place.killed(1, *before_an_upgrade(place))
     place.upgrade("v3")
@@ -207,6 +209,7 @@ def test_a_helm_that_was_asked_to_end(place: Place, before: Prepare, write: int)
     assert place.is_empty()
 
 
+@pytest.mark.slow
 def test_what_a_helm_left_alone_goes_on_to_do_is_overwritten_by_the_next_upgrade(place: Place) -> None:
     """Why a command dies with its job: until then the page may be of either."""
     child = place.held(2, *before_an_upgrade(place))

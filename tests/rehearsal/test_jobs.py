@@ -87,6 +87,7 @@ async def _pause(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+@pytest.mark.slow
 def test_two_routes_in_and_one_out_keeps_the_page(cluster: Cluster) -> None:
     portal = manifests.route("portal", "portal.apps.example.test", service="shop")
     cluster.call(cluster.store.create, "routes", portal, manager="test")
@@ -106,6 +107,7 @@ def test_two_routes_in_and_one_out_keeps_the_page(cluster: Cluster) -> None:
     assert cluster.find("deployments", "maintenance-page") is None
 
 
+@pytest.mark.slow
 def test_a_route_that_somebody_else_pointed_to_the_page_keeps_it(cluster: Cluster) -> None:
     ok(cluster.run("build-and-deploy"))
     theirs = manifests.route("by-hand", "by-hand.apps.example.test")
@@ -137,6 +139,7 @@ objects:
 
 
 @pytest.mark.parametrize("form", ["shop.yaml", "shop.yaml.j2"])
+@pytest.mark.slow
 def test_the_other_forms_of_a_template(cluster: Cluster, form: str) -> None:
     before = essence(cluster.find("routes", "shop"))
     if form.endswith(".j2"):
@@ -208,6 +211,7 @@ def test_the_page_is_built_only_when_asked_or_needed(cluster: Cluster, tmp_path:
     assert new["status"]["availableReplicas"] == new["status"]["replicas"] == 1
 
 
+@pytest.mark.slow
 def test_the_job_waits_for_a_slow_image_trigger() -> None:
     from tests.rehearsal.conftest import Options, running
 
@@ -290,6 +294,7 @@ def test_deploy_route_makes_few_requests(cluster: Cluster) -> None:
     assert len(requests) - len(polls) <= 12, [(request.method, request.path) for request in requests]
 
 
+@pytest.mark.slow
 def test_three_upgrades_after_an_image_trigger_roll_nothing(cluster: Cluster) -> None:
     ok(cluster.run("build-and-deploy"))
     before = cluster.find("deployments", "maintenance-page")

@@ -289,6 +289,7 @@ def test_a_dead_holder_is_taken_over_in_its_time(
     assert said[-1].startswith(f"took over the Lease {LEASE} of ")
 
 
+@pytest.mark.slow
 def test_ten_that_wait_for_a_dead_holder_take_it_one_after_the_other(
     cluster: Cluster, config: str, tmp_path: Path
 ) -> None:
@@ -416,6 +417,7 @@ def test_a_renewal_that_is_not_answered_is_sent_again_by_a_client_of_little_pati
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_loses_the_lease_and_the_body_is_told(cluster: Cluster, client: OpenShift) -> None:
     said: list[str] = []
     expect(cluster, f"leases/{LEASE}: 503 always")
@@ -460,6 +462,7 @@ def test_a_release_in_trouble_leaves_nothing(cluster: Cluster, client: OpenShift
     assert lease_of(cluster) is None
 
 
+@pytest.mark.slow
 def test_a_renewal_under_way_at_the_end_leaves_nothing(cluster: Cluster, client: OpenShift) -> None:
     """Its request arrives after the release; it must not bring the Lease back."""
     expect(cluster, "PUT leases: delay 2.6")
@@ -478,6 +481,7 @@ def test_a_renewal_whose_answer_was_lost_before_the_end_leaves_nothing(cluster: 
     assert lease_of(cluster) is None
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_away_ends_the_wait_early(cluster: Cluster, client: OpenShift) -> None:
     expect(cluster, "leases: 503 always")
     began = time.monotonic()

@@ -56,6 +56,7 @@ def test_a_wildcard(cluster: Cluster) -> None:
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_a_path_of_a_wildcard(cluster: Cluster) -> None:
     site, hosts = wildcard(cluster, "customers")
     site.begin(SUBPATH="/cart")
@@ -89,6 +90,7 @@ def test_a_route_with_a_path_of_its_own_beside_others_of_its_host(cluster: Clust
     assert part.is_back()
 
 
+@pytest.mark.slow
 def test_plain_http(cluster: Cluster) -> None:
     site = Site(cluster, "plain", tls=None)
     assert site.who(plain=True) == [APPLICATION]
@@ -101,6 +103,7 @@ def test_plain_http(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("policy", ["None", "Allow", "Redirect"])
+@pytest.mark.slow
 def test_what_becomes_of_plain_http_is_the_originals_choice(cluster: Cluster, policy: str) -> None:
     site = Site(
         cluster, f"policy-{policy.lower()}", tls={"termination": "edge", "insecureEdgeTerminationPolicy": policy}
@@ -131,6 +134,7 @@ def test_a_certificate_in_a_secret(cluster: Cluster) -> None:
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_a_certificate_and_its_authority(cluster: Cluster) -> None:
     ca = trustme.CA()
     authority = ca.cert_pem.bytes().decode()
@@ -256,6 +260,7 @@ def test_several_paths_begin_and_end_on_their_own(cluster: Cluster) -> None:
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_a_maintenance_route_is_not_put_into_maintenance(cluster: Cluster) -> None:
     site = Site(cluster, "twice")
     site.begin(SUBPATH="/cart")
@@ -267,6 +272,7 @@ def test_a_maintenance_route_is_not_put_into_maintenance(cluster: Cluster) -> No
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_the_longest_name(cluster: Cluster) -> None:
     site = Site(cluster, "r" * MAX_ROUTE_NAME, host="long.apps.example.test")
     site.begin(SUBPATH="/cart")
@@ -291,6 +297,7 @@ def test_a_name_that_would_break_the_router_is_refused(cluster: Cluster) -> None
     assert site.who() == [APPLICATION]
 
 
+@pytest.mark.slow
 def test_what_users_meet_of_the_host_is_kept(cluster: Cluster) -> None:
     site = Site(cluster, "kept")
     live = cluster.find("routes", site.name)

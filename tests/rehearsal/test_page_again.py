@@ -27,7 +27,9 @@ def with_a_port_that_nobody_serves() -> bytes:
     return manifests.template(broken)
 
 
-@pytest.mark.parametrize("strategy", [SWAP, REPOINT], ids=["swap", "repoint"])
+@pytest.mark.parametrize(
+    "strategy", [pytest.param(SWAP, id="swap"), pytest.param(REPOINT, id="repoint", marks=pytest.mark.slow)]
+)
 def test_a_template_that_brings_back_what_nobody_serves(cluster: Cluster, strategy: Variables) -> None:
     assert cluster.run("build-and-deploy").code == 0
     original = cluster.find("routes", "shop")
@@ -58,6 +60,7 @@ def test_a_template_that_brings_back_what_nobody_serves(cluster: Cluster, strate
     assert cluster.find("secrets", "shop-maintenance-snapshot") is None
 
 
+@pytest.mark.slow
 def test_forced_it_is_left_as_it_is(cluster: Cluster) -> None:
     assert cluster.run("build-and-deploy").code == 0
     assert cluster.run("deploy-route").code == 0

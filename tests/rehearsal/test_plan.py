@@ -128,6 +128,7 @@ DELETE: dict[str, tuple[Variables, list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("case", DELETE)
+@pytest.mark.slow
 def test_what_delete_would_do_is_what_it_does(cluster: Cluster, case: str) -> None:
     variables, said, made = DELETE[case]
     ok(cluster.run("deploy-route", variables))
@@ -140,6 +141,7 @@ def test_what_delete_would_do_is_what_it_does(cluster: Cluster, case: str) -> No
     assert done_to(cluster) == made
 
 
+@pytest.mark.slow
 def test_the_page_goes_with_the_last_maintenance(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route"))
     keeper = cluster.find("routes", "keeper")
@@ -153,6 +155,7 @@ def test_the_page_goes_with_the_last_maintenance(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
+@pytest.mark.slow
 def test_a_route_that_is_in_maintenance_already(cluster: Cluster, strategy: str) -> None:
     ok(cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy}))
     done = ok(plan(cluster))
@@ -200,10 +203,12 @@ def without_gitlab() -> Iterator[Variables]:
         yield {"CI_SERVER_URL": f"https://127.0.0.1:{closed.getsockname()[1]}"}
 
 
+@pytest.mark.slow
 def test_without_gitlab_nothing_begins(cluster: Cluster, without_gitlab: Variables) -> None:
     assert plan(cluster, variables=without_gitlab).code == 75
 
 
+@pytest.mark.slow
 def test_without_gitlab_a_maintenance_can_end(cluster: Cluster, without_gitlab: Variables) -> None:
     ok(cluster.run("deploy-route"))
     done = ok(plan(cluster, "--delete", variables=without_gitlab))

@@ -170,6 +170,7 @@ def test_what_one_may_force_or_accept(cluster: Cluster, case: str) -> None:
 
 
 @pytest.mark.parametrize(("strategy", "code"), [("swap", 1), ("repoint", 0)])
+@pytest.mark.slow
 def test_a_host_that_another_namespace_claims_where_we_may_look(cluster: Cluster, strategy: str, code: int) -> None:
     users = cluster.inside.server.users
     assert isinstance(users, dict)
@@ -288,6 +289,7 @@ REFUSED_BACK: dict[str, tuple[Arrange, Variables, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED_BACK)
+@pytest.mark.slow
 def test_what_delete_would_refuse(cluster: Cluster, case: str) -> None:
     arrange, variables, said = REFUSED_BACK[case]
     arrange(cluster)

@@ -36,6 +36,7 @@ def test_it_passes_for_the_whole_route(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "<svg" in picture.read_text()
 
 
+@pytest.mark.slow
 def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> None:
     options = Options(
         picture=None,

@@ -153,6 +153,7 @@ def test_outside_of_gitlab_there_are_neither_codes_nor_files(cluster: Cluster, t
     assert {path.name for path in tmp_path.iterdir()} == {REPORT, JUNIT}
 
 
+@pytest.mark.slow
 def test_a_part_of_the_site_has_its_own_address(cluster: Cluster) -> None:
     part: dict[str, str | None] = {"SUBPATH": "/cart$HOME'(1)"}
     done = run(cluster, "deploy-route", part)
@@ -162,6 +163,7 @@ def test_a_part_of_the_site_has_its_own_address(cluster: Cluster) -> None:
     assert cluster.run("build-and-deploy").code == 0
 
 
+@pytest.mark.slow
 def test_who_comes_second_is_told_whose_delete_ends_it(cluster: Cluster) -> None:
     newer, older = ({"CI_PIPELINE_ID": number, "CI_PIPELINE_URL": f"https://x/{number}"} for number in ("9", "8"))
     for pipeline in (newer, older):
@@ -209,6 +211,7 @@ def test_a_failed_delete_cannot_be_overlooked(cluster: Cluster) -> None:
     assert done.report["phases"][-1]["title"] == f"Delete the maintenance Route {OURS}"
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_leaves_its_reports(cluster: Cluster) -> None:
     place = cluster.workplace(GITLAB | {"ROUTER_RELOAD_INTERVAL": "5"})
     lines = []
@@ -294,6 +297,7 @@ SILENCE = 0.4
 
 
 @pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.slow
 def test_no_wait_is_silent(cluster: Cluster, tmp_path: Path, watched: bool) -> None:
     inside = cluster.inside
     place = cluster.workplace({"BUILD_MAINTENANCE_PAGE": "true"})

@@ -231,6 +231,7 @@ def test_paths_beside_and_under_a_whole_route(cluster: Cluster) -> None:
         ("ours PATCH routes/shop$: kill after", "repoint", "shown"),
     ],
 )
+@pytest.mark.slow
 def test_a_job_that_was_killed_is_told_with_its_lease(
     cluster: Cluster, trouble: str, strategy: str, state: str
 ) -> None:
@@ -241,6 +242,7 @@ def test_a_job_that_was_killed_is_told_with_its_lease(
     assert table(cluster)[-1][0].startswith("At work now: job deploy-route of pipeline 1 (https://")
 
 
+@pytest.mark.slow
 def test_the_route_is_gone_and_its_snapshot_is_there(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route"))
     remove(cluster, "routes", WHOLE)
@@ -248,6 +250,7 @@ def test_the_route_is_gone_and_its_snapshot_is_there(cluster: Cluster) -> None:
     assert row["state"] == "the Route is gone: run the job delete"
 
 
+@pytest.mark.slow
 def test_a_repointed_route_that_somebody_sent_elsewhere(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route", REPOINT))
     live = cluster.find("routes", "shop")
@@ -275,6 +278,7 @@ def scale(cluster: Cluster, replicas: int) -> None:
     cluster.do(until(lambda: ready() == bool(replicas), 20))
 
 
+@pytest.mark.slow
 def test_a_page_that_is_not_ready(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route"))
     scale(cluster, 0)
@@ -304,6 +308,7 @@ def test_who_is_at_work(cluster: Cluster) -> None:
     assert document(cluster)["at_work"] == at_work
 
 
+@pytest.mark.slow
 def test_whatever_stands_in_the_notes_the_table_is_lines_and_the_document_is_json(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route"))
     live = cluster.find("routes", WHOLE)

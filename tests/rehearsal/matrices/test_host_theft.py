@@ -102,6 +102,7 @@ def test_a_swap_is_refused_where_the_other_route_can_be_seen(on: Stage) -> None:
 
 
 @pytest.mark.usefixtures("may_look")
+@pytest.mark.slow
 def test_a_swap_back_is_refused_where_the_other_route_can_be_seen(on: Stage) -> None:
     on.ok("deploy-route", SWAP.variables)
     send_thief(on)
@@ -119,6 +120,7 @@ def test_a_host_that_was_lost_is_told_with_the_reason(on: Stage) -> None:
     lost(on, "deploy-route")
 
 
+@pytest.mark.slow
 def test_a_host_that_was_lost_on_the_way_back_is_told_with_the_reason(on: Stage) -> None:
     on.ok("deploy-route", SWAP.variables)
     send_thief(on)
