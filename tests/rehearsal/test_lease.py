@@ -36,10 +36,10 @@ URL = "https://gitlab.example.test/ops/maintenance/-/pipelines"
 
 HOLD = """
 import signal, sys, time
-from maintenance_ci.cli import _raise_on_sigterm
+from maintenance_ci.interruption import interrupt_on_sigterm
 from maintenance_ci.lease import Holder, held
 from maintenance_ci.openshift import OpenShift
-signal.signal(signal.SIGTERM, _raise_on_sigterm)
+interrupt_on_sigterm()
 cluster = OpenShift(sys.argv[1], "web")
 with held(cluster, Holder(sys.argv[2], "deploy-route", ""), timeout=5, say=print, duration=3, renew_every=0.3):
     print("held", flush=True)

@@ -45,7 +45,7 @@ def client(cluster: Cluster, tmp_path: Path) -> Iterator[OpenShift]:
     inside = cluster.inside
     ca = inside.ca_file.read_text()
     config = write_kubeconfig(tmp_path, url=inside.server.url, token=inside.token, namespace=NAMESPACE, ca=ca)
-    client = OpenShift(str(config), NAMESPACE, timeout=0.5)
+    client = OpenShift(str(config), NAMESPACE, timeout=1.0)
     yield client
     client.close()
 
