@@ -17,7 +17,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import new_client_from_config
 from kubernetes.config.config_exception import ConfigException
 
-from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,8 @@ class Api:
                 kubeconfig, persist_config=False, client_configuration=configuration
             )
         except (ConfigException, OSError, ValueError, TypeError) as error:
-            raise MaintenanceError(
-                "The kubeconfig cannot be used.", "Check KUBECONFIG, or give OKD_URL and OKD_TOKEN."
+            raise VariableError(
+                ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
 
     def close(self) -> None:

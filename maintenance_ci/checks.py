@@ -175,7 +175,10 @@ def _require_unclaimed(
 ) -> list[str]:
     host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
     if claims is None:
-        return [f"whether another namespace claims {host} too is unknown: the token may not list Routes there"]
+        unknown = (
+            f"whether another namespace waits for {host} is unknown: the token may not list all namespaces' Routes."
+        )
+        return [f"{unknown} If one does, it takes the host; ROUTE_STRATEGY=repoint never lets go of it."]
     foreign = [
         f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
         for claim in claims

@@ -30,8 +30,8 @@ EPILOG = """
 The jobs read the pipeline's variables (PROJECT, ROUTE_NAME, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN, …) from the
 environment; README.md lists them all.
 
-Exit codes: 0 done; 1 failed, and nothing was changed for users; 2 a variable is wrong, nothing was touched;
-3 users may have been switched, a person must look; 75 a server is away, try again.
+Exit codes: 0 done; 1 failed, and users meet what they met before (plan: something stands in the way); 2 a variable is
+wrong, nothing was touched; 3 users may have been switched, a person must look; 75 a server is away, try again.
 """
 
 
@@ -124,7 +124,13 @@ def _add(
     run: Callable[[argparse.Namespace, JobLog], int | None],
     what: str,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    parser = commands.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.set_defaults(run=run, command=name)
     return parser
 

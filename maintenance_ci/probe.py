@@ -290,7 +290,8 @@ def _tell(
     elif outcome is Outcome.NOT_YET:
         say(f"{url} is not answered by {wanted.value} alone after {seconds:.0f} s: {summarize(heard[-10:])}")
     else:
-        say(f"users of {url} meet {wanted.value}, seen for {seconds:.1f} s: {summarize(heard)}")
+        row = len(_row([answer for answer in heard if answer.side is not Side.UNSEEN], wanted))
+        say(f"users of {url} meet {wanted.value}: the last {row} answers; in {seconds:.1f} s {summarize(heard)}")
         if wanted is Side.APPLICATION and (heard[-1].status or 0) >= 500:
             say(f"WARNING: the application itself answers {heard[-1].words} on {url}: look at it.")
 

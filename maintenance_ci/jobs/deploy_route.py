@@ -50,6 +50,7 @@ def deploy_route(
     with log.phase("Check what could go wrong"):
         switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
         switch.refusals.raise_any()
+        log.say(SAID[switch.strategy])
         switch.met_before = look_once(settings, original, log)
         port_forwards = _port_forwards(cluster, original)
 
@@ -87,7 +88,7 @@ def _swap(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> 
     with log.phase(f"Create the maintenance Route {found.ours}"):
         cluster.apply("routes", switch.manifest)
         wait_until_seen(cluster, found.ours, switch.routers, log=log)
-    with log.phase(f"Delete the original Route {found.route_name}"):
+    with log.phase(f"Delete the original Route {found.route_name}, which the snapshot keeps"):
         if found.original:
             switch.made = True
             cluster.delete("routes", found.original)
@@ -102,6 +103,11 @@ def _repoint(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) 
 
 
 SWITCHES = {SUBPATH: _add, SWAP: _swap, REPOINT: _repoint}
+SAID = {
+    SUBPATH: "by a Route for the path: the original is not touched",
+    SWAP: "by swap: a maintenance Route takes the host over, then the original is deleted",
+    REPOINT: "by repoint: the original itself is sent to the page, and keeps its host",
+}
 
 
 def _confirm_maintenance(
