@@ -139,7 +139,6 @@ class OpenShift:
             made = self._request(
                 "PATCH",
                 self._path(plural, name),
-                query=[("fieldManager", FIELD_MANAGER)],
                 body=body,
                 content_type="application/merge-patch+json",
                 missing_is_none=True,

@@ -9,7 +9,7 @@ from maintenance_ci.admission import admitting_routers, wait_until_admitted, wai
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
 from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
 from maintenance_ci.jobs.restore import bring_back
-from maintenance_ci.jobs.roll_back import page_again_on_failure
+from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
@@ -51,20 +51,20 @@ def delete(
         way = before_delete(settings, cluster, templates, found, log)
         way.refusals.raise_any()
 
-    if way.restored:
-        with log.phase(f"Put Route {settings.route_name} back"):
-            _put_back(settings, cluster, way, found, log)
+    with taken_back_on_failure(cluster, found, way, log):
+        if way.restored:
+            with log.phase(f"Put Route {settings.route_name} back"):
+                _put_back(settings, cluster, way, found, log)
+        elif found.maintenance and settings.subpath is None:
+            with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
+                wait_until_seen(cluster, settings.route_name, admitting_routers(found.maintenance), log=log)
 
-    elif found.maintenance and settings.subpath is None:
-        with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
-            wait_until_seen(cluster, settings.route_name, admitting_routers(found.maintenance), log=log)
-
-    if found.maintenance:
-        with log.phase(f"Delete the maintenance Route {found.ours}"):
-            now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
-            with log.changing(now, switched=True):
-                away = partial(remove_route, cluster, found.ours)
-                insist(away, "the maintenance Route to go", timeout=settings.admission_timeout, log=log)
+        if found.maintenance:
+            with log.phase(f"Delete the maintenance Route {found.ours}"):
+                now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
+                with log.changing(now, switched=True):
+                    away = partial(remove_route, cluster, found.ours)
+                    insist(away, "the maintenance Route to go", timeout=settings.admission_timeout, log=log)
 
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         seen = _wait_for_users(settings, cluster, found, way, log)

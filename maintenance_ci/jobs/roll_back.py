@@ -62,6 +62,33 @@ def rolled_back_on_failure(
 
 
 @contextlib.contextmanager
+def taken_back_on_failure(cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> Iterator[None]:
+    """Take the original that ``delete`` has just created away again, while it still waits for its host: nobody notices.
+
+    Where the maintenance Route may be gone it stays.
+    """
+    try:
+        yield
+    except BaseException:
+        with undisturbed():
+            try:
+                _take_back(cluster, found, way, log)
+            except MaintenanceError as fault:
+                log.say(f"{fault.what} The original Route is left, waiting for its host.")
+        raise
+
+
+def _take_back(cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
+    routes = {route["metadata"]["name"]: route for route in cluster.select("routes")} if way.created else {}
+    if way.created is None or found.ours not in routes or found.route_name not in routes:
+        return
+    live = routes[found.route_name]
+    if live["metadata"]["uid"] == way.created["metadata"]["uid"] and not admitting_routers(live):
+        cluster.delete("routes", way.created)
+        log.now("It was undone: users still meet the page. Run the job delete again.", switched=False)
+
+
+@contextlib.contextmanager
 def page_again_on_failure(
     settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog
 ) -> Iterator[None]:
