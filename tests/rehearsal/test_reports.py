@@ -199,7 +199,8 @@ def test_a_failed_delete_cannot_be_overlooked(cluster: Cluster) -> None:
     assert run(cluster, "deploy-route").code == 0
     expect(cluster, f"ours DELETE routes/{OURS}: 500 always")
     done = run(cluster, "delete", {"ADMISSION_TIMEOUT": "2"})
-    assert done.code == 3
+    assert done.code == 75
+    assert "It was undone: users still meet the page." in done.read.lines[-1]
     rules = [number for number, line in enumerate(done.read.lines) if set(line) == {"="}]
     inside = done.read.lines[rules[0] + 1 : rules[1]]
     assert inside[0].startswith("THE JOB delete HAS FAILED. ")

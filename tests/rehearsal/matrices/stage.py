@@ -34,6 +34,7 @@ Picture = dict[tuple[str, str], Any]
 LIMITS = {
     "maintenance_ci.probe.PAUSE": 0.1,
     "maintenance_ci.openshift.PAUSES": (0.1, 0.2),
+    "maintenance_ci.openshift.BUILD_START_TIMEOUT": (2.0, 4.0),
     "maintenance_ci.admission.SEEN_TIMEOUT": 2.0,
     "maintenance_ci.lease.AWAY": 2.0,
     "maintenance_ci.template_project.TIMEOUT": 2.0,

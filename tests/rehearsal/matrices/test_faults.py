@@ -26,7 +26,9 @@ SWITCHES = [
 ]
 # Seconds; silence would last as long as the cluster's answers may take.
 IMPATIENT: Variables = {"API_TIMEOUT": "0.7"}
-HASTY: Variables = {"ADMISSION_TIMEOUT": "2", "ROLLOUT_TIMEOUT": "5", "LEASE_TIMEOUT": "3"}
+HASTY: Variables = {
+    "ADMISSION_TIMEOUT": "2", "BUILD_TIMEOUT": "5", "ROLLOUT_TIMEOUT": "5", "LEASE_TIMEOUT": "3",
+}  # fmt: skip
 
 
 def quick_stage(*, keep_page: bool = True) -> AbstractContextManager[Stage]:
