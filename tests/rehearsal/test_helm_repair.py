@@ -89,6 +89,7 @@ USES = [
 
 @pytest.mark.parametrize("kills", KILLS)
 @pytest.mark.parametrize(("before", "in_use"), USES)
+@pytest.mark.slow
 def test_a_killed_helm_is_put_right_by_the_next_upgrade(
     place: Place, before: Prepare, in_use: bool, kills: Sequence[int]
 ) -> None:

@@ -269,6 +269,7 @@ def test_with_a_registry_the_build_goes_there_and_latest_is_imported(cluster: Cl
     assert "STEP 1/" not in ok(cluster.run("build-and-deploy", registry)).log
 
 
+@pytest.mark.slow
 def test_jobs_may_be_run_again(cluster: Cluster) -> None:
     ok(cluster.run("delete"))
     assert cluster.routes() == {"shop"}

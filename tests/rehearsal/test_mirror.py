@@ -193,6 +193,7 @@ async def _serving(cluster: Cluster, context: ssl.SSLContext) -> AsyncIterator[N
         await runner.cleanup()
 
 
+@pytest.mark.slow
 def test_reencrypt_becomes_edge_and_reencrypt_again(cluster: Cluster, secure: str) -> None:
     tls = {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect", "destinationCACertificate": secure}
     site = Site(cluster, "reencrypt", service="secure", tls=tls)
@@ -205,6 +206,7 @@ def test_reencrypt_becomes_edge_and_reencrypt_again(cluster: Cluster, secure: st
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_passthrough_needs_a_certificate(cluster: Cluster, secure: str) -> None:
     site = Site(cluster, "passed", service="secure", tls={"termination": "passthrough"})
     assert site.who(trust=secure) == ["secure"]

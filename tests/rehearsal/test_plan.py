@@ -95,6 +95,7 @@ def done_to(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize("case", DEPLOY)
+@pytest.mark.slow
 def test_what_deploy_route_would_do_is_what_it_does(cluster: Cluster, case: str) -> None:
     variables, said, made = DEPLOY[case]
     done = ok(plan(cluster, variables=variables))
