@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, VariableError
-from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, PIPELINE_URL_ANNOTATION, ROUTE_ANNOTATION
-from maintenance_ci.situation import Situation, pipeline_of
+from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION
+from maintenance_ci.situation import Situation, pipeline_of, stands_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -195,13 +195,9 @@ def _require_unclaimed(
 
 def require_original(route: Mapping[str, Any] | None) -> None:
     """Refuse a ROUTE_NAME that is itself the maintenance Route of another Route: it would be mirrored for ever."""
-    metadata = (route or {}).get("metadata") or {}
-    stands_for = (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
-    ours = (metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") == MANAGED_BY
-    if ours and stands_for and stands_for != metadata["name"]:
-        raise MaintenanceError(
-            f"Route {metadata['name']} is the maintenance Route of {stands_for}.", f"Give ROUTE_NAME={stands_for}."
-        )
+    name, owner = (route["metadata"]["name"], stands_for(route)) if route else ("", None)
+    if owner and owner != name:
+        raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Give ROUTE_NAME={owner}.")
 
 
 def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str | None = None) -> None:
@@ -211,17 +207,15 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str 
     """
     if found is None:
         return
-    metadata = found["metadata"]
-    label = (metadata.get("labels") or {}).get("app.kubernetes.io/managed-by")
-    stands_for = (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
-    if label != MANAGED_BY or stands_for != route_name:
+    name = found["metadata"]["name"]
+    if stands_for(found) != route_name:
         raise MaintenanceError(
-            f"{found.get('kind', 'Route')} {metadata['name']} is there, but not of a maintenance of {route_name}.",
+            f"{found.get('kind', 'Route')} {name} is there, but not of a maintenance of {route_name}.",
             "Whoever made it must rename or remove it.",
         )
     if subpath is not None and _place(found)[1] != subpath:
         raise MaintenanceError(
-            f"Route {metadata['name']} is there, but is the maintenance Route of another path, {_place(found)[1]}.",
+            f"Route {name} is there, but is the maintenance Route of another path, {_place(found)[1]}.",
             "End the maintenance of that path first: their names collide.",
         )
 

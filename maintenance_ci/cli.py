@@ -52,14 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    if arguments.command not in JOBS:
-        # What export-route prints is a file, and nothing else.
-        return _run(arguments, JobLog(sys.stderr if arguments.command == "export-route" else sys.stdout))
     from maintenance_ci.settings import in_gitlab, report_folder, secrets_given
 
-    log, folder = JobLog(sys.stdout, job=arguments.command, gitlab=in_gitlab()), report_folder()
+    job = arguments.command if arguments.command in JOBS else ""
+    # What export-route prints is a file, and nothing else.
+    stream = sys.stderr if arguments.command == "export-route" else sys.stdout
+    log = JobLog(stream, job=job, gitlab=bool(job) and in_gitlab())
     log.hidden = secrets_given()
-    if folder:
+    if not job:
+        return _run(arguments, log)
+    if folder := report_folder():
         log.forget_reports(folder)
     with log.alive():
         code = _run(arguments, log)
@@ -263,9 +265,7 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
     """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
     from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
     from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.settings import secrets_given
 
-    log.hidden = secrets_given()
     _note(settings, log)
     with private_folder() as private:
         if settings.okd_url and settings.okd_token:
@@ -289,6 +289,7 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
 def _note(settings: JobSettings, log: JobLog) -> None:
     """Record whose job this is, and what it is about."""
     from maintenance_ci.settings import RouteSettings
+    from maintenance_ci.situation import SUBPATH
 
     record = log.record
     record.namespace, record.name = settings.project, settings.ci_job_name or None
@@ -296,7 +297,7 @@ def _note(settings: JobSettings, log: JobLog) -> None:
     record.pipeline_id, record.pipeline_url = settings.ci_pipeline_id or None, settings.ci_pipeline_url or None
     if isinstance(settings, RouteSettings):
         record.route, record.subpath = settings.route_name, settings.subpath
-        record.strategy = "subpath" if settings.subpath else settings.route_strategy
+        record.strategy = SUBPATH if settings.subpath else settings.route_strategy
 
 
 @contextlib.contextmanager

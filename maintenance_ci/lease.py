@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.maintenance_route import MANAGED_BY, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
+from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def new_lease(holder: Holder, identity: str, *, duration: float, now: datetime) 
         "kind": "Lease",
         "metadata": {
             "name": LEASE,
-            "labels": {"app.kubernetes.io/managed-by": MANAGED_BY},
+            "labels": {MANAGED_BY_LABEL: MANAGED_BY},
             "annotations": {
                 JOB_ANNOTATION: holder.job,
                 PIPELINE_ANNOTATION: holder.pipeline,

@@ -64,7 +64,6 @@ class OpenShift:
     def __init__(self, kubeconfig: str, namespace: str, *, timeout: float = TIMEOUT[1]) -> None:
         self.namespace = namespace
         self.guard: Callable[[], None] = lambda: None
-        self._timeout = (min(TIMEOUT[0], timeout), timeout)
         self._api = Api(kubeconfig, timeout=timeout)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from maintenance_ci.maintenance_route import (
     maintenance_name,
 )
 from maintenance_ci.repoint import is_repointed
-from maintenance_ci.situation import stands_for
+from maintenance_ci.situation import SUBPATH, by_name, stands_for
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -54,15 +54,14 @@ class Row:
 
 def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool) -> list[Row]:
     """Return a row for each maintenance of a namespace, and one for each that was cut short."""
-    by_name = {route["metadata"]["name"]: route for route in routes}
-    kept = {snapshot["metadata"]["name"]: snapshot for snapshot in snapshots}
+    there, kept = by_name(routes), by_name(snapshots)
     found = [
-        _row(route, by_name, kept, page_ready=page_ready)
-        for route in by_name.values()
+        _row(route, there, kept, page_ready=page_ready)
+        for route in there.values()
         if stands_for(route) or is_repointed(route)
     ]
-    told = {snapshot_name(row.route) for row in found if row.strategy != "subpath"}
-    found += [_cut_short(snapshot, by_name) for name, snapshot in kept.items() if name not in told]
+    told = {snapshot_name(row.route) for row in found if row.strategy != SUBPATH}
+    found += [_cut_short(snapshot, there) for name, snapshot in kept.items() if name not in told]
     return sorted(found, key=lambda row: (row.route, row.path))
 
 
@@ -74,7 +73,7 @@ def table(found: Sequence[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def _row(route: Object, by_name: Mapping[str, Object], kept: Mapping[str, Object], *, page_ready: bool) -> Row:
+def _row(route: Object, there: Mapping[str, Object], kept: Mapping[str, Object], *, page_ready: bool) -> Row:
     metadata, spec = route["metadata"], route["spec"]
     notes = metadata.get("annotations") or {}
     name = notes.get(ROUTE_ANNOTATION) or metadata["name"]
@@ -88,13 +87,13 @@ def _row(route: Object, by_name: Mapping[str, Object], kept: Mapping[str, Object
         since=(begun.get("metadata") or {}).get("creationTimestamp", ""),
         pipeline=notes.get(PIPELINE_ANNOTATION, ""),
         pipeline_url=notes.get(PIPELINE_URL_ANNOTATION, ""),
-        state=_state(route, name, by_name, page_ready=page_ready),
+        state=_state(route, name, there, page_ready=page_ready),
     )
 
 
-def _state(route: Object, name: str, by_name: Mapping[str, Object], *, page_ready: bool) -> str:
+def _state(route: Object, name: str, there: Mapping[str, Object], *, page_ready: bool) -> str:
     whole = route["metadata"]["name"] == maintenance_name(name, None)
-    if whole and name in by_name:
+    if whole and name in there:
         return "half done: the original is there too"
     if PAGE not in backend_services(route):
         return "somebody sent it elsewhere"
@@ -103,12 +102,12 @@ def _state(route: Object, name: str, by_name: Mapping[str, Object], *, page_read
     return "shown" if page_ready else "the page is not ready"
 
 
-def _cut_short(snapshot: Object, by_name: Mapping[str, Object]) -> Row:
+def _cut_short(snapshot: Object, there: Mapping[str, Object]) -> Row:
     """Return the row of a snapshot without a maintenance: a job was ended between two steps."""
     metadata = snapshot["metadata"]
     notes = metadata.get("annotations") or {}
     name = notes.get(ROUTE_ANNOTATION, "")
-    state = "over, but for its snapshot" if name in by_name else "the Route is gone"
+    state = "over, but for its snapshot" if name in there else "the Route is gone"
     return Row(
         route=name,
         host="",

@@ -249,7 +249,13 @@ def summarize(answers: Sequence[Answer]) -> str:
 
 
 def wait_until_users_see(
-    probe: Probe, wanted: Side, *, window: float, timeout: float, say: Callable[[str], None]
+    probe: Probe,
+    wanted: Side,
+    *,
+    window: float,
+    timeout: float,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
 ) -> Outcome:
     """Ask until every definite answer in a row came from ``wanted`` for longer than ``window``.
 
@@ -261,6 +267,7 @@ def wait_until_users_see(
         window: seconds; the drain time, so that a runner which sees nothing has waited it out.
         timeout: seconds; a row that has begun by then has one more window.
         say: what the job's log is told.
+        warn: what must not be overlooked in it.
     """
     began = spoken = time.monotonic()
     first = len(probe.answers)
@@ -275,6 +282,8 @@ def wait_until_users_see(
         outcome = judge(heard, wanted, began=began, now=now, window=window, timeout=timeout)
         if outcome is not None:
             _tell(outcome, probe.url, heard, wanted, now - began, say)
+            if outcome is Outcome.SEEN and wanted is Side.APPLICATION and (heard[-1].status or 0) >= 500:
+                warn(f"the application itself answers {heard[-1].words} on {probe.url}: look at it.")
             return outcome
         if now - spoken >= SIGN_OF_LIFE - probe.timeout:
             say(f"still waiting for {wanted.value} ({now - began:.0f} s of {timeout:.0f} s): {summarize(heard[-10:])}")
@@ -292,8 +301,6 @@ def _tell(
     else:
         row = len(_row([answer for answer in heard if answer.side is not Side.UNSEEN], wanted))
         say(f"users of {url} meet {wanted.value}: the last {row} answers; in {seconds:.1f} s {summarize(heard)}")
-        if wanted is Side.APPLICATION and (heard[-1].status or 0) >= 500:
-            say(f"WARNING: the application itself answers {heard[-1].words} on {url}: look at it.")
 
 
 def _redirected(url: str, location: str) -> str:

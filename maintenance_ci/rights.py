@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.lease import LEASE
 from maintenance_ci.maintenance_route import PAGE, backend_services, maintenance_name
+from maintenance_ci.situation import SUBPATH
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def needed_rights(
     """
     alone = "be the only job of the namespace"
     ours = maintenance_name(route_name, subpath)
-    how: How = strategy if subpath is None else "subpath"
+    how: How = strategy if subpath is None else SUBPATH
     rights = [
         *_one(ROUTES, "routes", "read the Route, and who else is on its host", "list"),
         *_switch_rights(how, route_name, ours),
@@ -107,7 +108,7 @@ def _switch_rights(how: How, route_name: str, ours: str) -> list[Right]:
     why = "switch the Route"
     if how == "repoint":
         return _one(ROUTES, "routes", why, "get", "patch", on=[route_name])
-    switched = [ours] if how == "subpath" else [route_name, ours]
+    switched = [ours] if how == SUBPATH else [route_name, ours]
     return _one(ROUTES, "routes", why, "create") + _one(ROUTES, "routes", why, "get", "patch", "delete", on=switched)
 
 

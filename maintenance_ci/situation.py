@@ -13,6 +13,7 @@ from maintenance_ci.maintenance_route import (
     backend_services,
     maintenance_name,
 )
+from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.repoint import REPOINT, is_repointed
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 SWAP: Literal["swap"] = "swap"
+# Not a strategy of ROUTE_STRATEGY: a path is one more Route, whatever the strategy.
+SUBPATH: Literal["subpath"] = "subpath"
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,18 @@ class Situation:
 
 def situation(routes: Iterable[Object], route_name: str, subpath: str | None) -> Situation:
     """Look at the namespace's Routes for one of them."""
-    return Situation(route_name, subpath, {route["metadata"]["name"]: route for route in routes})
+    return Situation(route_name, subpath, by_name(routes))
+
+
+def by_name(objects: Iterable[Object]) -> dict[str, Object]:
+    """Return the objects of one kind by their names."""
+    return {found["metadata"]["name"]: found for found in objects}
 
 
 def stands_for(route: Mapping[str, Any]) -> str | None:
-    """Return the name of the Route that a maintenance Route of ours stands for; None for any other Route."""
+    """Return the name of the Route that an object of ours stands for; None for what is not ours."""
     metadata = route["metadata"]
-    if (metadata.get("labels") or {}).get("app.kubernetes.io/managed-by") != MANAGED_BY:
+    if (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
         return None
     return (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
 

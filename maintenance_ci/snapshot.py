@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import MANAGED_BY, ROUTE_ANNOTATION
+from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.repoint import without_notes
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def snapshot_of(route: Mapping[str, Any], notes: Mapping[str, str]) -> Object:
         "metadata": {
             "name": snapshot_name(name),
             "namespace": route["metadata"]["namespace"],
-            "labels": {"app.kubernetes.io/managed-by": MANAGED_BY},
+            "labels": {MANAGED_BY_LABEL: MANAGED_BY},
             "annotations": {**notes, ROUTE_ANNOTATION: name},
         },
         "type": "Opaque",

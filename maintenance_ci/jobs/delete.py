@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
-from maintenance_ci.jobs.preflight import SUBPATH, before_delete, look
+from maintenance_ci.jobs.preflight import before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
+from maintenance_ci.situation import SUBPATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def delete(
         way = before_delete(settings, cluster, templates, found, log)
         way.refusals.raise_any()
 
-    with taken_back_on_failure(cluster, found, way, log):
+    with taken_back_on_failure(settings, cluster, way, log):
         if way.restored:
             with log.phase(f"Put Route {settings.route_name} back"):
                 _put_back(settings, cluster, way, found, log)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from maintenance_ci.admission import wait_until_admitted, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.checks import require_ours
-from maintenance_ci.jobs.preflight import SUBPATH, Switch, before_deploy, look, original_of
+from maintenance_ci.jobs.preflight import Switch, before_deploy, look, original_of
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services
 from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
-from maintenance_ci.situation import SWAP, pipeline_of
+from maintenance_ci.situation import SUBPATH, SWAP, pipeline_of
 
 if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift

@@ -12,6 +12,7 @@ from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.report_files import Check
 from maintenance_ci.route_export import original_now
 from maintenance_ci.route_template import differences, expected_route, template_path
+from maintenance_ci.situation import by_name
 from maintenance_ci.template_drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.template_project import UnfitFileError
 
@@ -36,9 +37,9 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         MaintenanceError: at least one template drifted; each is in the log, and among the record's checks.
     """
     with log.phase(f"Look at the Routes of {settings.project}"):
-        routes = {route["metadata"]["name"]: route for route in cluster.select("routes")}
+        routes = by_name(cluster.select("routes"))
         labels = {MANAGED_BY_LABEL: MANAGED_BY}
-        snapshots = {secret["metadata"]["name"]: secret for secret in cluster.select("secrets", labels)}
+        snapshots = by_name(cluster.select("secrets", labels))
         log.say(f"{len(routes)} Routes")
     there, found = _Namespace(settings, cluster, routes, snapshots), []
     with log.phase(f"Hold the templates of {templates.name} against them"):

@@ -8,6 +8,7 @@ from maintenance_ci.checks import require_host
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.route_export import Export, export_route, form_of, original_now, says_the_same
 from maintenance_ci.route_template import template_path
+from maintenance_ci.situation import by_name
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
         MaintenanceError: there is no such Route, or none that a template brings back.
     """
     name = settings.route_name
-    routes = {route["metadata"]["name"]: route for route in cluster.select("routes")}
+    routes = by_name(cluster.select("routes"))
     secret = cluster.get("secrets", snapshot_name(name))
     route, in_maintenance = original_now(name, routes, {snapshot_name(name): secret} if secret else {})
     if route is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import drain_time
-from maintenance_ci.jobs.preflight import SUBPATH, before_delete, before_deploy, look, original_of
+from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
 from maintenance_ci.jobs.switching import look_once
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import public_url
 from maintenance_ci.repoint import REPOINT
 from maintenance_ci.report import NOTHING_CHANGED
-from maintenance_ci.situation import SWAP
+from maintenance_ci.situation import SUBPATH, SWAP
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:

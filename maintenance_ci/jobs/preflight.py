@@ -40,7 +40,7 @@ from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
 from maintenance_ci.route_template import differences
-from maintenance_ci.situation import SWAP, Situation, pipeline_of, situation
+from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ if TYPE_CHECKING:
     from maintenance_ci.rights import Job, Strategy
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.template_project import TemplateProject
-
-# Not a strategy of ROUTE_STRATEGY: a path is one more Route, whatever the strategy.
-SUBPATH = "subpath"
 
 
 @dataclass

@@ -33,10 +33,18 @@ def original_from_template(settings: RouteSettings, cluster: OpenShift, template
     Raises:
         MaintenanceError: the template is not there, or yields anything else than that Route.
     """
-    name = settings.route_name
-    path = template_path(settings.route_template_path, name)
-    objects = rendered_objects(settings, cluster, templates.read(path), path=path, route_name=name)
-    return expected_route(objects, name=name, namespace=settings.project, path=path)
+    return _rendered(settings, cluster, templates.read(_path(settings)))
+
+
+def _path(settings: RouteSettings) -> str:
+    return template_path(settings.route_template_path, settings.route_name)
+
+
+def _rendered(settings: RouteSettings, cluster: OpenShift, text: str) -> Object:
+    """Return the one Route that the template's text yields."""
+    path = _path(settings)
+    objects = rendered_objects(settings, cluster, text, path=path, route_name=settings.route_name)
+    return expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
 
 
 def rendered_objects(
@@ -95,19 +103,16 @@ def original_to_restore(
     Raises:
         MaintenanceError: neither is there.
     """
-    path = template_path(settings.route_template_path, settings.route_name)
-    text, fault = _read(templates, path)
+    text = None
     try:
-        if fault:
-            raise fault
-        objects = rendered_objects(settings, cluster, text, path=path, route_name=settings.route_name)
-        restored = expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
+        text = templates.read(_path(settings))
+        restored = _rendered(settings, cluster, text)
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
         cluster.apply("routes", restored, dry_run=True)
     except MaintenanceError as error:
         # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
-        troubled = isinstance(error, (TryAgainError, ForbiddenError)) and error is not fault
+        troubled = isinstance(error, (TryAgainError, ForbiddenError)) and text is not None
         if kept is None or troubled:
             raise
         log.warn(f"The template cannot be used: {error.what}")
@@ -123,14 +128,6 @@ def original_to_restore(
     if note:
         log.say(note)
     return restored
-
-
-def _read(templates: TemplateProject, path: str) -> tuple[str, MaintenanceError | None]:
-    """Return a template's text, or why there is none."""
-    try:
-        return templates.read(path), None
-    except MaintenanceError as error:
-        return "", error
 
 
 def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:

@@ -16,13 +16,13 @@ from maintenance_ci.admission import (
 from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
 from maintenance_ci.interruption import undisturbed
-from maintenance_ci.jobs.preflight import SUBPATH, Return, Switch
+from maintenance_ci.jobs.preflight import Return, Switch, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.probe import Side
 from maintenance_ci.repoint import REPOINT, merge_patch
-from maintenance_ci.situation import SWAP
+from maintenance_ci.situation import SUBPATH, SWAP
 from maintenance_ci.snapshot import manifest_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def rolled_back_on_failure(
 
 
 @contextlib.contextmanager
-def taken_back_on_failure(cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> Iterator[None]:
+def taken_back_on_failure(settings: RouteSettings, cluster: OpenShift, way: Return, log: JobLog) -> Iterator[None]:
     """Take the original that ``delete`` has just created away again, while it still waits for its host: nobody notices.
 
     Where the maintenance Route may be gone it stays.
@@ -72,18 +72,18 @@ def taken_back_on_failure(cluster: OpenShift, found: Situation, way: Return, log
     except BaseException:
         with undisturbed():
             try:
-                _take_back(cluster, found, way, log)
+                _take_back(settings, cluster, way, log)
             except MaintenanceError as fault:
                 log.say(f"{fault.what} The original Route is left, waiting for its host.")
         raise
 
 
-def _take_back(cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> None:
-    routes = {route["metadata"]["name"]: route for route in cluster.select("routes")} if way.created else {}
-    if way.created is None or found.ours not in routes or found.route_name not in routes:
+def _take_back(settings: RouteSettings, cluster: OpenShift, way: Return, log: JobLog) -> None:
+    if way.created is None:
         return
-    live = routes[found.route_name]
-    if live["metadata"]["uid"] == way.created["metadata"]["uid"] and not admitting_routers(live):
+    now = look(settings, cluster)
+    waits = now.original and now.original["metadata"]["uid"] == way.created["metadata"]["uid"]
+    if waits and now.maintenance and not admitting_routers(now.original):
         cluster.delete("routes", way.created)
         log.now("It was undone: users still meet the page. Run the job delete again.", switched=False)
 
@@ -164,7 +164,7 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
             step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
             return _wait_for_users(settings, found, switch, log)
         return False
-    step(lambda: _bring_back(cluster, original, switch, log), "the original Route to be there")
+    step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
     if switch.strategy == SWAP:
         step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
         wait_until_admitted(
@@ -173,10 +173,6 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
     seen = _wait_for_users(settings, found, switch, log)
     step(lambda: remove_snapshot(cluster, settings.route_name), "the snapshot to go")
     return seen
-
-
-def _bring_back(cluster: OpenShift, original: Object, switch: Switch, log: JobLog) -> None:
-    bring_back(cluster, original, switch.routers, log)
 
 
 def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> bool:

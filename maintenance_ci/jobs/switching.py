@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.admission import drain_time, wait_until_reloaded
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings
 
-WARNING = "WARNING: "
 OUTCOMES: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
     Outcome.SEEN: "seen",
     Outcome.UNSEEN: "unseen",
@@ -50,11 +48,11 @@ def wait_until_seen_by_users(
     if not settings.probes:
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return False
-    probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
+    probe = _probe(settings, route)
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
     with _recorded(probe, wanted, log) as watch:
-        outcome = wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=partial(_say, log))
+        outcome = wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=log.say, warn=log.warn)
         watch.outcome = OUTCOMES[outcome]
     if outcome is Outcome.NOT_YET:
         last = probe.answers[-5:]
@@ -69,7 +67,7 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     """Ask once, before a switch, who answers users now: a runner that cannot see the site is better known then."""
     if not settings.probes or not route["spec"].get("host"):
         return None
-    probe = Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
+    probe = _probe(settings, route)
     with _recorded(probe, None, log) as watch:
         answer = probe.ask()
         watch.outcome = "unseen" if answer.side is Side.UNSEEN else "seen"
@@ -80,7 +78,7 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     return answer.side
 
 
-def insist(change: Callable[[], None], subject: str, *, timeout: float, log: JobLog) -> None:
+def insist(change: Callable[[], object], subject: str, *, timeout: float, log: JobLog) -> None:
     """Make one change, again while the cluster is away or somebody else writes the same object.
 
     Raises:
@@ -106,6 +104,10 @@ def remove_route(cluster: OpenShift, name: str) -> None:
         cluster.delete("routes", there)
 
 
+def _probe(settings: RouteSettings, route: Object) -> Probe:
+    return Probe(public_url(route, settings.subpath), ca=settings.public_ca, address=settings.public_address)
+
+
 @contextlib.contextmanager
 def _recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]:
     """Keep for the job's report what the probe sees in the body, however that ends; who asks says the outcome."""
@@ -116,14 +118,6 @@ def _recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]
     finally:
         watch.summary = summarize(probe.answers)
         watch.answers = [Heard(log.seconds(one.at), one.side.value, one.words) for one in probe.answers]
-
-
-def _say(log: JobLog, text: str) -> None:
-    """Say what a wait for users tells; its warnings as such."""
-    if text.startswith(WARNING):
-        log.warn(text.removeprefix(WARNING))
-    else:
-        log.say(text)
 
 
 def note_pipeline(settings: RouteSettings, cluster: OpenShift, name: str) -> None:

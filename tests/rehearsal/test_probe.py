@@ -68,7 +68,11 @@ def own_tls(ca: trustme.CA, host: str) -> Object:
 
 def wait(probe: Probe, wanted: Side, window: float = WINDOW, timeout: float = 10.0) -> tuple[Outcome, list[str]]:
     said: list[str] = []
-    return wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=said.append), said
+
+    def warn(text: str) -> None:
+        said.append(f"WARNING: {text}")
+
+    return wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
 
 
 def told(answer: Answer) -> tuple[Side, str]:
