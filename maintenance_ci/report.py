@@ -70,8 +70,9 @@ class JobLog:
 
     def warn(self, text: str) -> None:
         """Write what must not be overlooked."""
-        self.record.warnings.append(text)
-        self._write(f"   WARNING: {text}", gitlab_log.YELLOW)
+        line = " ".join(text.split())
+        self.record.warnings.append(line)
+        self._write(f"   WARNING: {line}", gitlab_log.YELLOW)
 
     @contextlib.contextmanager
     def phase(self, title: str, *, collapsed: bool = False) -> Iterator[None]:
@@ -202,6 +203,7 @@ class JobLog:
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
         self.record.error, self.record.result = " ".join([what, *more]), self.state
+        self._in_key = False  # a key that was cut off before its end must not hide how the job ended
         framed = self._gitlab and (self.by_hand or self.record.job == LOUD)
         lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
         if framed:

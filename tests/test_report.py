@@ -314,3 +314,15 @@ def test_a_report_that_cannot_be_written_is_said(log: JobLog, stream: io.StringI
     assert (tmp_path / JUNIT).is_file()
     log.leave_reports(tmp_path / "nowhere", 0)
     assert stream.getvalue().count("could not be written: No such file or directory.") == 2
+
+
+def test_a_warning_of_several_lines_is_one(log: JobLog, stream: io.StringIO) -> None:
+    log.warn("The server says\nthat it is away.")
+    assert stream.getvalue() == "   WARNING: The server says that it is away.\n"
+
+
+def test_a_private_key_without_an_end_does_not_hide_how_the_job_ended(log: JobLog, stream: io.StringIO) -> None:
+    log.say("-----BEGIN PRIVATE KEY-----\nMIIEow")
+    log.fail(MaintenanceError("It broke.", "Look at it."))
+    assert "MIIE" not in stream.getvalue()
+    assert stream.getvalue().endswith("ERROR: It broke. Nothing was changed. Look at it.\n")
