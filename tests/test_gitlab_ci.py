@@ -18,8 +18,8 @@ from maintenance_ci.cli import _parser
 from maintenance_ci.errors import EXIT_TRY_AGAIN
 from maintenance_ci.route_template import expected_route, fill_parameters, parse_template
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
+from tests.readme import table
 from tests.rehearsal.gitlab_ci.documented import example
-from tests.test_readme import table
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = ROOT / ".gitlab-ci.yml"

@@ -21,28 +21,16 @@ from maintenance_ci.maintenance_route import (
     render_maintenance_route,
 )
 from maintenance_ci.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
-from maintenance_ci.rehearsal.apiserver import kinds
 from maintenance_ci.rehearsal.apiserver.kinds.core import LABEL_VALUE
-from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.route_template import differences, moved
 from tests.certificates import issued
-from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
+from tests.route_strategies import OURS, TRACKING, routes
+from tests.served_routes import live
 
 TEMPLATE = (Path(__file__).parent.parent / "route-templates/maintenance-route.yaml.j2").read_text()
 some = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 subpaths = st.sampled_from([None, "/a", "/a/b", "/A"])
-
-
-def live(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The Route as a server has it, which has the Secret that the Route names."""
-    assert kinds.unknown_fields("routes", manifest) == []
-    store = Store()
-    external = ((manifest["spec"].get("tls") or {}).get("externalCertificate") or {}).get("name")
-    if external:
-        metadata = {"name": external, "namespace": NAMESPACE}
-        store.create("secrets", {"metadata": metadata, "type": "kubernetes.io/tls"}, manager="test")
-    return store.create("routes", manifest, manager="test")
 
 
 def mirror(original: dict[str, Any], subpath: str | None = None, name: str = "") -> dict[str, Any]:

@@ -8,15 +8,9 @@ from pathlib import Path
 import yaml
 
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
+from tests.readme import README, table
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-
-
-def table() -> set[str]:
-    section = README.split("### Variables")[1].split("### ")[0]
-    first_cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    return {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
 
 
 def read_by_the_jobs() -> set[str]:

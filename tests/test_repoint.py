@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.maintenance_route import PAGE, backend_services, is_passthrough, notes
-from maintenance_ci.rehearsal.apiserver.store import Object, Store
+from maintenance_ci.maintenance_route import PAGE, backend_services, notes
+from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.repoint import REPOINT, is_repointed, merge_patch, pointed_back, repointed, without_notes
 from maintenance_ci.snapshot import manifest_of
 from tests.certificates import issued
 from tests.route_strategies import OURS, routes
+from tests.served_routes import certificate_for, live, meant, store_for
 
 some = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAID = notes("shop", REPOINT, "42", "https://gitlab.example.test/p/42")
@@ -50,32 +51,6 @@ def shop(**spec: Any) -> Object:
         "spec": {"host": "shop.example.test", "to": {"kind": "Service", "name": "shop", "weight": 100}} | spec,
         "status": {"ingress": []},
     }
-
-
-def meant(route: Object) -> tuple[Any, Any, Any]:
-    """What its owner wants of a Route."""
-    metadata = route["metadata"]
-    return metadata.get("labels") or {}, metadata.get("annotations") or {}, route["spec"]
-
-
-def store_for(manifest: Object) -> Store:
-    """A store that takes the Route: with the Secret that it may name, which the API looks for."""
-    store = Store()
-    external = (manifest["spec"].get("tls") or {}).get("externalCertificate")
-    if external:
-        metadata = {"name": external["name"], "namespace": manifest["metadata"]["namespace"]}
-        data = {"tls.crt": "", "tls.key": ""}
-        store.create("secrets", {"metadata": metadata, "type": "kubernetes.io/tls", "data": data}, manager="test")
-    return store
-
-
-def live(manifest: Object) -> Object:
-    """The Route as a server has it."""
-    return store_for(manifest).create("routes", manifest, manager="test")
-
-
-def certificate_for(route: Object) -> dict[str, str] | None:
-    return issued(2026) if is_passthrough(route["spec"].get("tls")) else None
 
 
 @given(old=objects, new=objects)

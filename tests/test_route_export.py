@@ -20,7 +20,7 @@ from maintenance_ci.route_template import differences, expected_route, keep_book
 from maintenance_ci.snapshot import manifest_of, snapshot_name, snapshot_of
 from tests.certificates import issued
 from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
-from tests.test_properties import live
+from tests.served_routes import live
 
 INSECURE = "insecureEdgeTerminationPolicy"
 some = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

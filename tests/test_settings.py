@@ -16,17 +16,8 @@ from maintenance_ci.settings import (
     report_folder,
     secrets_given,
 )
+from tests.job_variables import GOOD
 
-GOOD = {
-    "PROJECT": "web",
-    "OKD_URL": "https://api.okd.example.test:6443",
-    "OKD_TOKEN": "sha256~secret-token",
-    "ROUTE_NAME": "shop",
-    "IMAGE_TAG": "v1",
-    "ROUTE_TEMPLATES_PROJECT": "ops/route-templates",
-    "CI_SERVER_URL": "https://gitlab.example.test",
-    "CI_JOB_TOKEN": "job-token",
-}
 EVERYTHING = {
     **GOOD,
     "OKD_CA": trustme.CA().cert_pem.bytes().decode(),

@@ -15,7 +15,7 @@ from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.snapshot import KEY, SYSTEM_METADATA, manifest_of, route_in, snapshot_name, snapshot_of
 from tests.route_strategies import NAMESPACE, routes
-from tests.test_repoint import certificate_for, live, meant, store_for
+from tests.served_routes import certificate_for, live, meant, store_for
 
 some = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SAID = notes("shop", "swap", "42", "https://gitlab.example.test/p/42")

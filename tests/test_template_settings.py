@@ -5,7 +5,7 @@ import pytest
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings import JobSettings, RouteSettings, TemplatesSettings, read_settings
 from maintenance_ci.template_settings import CommitSettings, DriftSettings, ExportSettings
-from tests.test_settings import GOOD
+from tests.job_variables import GOOD
 
 PLAIN = {name: value for name, value in GOOD.items() if name not in ("ROUTE_NAME", "IMAGE_TAG")}
 CLUSTER = {name: value for name, value in PLAIN.items() if name in ("PROJECT", "OKD_URL", "OKD_TOKEN")}

@@ -158,3 +158,10 @@ def cluster() -> Iterator[Cluster]:
     """A cluster of the test's own, with the application ``shop`` and its Route."""
     with running(QUICK) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Cluster]:
+    """A cluster that the tests of one module share."""
+    with running(QUICK) as cluster:
+        yield cluster

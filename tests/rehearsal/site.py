@@ -13,7 +13,7 @@ from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from tests.rehearsal.conftest import Cluster, Job
-from tests.rehearsal.test_jobs import essence, ok
+from tests.rehearsal.outcomes import essence, ok
 
 
 class Seen(NamedTuple):

@@ -13,8 +13,8 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT
 from maintenance_ci.rehearsal.gitlab import Token, refuse
 from maintenance_ci.rehearsal.gitlab_project import Project
+from tests.rehearsal.command_line import run
 from tests.rehearsal.conftest import QUICK, Cluster, running
-from tests.rehearsal.test_export_route import run
 
 TOKEN = "glpat-lister-of-templates"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,18 +14,10 @@ from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT
 from maintenance_ci.rehearsal.gitlab import Token
 from maintenance_ci.rehearsal.gitlab_project import Commit, Project
 from tests.certificates import issued
+from tests.rehearsal.command_line import run
 from tests.rehearsal.conftest import QUICK, Cluster, running
 
 TOKEN = "glpat-writer-of-templates"
-
-
-def run(cluster: Cluster, *arguments: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
-    """Run a command as a person does, its output and its messages apart."""
-    place = cluster.workplace({"ROUTE_NAME": None, **variables})
-    return subprocess.run(
-        [sys.executable, "-m", "maintenance_ci", *arguments],
-        cwd=place.folder, env=place.environment, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -12,23 +12,11 @@ import trustme
 
 from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
-from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.rehearsal.conftest import Cluster, Job
+from tests.rehearsal.conftest import Cluster
+from tests.rehearsal.outcomes import essence, ok
 
 ROOT = Path(__file__).parent.parent.parent
 WHOLE, PAGE = "shop-maintenance-page", "maintenance-page:v1"
-
-
-def ok(job: Job) -> Job:
-    assert job.code == 0, job.log
-    return job
-
-
-def essence(route: Object | None) -> Any:
-    """A Route without its status and what only the server writes."""
-    assert route is not None
-    metadata = {key: route["metadata"].get(key) or {} for key in ("name", "namespace", "labels", "annotations")}
-    return metadata, route["spec"]
 
 
 def served_by(answers: list[Any], path: str | None = None) -> set[str]:

@@ -5,15 +5,13 @@ The clusters are shared, and the page stays up in them, held by a Route of nobod
 
 from __future__ import annotations
 
-import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import trustme
-from aiohttp import web
 
 from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.mirrored_metadata import label_value
@@ -21,11 +19,11 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.selectors import label_matcher
 from maintenance_ci.settings import MAX_ROUTE_NAME
 from tests.rehearsal.conftest import QUICK, Cluster, running
+from tests.rehearsal.outcomes import essence, ok
+from tests.rehearsal.secure_application import secure_application
 from tests.rehearsal.site import Seen, Site, add_secret, own_certificate
-from tests.rehearsal.test_jobs import essence, ok
 
 PAGE, APPLICATION = "maintenance-page:v1", "application"
-POD = "127.0.62.1"  # where the application that speaks TLS listens
 
 
 @pytest.fixture(scope="module")
@@ -161,36 +159,12 @@ def secure(cluster: Cluster) -> Iterator[str]:
     ca = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ca.issue_cert("passed.apps.example.test", "secure.web.svc").configure_cert(context)
-    serving = _serving(cluster, context)
+    serving = secure_application(cluster, context)
     cluster.do(serving.__aenter__())
     try:
         yield ca.cert_pem.bytes().decode()
     finally:
         cluster.do(serving.__aexit__(None, None, None))
-
-
-@contextlib.asynccontextmanager
-async def _serving(cluster: Cluster, context: ssl.SSLContext) -> AsyncIterator[None]:
-    async def answer(request: web.Request) -> web.Response:
-        return web.Response(text=request.path, headers={"X-Served-By": "secure"})
-
-    application = web.Application()
-    application.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, POD, 0, ssl_context=context).start()
-    port = {"name": "http", "port": runner.addresses[0][1], "protocol": "TCP"}
-    metadata = {"name": "secure", "namespace": manifests.NAMESPACE}
-    labels = {"kubernetes.io/service-name": "secure"}
-    endpoints = [{"addresses": [POD], "conditions": {"ready": True}}]
-    store = cluster.store
-    store.create("services", {"metadata": metadata, "spec": {"ports": [port]}}, manager="team")
-    slices = {"addressType": "IPv4", "endpoints": endpoints, "ports": [port]}
-    store.create("endpointslices", {"metadata": metadata | {"labels": labels}, **slices}, manager="team")
-    try:
-        yield
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.slow

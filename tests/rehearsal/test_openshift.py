@@ -16,17 +16,11 @@ from maintenance_ci.openshift import CONFLICT_RETRIES, PAUSES, OpenShift
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from tests.rehearsal.conftest import QUICK, Cluster, running
+from tests.rehearsal.conftest import Cluster
 
 NAMESPACE, NAME = manifests.NAMESPACE, "target"
 TO_PAGE: Object = {"spec": {"to": {"name": "maintenance-page"}}, "metadata": {"annotations": {"note": "ours"}}}
 TIMES = len(PAUSES) + 1
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        yield cluster
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from maintenance_ci.rehearsal.cluster import PIPELINE
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from maintenance_ci.snapshot import snapshot_name
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
-from tests.rehearsal.test_jobs import ok
+from tests.rehearsal.outcomes import ok
 from tests.rehearsal.test_status import (
     NAMESPACE,
     PATH,

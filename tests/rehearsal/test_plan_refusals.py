@@ -15,7 +15,7 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.cluster import PIPELINE
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
-from tests.rehearsal.test_jobs import ok
+from tests.rehearsal.outcomes import ok
 from tests.rehearsal.test_plan import FREE_DELETE, FREE_DEPLOY, HOST, SNAPSHOT, done_to, plan
 from tests.rehearsal.test_status import (
     NAMESPACE,

@@ -18,7 +18,7 @@ from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from maintenance_ci.rights import Right, find_claims, find_missing_rights, needed_rights, require_rights
 from tests.rehearsal.conftest import QUICK, Cluster, running
-from tests.rehearsal.test_jobs import ok
+from tests.rehearsal.outcomes import ok
 
 NAMESPACE, TOKEN = manifests.NAMESPACE, "limited"
 CASES: dict[str, Any] = {
@@ -54,12 +54,6 @@ def give(cluster: Cluster, *rules: Rule, namespace: str = NAMESPACE) -> None:
 
 def asked(cluster: Cluster) -> list[str]:
     return [one.path.rsplit("/", 1)[1] for one in cluster.inside.server.requests if one.user == "limited"]
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        yield cluster
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from maintenance_ci.rehearsal.cluster import PIPELINE
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from maintenance_ci.snapshot import snapshot_name
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
+from tests.rehearsal.outcomes import ok
 from tests.rehearsal.small_cluster import until
-from tests.rehearsal.test_jobs import ok
 
 NAMESPACE, HOST, KEEPER = manifests.NAMESPACE, manifests.HOST, "keeper"
 WHOLE, PATH = maintenance_name("shop", None), maintenance_name("shop", "/cart")

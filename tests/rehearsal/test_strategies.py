@@ -23,9 +23,9 @@ from maintenance_ci.rehearsal.trouble import Trouble
 from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.harness import Matrix, require_as_before
 from tests.rehearsal.matrices.stage import LIMITS, SHOWN, Stage, Variables, changes, stage
+from tests.rehearsal.outcomes import essence
+from tests.rehearsal.secure_application import secure_application
 from tests.rehearsal.site import Site
-from tests.rehearsal.test_jobs import essence
-from tests.rehearsal.test_mirror import _serving
 
 SWAP: Variables = {"ROUTE_STRATEGY": "swap"}
 REPOINT: Variables = {"ROUTE_STRATEGY": "repoint"}
@@ -203,7 +203,7 @@ def secure(on: Stage) -> Iterator[str]:
     ca = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ca.issue_cert("secure.web.svc").configure_cert(context)
-    serving = _serving(on.cluster, context)
+    serving = secure_application(on.cluster, context)
     on.cluster.do(serving.__aenter__())
     yield ca.cert_pem.bytes().decode()
     on.cluster.do(serving.__aexit__(None, None, None))

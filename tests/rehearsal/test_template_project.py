@@ -20,13 +20,7 @@ from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, Project, Token, refuse, sign_in
 from maintenance_ci.rehearsal.gitlab_project import Commit
 from maintenance_ci.template_project import File, TemplateProject, UnfitFileError
-from tests.rehearsal.conftest import QUICK, Cluster, running
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        yield cluster
+from tests.rehearsal.conftest import Cluster
 
 
 @pytest.fixture

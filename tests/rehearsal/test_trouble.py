@@ -47,12 +47,6 @@ def test_what_is_no_trouble(line: str) -> None:
         parse_trouble(line)
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        yield cluster
-
-
 @pytest.fixture
 def cluster(shared: Cluster) -> Iterator[Cluster]:
     yield shared

@@ -15,7 +15,7 @@ from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.rehearsal.matrices.harness import Matrix
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes
-from tests.rehearsal.test_jobs import essence
+from tests.rehearsal.outcomes import essence
 from tests.rehearsal.test_strategies import as_before, certificate, live, own_site, patient_stages
 
 WHOLE, SNAPSHOT = maintenance_name("shop", None), "shop-maintenance-snapshot"

@@ -9,7 +9,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from tests.rehearsal.apiserver.conftest import Api
-from tests.rehearsal.apiserver.test_server import send
+from tests.rehearsal.apiserver.plain_https import send
 
 Object = dict[str, Any]
 ROUTES = "/apis/route.openshift.io/v1/namespaces/shop/routes"

@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 import pytest
-import urllib3
 from kubernetes import client, watch
 
 from tests.rehearsal.apiserver.conftest import Api, EchoBuilds
+from tests.rehearsal.apiserver.plain_https import send
 
 ROUTES = ("route.openshift.io", "v1", "shop", "routes")
 PATH = "/apis/route.openshift.io/v1/namespaces/shop/routes"
@@ -25,21 +25,6 @@ def route(name: str = "app", **spec: Any) -> Object:
         "metadata": {"name": name, "labels": {"app": name}},
         "spec": {"to": {"kind": "Service", "name": "app"}, "host": f"{name}.example.test"} | spec,
     }
-
-
-def send(
-    api: Api, method: str, path: str, body: Any = None, *, token: str = "admin-token", kind: str = "application/json"
-) -> tuple[int, Any]:
-    headers = {"User-Agent": "tester/1.0"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    content = None if body is None else body if isinstance(body, (bytes, str)) else json.dumps(body)
-    if content is not None:
-        headers["Content-Type"] = kind
-    with urllib3.PoolManager(ca_certs=str(api.ca), retries=False) as pool:
-        answer = pool.request(method, api.server.url + path, body=content, headers=headers)
-        if not answer.headers["Content-Type"].startswith("application/json"):
-            return answer.status, answer.data
-        documents = [json.loads(line) for line in answer.data.splitlines()]
-        return answer.status, documents if "watch=true" in path else documents[0]
 
 
 def refusal(call: Any, *arguments: Any, **named: Any) -> Object:
