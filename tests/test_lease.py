@@ -1,4 +1,4 @@
-"""Who may take whose Lease, and what is written; what the cluster makes of it is in tests/rehearsal/test_lease.py."""
+"""Who may take whose Lease, and what is written; what the cluster makes of it is in tests/rehearsal/lease."""
 
 from __future__ import annotations
 
