@@ -15,36 +15,23 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.cluster import PIPELINE
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
-from tests.rehearsal.outcomes import ok
-from tests.rehearsal.test_plan import FREE_DELETE, FREE_DEPLOY, HOST, SNAPSHOT, done_to, plan
-from tests.rehearsal.test_status import (
+from tests.rehearsal.looking.planning import FREE_DELETE, FREE_DEPLOY, done_to, plan
+from tests.rehearsal.looking.scene import (
+    HOST,
     NAMESPACE,
     PATH,
+    SNAPSHOT,
     SUBPATH,
     WHOLE,
     Variables,
     create,
-    keep_page,
     quiet,
     remove,
-    restored,
     templates,
 )
+from tests.rehearsal.outcomes import ok
 
 NEW, OLD = "2", "0"  # pipelines; the one that runs jobs has the number 1
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        keep_page(cluster)
-        yield cluster
-
-
-@pytest.fixture
-def cluster(shared: Cluster) -> Iterator[Cluster]:
-    with restored(shared):
-        yield shared
 
 
 def refusals(done: Job) -> list[str]:

@@ -9,56 +9,25 @@ import pytest
 import trustme
 
 from maintenance_ci.lease import LEASE
-from maintenance_ci.rehearsal import application_manifests as manifests
-from maintenance_ci.rehearsal.cluster import PIPELINE
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from maintenance_ci.snapshot import snapshot_name
-from tests.rehearsal.conftest import QUICK, Cluster, Job, running
-from tests.rehearsal.outcomes import ok
-from tests.rehearsal.test_status import (
+from tests.rehearsal.conftest import Cluster, Job
+from tests.rehearsal.looking.planning import FREE_DELETE, FREE_DEPLOY, done_to, plan
+from tests.rehearsal.looking.scene import (
+    HOST,
     NAMESPACE,
     PATH,
     REPOINT,
+    SNAPSHOT,
     SUBPATH,
     WHOLE,
     Variables,
-    command,
     create,
     hold_lease,
-    keep_page,
-    nothing_changes,
-    restored,
     templates,
-    writes,
 )
+from tests.rehearsal.outcomes import ok
 
-HOST, URL = manifests.HOST, f"https://{manifests.HOST}/"
-SNAPSHOT = snapshot_name("shop")
-FREE_DEPLOY = "Nothing stands in the way of deploy-route. Nothing was changed."
-FREE_DELETE = "Nothing stands in the way of delete. Nothing was changed."
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        keep_page(cluster)
-        yield cluster
-
-
-@pytest.fixture
-def cluster(shared: Cluster) -> Iterator[Cluster]:
-    with restored(shared):
-        yield shared
-
-
-def plan(cluster: Cluster, *arguments: str, variables: Variables | None = None) -> Job:
-    """Plan, and hold that nothing is changed and that no Lease is asked for."""
-    with nothing_changes(cluster):
-        done = command(cluster, "plan", *arguments, variables=variables)
-    assert not [one.path for one in cluster.inside.server.requests if one.user == PIPELINE and "/leases" in one.path]
-    assert "Traceback" not in done.log, done.log
-    assert cluster.inside.token not in done.log
-    return done
+URL = f"https://{HOST}/"
 
 
 def steps(done: Job) -> list[str]:
@@ -81,17 +50,6 @@ DEPLOY: dict[str, tuple[Variables, list[str], list[str]]] = {
     ),
     "a path": (SUBPATH, [f"create Route {PATH}, which shows the page on {URL}cart", WAIT], [f"PATCH routes/{PATH}"]),
 }  # fmt: skip
-
-
-def done_to(cluster: Cluster) -> list[str]:
-    """What the job changed, Leases aside; a new Secret by the only name that is there."""
-    lines = []
-    for line in writes(cluster):
-        method, path = line.split("?")[0].split()
-        what = path.split(f"/namespaces/{NAMESPACE}/")[-1]
-        if not what.startswith("leases"):
-            lines.append(f"{method} {what}" + (f" {SNAPSHOT}" if (method, what) == ("POST", "secrets") else ""))
-    return lines
 
 
 @pytest.mark.parametrize("case", DEPLOY)
