@@ -9,38 +9,29 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from tests.rehearsal.matrices.harness import Matrix
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes
 from tests.rehearsal.outcomes import essence
-from tests.rehearsal.test_strategies import as_before, certificate, live, own_site, patient_stages
+from tests.rehearsal.switches.own_site import certificate, own_site
+from tests.rehearsal.switches.scene import SNAPSHOT, WHOLE, live
 
-WHOLE, SNAPSHOT = maintenance_name("shop", None), "shop-maintenance-snapshot"
 STRATEGIES = ["repoint", pytest.param("swap", marks=pytest.mark.slow)]
 BOTH = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
-@pytest.fixture(scope="module")
-def stages() -> Iterator[Matrix]:
-    with patient_stages() as it:
-        yield it
+def files(on: Stage) -> Any:
+    return on.cluster.inside.gitlab.projects[0].branches["main"]
 
 
 @pytest.fixture
-def on(stages: Matrix) -> Iterator[Stage]:
-    with as_before(stages) as on:
-        files = on.cluster.inside.gitlab.projects[0].branches["main"]
-        good = dict(files)
-        yield on
-        files.clear()
-        files.update(good)
-
-
-def files(on: Stage) -> Any:
-    return on.cluster.inside.gitlab.projects[0].branches["main"]
+def on(on: Stage) -> Iterator[Stage]:
+    """The templates, too, are as before."""
+    good = dict(files(on))
+    yield on
+    files(on).clear()
+    files(on).update(good)
 
 
 def changed(**spec: object) -> bytes:

@@ -2,153 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import ssl
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import trustme
-import yaml
 
-from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
-from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import Trouble
-from tests.rehearsal.conftest import Job
-from tests.rehearsal.matrices.harness import Matrix, require_as_before
-from tests.rehearsal.matrices.stage import LIMITS, SHOWN, Stage, Variables, changes, stage
+from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes
 from tests.rehearsal.outcomes import essence
 from tests.rehearsal.secure_application import secure_application
-from tests.rehearsal.site import Site
+from tests.rehearsal.switches.own_site import certificate, own_site
+from tests.rehearsal.switches.scene import WHOLE, live, meanwhile
 
 SWAP: Variables = {"ROUTE_STRATEGY": "swap"}
 REPOINT: Variables = {"ROUTE_STRATEGY": "repoint"}
-WHOLE = maintenance_name("shop", None)
 CUSTOM_HOST = "routes/custom-host"
-
-
-# What is shortened for faults, and is too short for a job that is to succeed on a machine that is busy.
-HASTE = ("maintenance_ci.admission.SEEN_TIMEOUT", "maintenance_ci.template_project.TIMEOUT")
-
-
-@contextlib.contextmanager
-def patient_stages(build: Callable[[], contextlib.AbstractContextManager[Stage]] = stage) -> Iterator[Matrix]:
-    """A stage for the tests of a module, and another one after a test that failed; its jobs have their own patience."""
-    it = Matrix("", build)
-    with pytest.MonkeyPatch.context() as patch:
-        for limit in HASTE:
-            patch.delitem(LIMITS, limit, raising=False)  # already gone where a test has a stage of its own
-        try:
-            yield it
-        finally:
-            it.close()
-
-
-@contextlib.contextmanager
-def as_before(stages: Matrix) -> Iterator[Stage]:
-    """Hold that all is as before after the body, and that no user was harmed."""
-    on = stages.stage
-    try:
-        yield on
-        on.relieve()
-        require_as_before(on)
-    except BaseException:
-        stages.close()
-        raise
-
-
-@pytest.fixture(scope="module")
-def stages() -> Iterator[Matrix]:
-    with patient_stages() as it:
-        yield it
-
-
-@pytest.fixture
-def on(stages: Matrix) -> Iterator[Stage]:
-    with as_before(stages) as on:
-        yield on
-
-
-class OwnSite(Site):
-    """A Route of the test's own, whose jobs run inside of this process."""
-
-    def __init__(self, on: Stage, name: str, **spec: Any) -> None:
-        super().__init__(on.cluster, name, **spec)
-        self.on = on
-
-    def run(self, job: str, **variables: str | None) -> Job:
-        return self.on.run(job, {"ROUTE_NAME": self.name, **variables})
-
-    @property
-    def live(self) -> Object:
-        found = self.cluster.find("routes", self.name)
-        assert found is not None
-        return found
-
-    def edit(self, **spec: Any) -> None:
-        """Let somebody else write the Route's spec."""
-        live = copy.deepcopy(self.live)
-        live["spec"] |= spec
-        self.cluster.call(self.cluster.store.update, "routes", live, manager="somebody")
-
-    @property
-    def template(self) -> Object:
-        found: Object = yaml.safe_load(self.cluster.inside.gitlab.projects[0].branches["main"][f"{self.name}.yaml"])
-        return found
-
-    @template.setter
-    def template(self, manifest: Object) -> None:
-        self.cluster.inside.gitlab.projects[0].branches["main"][f"{self.name}.yaml"] = manifests.template(manifest)
-
-
-@contextlib.contextmanager
-def own_site(on: Stage, name: str, **spec: Any) -> Iterator[OwnSite]:
-    """A Route with its template, both gone at the end."""
-    site = OwnSite(on, name, **spec)
-    try:
-        yield site
-    finally:
-        on.cluster.call(on.cluster.store.delete, "routes", manifests.NAMESPACE, name)
-        del on.cluster.inside.gitlab.projects[0].branches["main"][f"{name}.yaml"]
-
-
-def live(on: Stage, name: str = "shop") -> Object:
-    found = on.cluster.find("routes", name)
-    assert found is not None
-    return found
-
-
-def certificate(on: Stage, host: str, *, days_old: int) -> dict[str, str]:
-    """Certificate and key, of an authority that users trust, valid since so many days."""
-    since = datetime.now(UTC) - timedelta(days=days_old)
-    issued = on.cluster.inside._ca.issue_cert(host, not_before=since)
-    text = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
-    return {"certificate": text[0].decode(), "key": text[1].decode()}
-
-
-def meanwhile(on: Stage, trouble: Trouble, act: Callable[[], object], job: str, variables: Variables) -> Job:
-    """Run the job; when the trouble befalls it, ``act``."""
-
-    def wait_and_act() -> None:
-        deadline = time.monotonic() + 30
-        while not on.cluster.inside.troubles.met:
-            assert time.monotonic() < deadline, f"{trouble} never came"
-            time.sleep(0.01)
-        act()
-
-    on.befall(trouble)
-    with ThreadPoolExecutor(1) as pool:
-        acted = pool.submit(wait_and_act)
-        done = on.run(job, variables)
-        acted.result(timeout=40)
-    on.relieve()
-    return done
 
 
 @pytest.mark.parametrize(

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.rehearsal.matrices.harness import Matrix
 from tests.rehearsal.matrices.stage import SHOWN, Crowd, Stage, Step, Variables, bare_stage, changes
-from tests.rehearsal.test_strategies import as_before, live, patient_stages
+from tests.rehearsal.switches.scene import CART, SNAPSHOT, WHOLE, as_before, live, patient_stages
 
 STRATEGIES = ("swap", "repoint")
-WHOLE = maintenance_name("shop", None)
-SNAPSHOT = "shop-maintenance-snapshot"
-CART, PAY = "/cart", "/pay"
+PAY = "/pay"
 
 # What is in maintenance: paths, and "" for the whole Route.
 Parts = frozenset[str]
-
-
-@pytest.fixture(scope="module")
-def stages() -> Iterator[Matrix]:
-    with patient_stages() as it:
-        yield it
-
-
-@pytest.fixture
-def on(stages: Matrix) -> Iterator[Stage]:
-    with as_before(stages) as on:
-        yield on
 
 
 @pytest.fixture(params=["repoint", pytest.param("swap", marks=pytest.mark.slow)])

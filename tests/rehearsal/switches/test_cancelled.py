@@ -1,0 +1,121 @@
+"""A cancelled job leaves nothing half done, whenever it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.lease import LEASE
+from maintenance_ci.rehearsal.trouble import Trouble
+from tests.rehearsal.conftest import Job
+from tests.rehearsal.matrices.stage import Stage, Variables, changes
+from tests.rehearsal.switches.scene import APPLY, PART, WAYS, WHOLE, rolled_back
+
+# When the job is cancelled: by the request that is under way (made already, or held up), or by what its log says.
+Moment = Trouble | str
+
+
+def ours(method: str, path: str, *, after: bool = True) -> Trouble:
+    return Trouble("delay", "1.5", method=method, path=path, client="ours", after=after)
+
+
+CANCELLED: dict[str, tuple[str, str, Moment]] = {
+    "before the first change": ("deploy-route", "swap", ours("GET", "/endpointslices")),
+    "the snapshot is there": ("deploy-route", "swap", ours("POST", "/secrets$")),
+    "the maintenance Route is there": ("deploy-route", "swap", ours("PATCH", f"/routes/{WHOLE}{APPLY}$")),
+    "the original is to go": ("deploy-route", "swap", ours("DELETE", "/routes/shop$", after=False)),
+    "the original is gone": ("deploy-route", "swap", ours("DELETE", "/routes/shop$")),
+    "users are waited for, swap": ("deploy-route", "swap", "── Wait until users meet"),
+    "to be repointed": ("deploy-route", "repoint", ours("PATCH", "/routes/shop$", after=False)),
+    "repointed": ("deploy-route", "repoint", ours("PATCH", "/routes/shop$")),
+    "users are waited for, repoint": ("deploy-route", "repoint", "── Wait until users meet"),
+    "the path's Route is there": ("deploy-route", "path", ours("PATCH", f"/routes/{PART}{APPLY}$")),
+    "users are waited for, path": ("deploy-route", "path", "── Wait until users meet"),
+    "delete: before the first change": ("delete", "swap", ours("GET", "/endpointslices")),
+    "delete: the original is back": ("delete", "swap", ours("PATCH", f"/routes/shop{APPLY}$")),
+    "delete: the maintenance Route is to go": ("delete", "swap", ours("DELETE", f"/routes/{WHOLE}$", after=False)),
+    "delete: the maintenance Route is gone": ("delete", "swap", ours("DELETE", f"/routes/{WHOLE}$")),
+    "delete: users are waited for": ("delete", "swap", "── Wait until users meet"),
+    "delete: pointed back": ("delete", "repoint", ours("PATCH", "/routes/shop$")),
+    "delete: the snapshot is gone": ("delete", "repoint", ours("DELETE", "/secrets/shop-maintenance-snapshot$")),
+    "delete: the path's Route is gone": ("delete", "path", ours("DELETE", f"/routes/{PART}$")),
+}
+
+
+def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary: Path) -> Job:
+    """Run the job as a process of its own, and send it, at that moment, the SIGTERM of a cancelled pipeline."""
+    if isinstance(moment, Trouble):
+        on.befall(moment)
+    done = Job(code=-1)
+    processes: list[int] = []
+
+    def due() -> bool:
+        if isinstance(moment, Trouble):
+            return bool(on.cluster.inside.troubles.met)
+        return any(line.startswith(moment) for line in done.lines)
+
+    async def run() -> int:
+        work = asyncio.create_task(workplace.run(job, say=done.lines.append, started=processes.append))
+        while not due() and not work.done():
+            await asyncio.wait([work], timeout=0.01)
+        await asyncio.wait([work], timeout=0.1)
+        assert not work.done(), f"it ended before it was cancelled:\n{done.log}"
+        os.kill(processes[0], signal.SIGTERM)
+        return await work
+
+    workplace = on.cluster.workplace(variables | {"TMPDIR": str(temporary)})
+    done.code = on.cluster.do(run())
+    on.relieve()
+    return on.told(done)
+
+
+QUICK_MOMENTS = ("users are waited for, repoint", "delete: the maintenance Route is gone")
+
+
+@pytest.mark.parametrize(
+    "when", [when if when in QUICK_MOMENTS else pytest.param(when, marks=pytest.mark.slow) for when in CANCELLED]
+)
+def test_a_cancelled_job_leaves_nothing_half_done(on: Stage, when: str, tmp_path: Path) -> None:
+    job, way, moment = CANCELLED[when]
+    if job == "delete":
+        on.ok("deploy-route", WAYS[way])
+    before = on.picture()
+    done = cancel(on, job, WAYS[way], moment, tmp_path)
+    assert done.code in (1, 3), done.log
+    assert "ERROR: The job was interrupted." in done.log or "ERROR: The job was stopped." in done.log
+    assert on.cluster.find("leases", LEASE) is None
+    assert list(tmp_path.iterdir()) == []
+    if job == "deploy-route":
+        assert on.differs() == [], done.log
+        assert done.code == 1, done.log
+    elif "before the first change" in when:
+        assert changes(before, on.picture()) == []
+    else:
+        assert "Run the job delete again." in done.log
+    on.ok("delete", WAYS[way])
+
+
+@pytest.mark.slow
+def test_a_second_signal_does_not_cut_the_way_back_short(on: Stage, tmp_path: Path) -> None:
+    hold = ours("GET", "/routes/shop$")  # the first question of the way back
+    done = Job(code=-1)
+    processes: list[int] = []
+
+    async def run() -> int:
+        work = asyncio.create_task(workplace.run("deploy-route", say=done.lines.append, started=processes.append))
+        for title in ("── Wait until users meet", "── Roll back"):
+            while not any(line.startswith(title) for line in done.lines):
+                assert not work.done(), done.log
+                await asyncio.wait([work], timeout=0.01)
+            os.kill(processes[0], signal.SIGTERM)
+        return await work
+
+    on.befall(hold)
+    workplace = on.cluster.workplace(WAYS["swap"] | {"TMPDIR": str(tmp_path)})
+    done.code = on.cluster.do(run())
+    rolled_back(on, done)
+    assert list(tmp_path.iterdir()) == []

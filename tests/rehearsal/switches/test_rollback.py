@@ -1,0 +1,196 @@
+"""A switch that does not come is undone; where that fails, too, the job tells commands that do it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.lease import LEASE
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.rights import User
+from maintenance_ci.rehearsal.cluster import Options
+from maintenance_ci.rehearsal.trouble import Trouble
+from maintenance_ci.repoint import is_repointed
+from tests.rehearsal.conftest import Job
+from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
+from tests.rehearsal.switches.pods import accept_new_pods, scale
+from tests.rehearsal.switches.scene import (
+    APPLY,
+    CART,
+    PART,
+    SOON,
+    WAYS,
+    as_before,
+    meanwhile,
+    patient_stages,
+    rolled_back,
+)
+
+# The request after which users meet the page.
+SWITCH = {
+    "swap": Trouble("delay", "2", method="DELETE", path="/routes/shop$", client="ours"),
+    "repoint": Trouble("delay", "2", method="PATCH", path="/routes/shop$", client="ours"),
+    "path": Trouble("delay", "2", method="PATCH", path=f"/routes/{PART}{APPLY}$", client="ours"),
+}
+# What a job believes of the router that reloads every other minute.
+HOPEFUL: Variables = {"ADMISSION_TIMEOUT": "3", "ROUTER_RELOAD_INTERVAL": "0.3"}
+
+
+@pytest.fixture
+def sleepy() -> Iterator[Stage]:
+    """A cluster whose router has just reloaded, and does so again in two minutes."""
+    with patient_stages(lambda: stage(options=Options(reload_interval=120, busy=False))) as it, as_before(it) as on:
+        yield on
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_page_that_dies_before_the_switch(on: Stage, way: str) -> None:
+    done = meanwhile(on, SWITCH[way], lambda: scale(on, "maintenance-page", 0), "deploy-route", WAYS[way] | SOON)
+    scale(on, "maintenance-page", 1)
+    rolled_back(on, done)
+    assert "Users do not meet the maintenance page: " in done.log
+    assert "the router itself (503)" in done.log
+    accept_new_pods(on)
+
+
+@pytest.mark.slow
+def test_an_application_that_was_down_before_is_no_failure_of_the_way_back(on: Stage) -> None:
+    """It may be what the maintenance is for."""
+    scale(on, "shop", 0)
+    page_dies = meanwhile(
+        on,
+        SWITCH["repoint"],
+        lambda: scale(on, "maintenance-page", 0),
+        "deploy-route",
+        WAYS["repoint"] | SOON | {"FORCE": "true"},
+    )
+    scale(on, "shop", 1)
+    scale(on, "maintenance-page", 1)
+    rolled_back(on, page_dies)
+    accept_new_pods(on)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_router_that_does_not_follow(sleepy: Stage, way: str) -> None:
+    reloads = len(sleepy.cluster.inside.router.reloads)
+    done = sleepy.run("deploy-route", WAYS[way] | HOPEFUL)
+    assert len(sleepy.cluster.inside.router.reloads) == reloads, "the router did reload: nothing was tried"
+    rolled_back(sleepy, done)
+    assert "the application (200)" in done.log
+
+
+OC = """#!/bin/sh
+# Does with kubectl what oc would do.
+if [ "$1" = extract ]; then
+    for word; do case "$word" in secret/*) name=${word#secret/};; --keys=*) key=${word#--keys=};; esac; done
+    test "$3 $5" = "-n --to=-" || exit 9
+    kubectl get secret "$name" -n "$4" -o "jsonpath={.data.$(printf %s "$key" | sed 's/[.]/\\\\./g')}" | base64 -d
+else
+    exec kubectl "$@"
+fi
+"""
+
+
+def run_by_hand(on: Stage, done: Job, folder: Path) -> None:
+    """Run the commands that a job told, as they stand, in a shell of somebody who may do everything."""
+    (folder / "oc").write_text(OC)
+    (folder / "oc").chmod(stat.S_IRWXU)
+    search_path = os.pathsep.join([str(folder), sysconfig.get_path("scripts"), os.environ["PATH"]])
+    kubeconfig = str(on.cluster.inside.admin_kubeconfig())
+    environment = {"PATH": search_path, "KUBECONFIG": kubeconfig, "HOME": str(folder)}
+    at = next(number for number, line in enumerate(done.lines) if line.startswith("To end the maintenance by hand"))
+    commands = [line.strip() for line in done.lines[at + 1 :] if line.startswith("   oc ")]
+    assert commands
+    for command in commands:
+        ran = subprocess.run(
+            ["/bin/bash", "-o", "pipefail", "-c", command],
+            env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
+
+
+class Rights:
+    """What the pipeline's token may do; taken away, and given back."""
+
+    def __init__(self, on: Stage) -> None:
+        self._token, users = on.cluster.inside.token, on.cluster.inside.server.users
+        assert isinstance(users, dict)
+        self._users, self._plain = users, users[self._token]
+
+    def __enter__(self) -> Rights:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def take(self, *verbs: str) -> None:
+        """Let these verbs be forbidden on Routes."""
+        rules = [
+            rule if "routes" not in rule["resources"] else {**rule, "verbs": sorted({*rule["verbs"]} - {*verbs})}
+            for rule in self._plain.roles[manifests.NAMESPACE]
+        ]
+        self._users[self._token] = User(self._plain.name, roles={manifests.NAMESPACE: rules})
+
+    def give_back(self) -> None:
+        self._users[self._token] = self._plain
+
+
+def switched(on: Stage, way: str) -> bool:
+    original = on.cluster.find("routes", "shop")
+    if way == "swap":
+        return original is None
+    return is_repointed(original) if way == "repoint" else on.cluster.find("routes", PART) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way: str, tmp_path: Path) -> None:
+    with Rights(sleepy) as rights:
+
+        def take_when_switched() -> None:
+            deadline = time.monotonic() + 30
+            while not switched(sleepy, way):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            rights.take("create", "update", "patch", "delete")
+
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(take_when_switched)
+            done = sleepy.run("deploy-route", WAYS[way] | HOPEFUL)
+            taken.result(timeout=40)
+        assert done.code == 3, done.log
+        assert "The way back failed, too" in done.log
+        assert sleepy.cluster.find("leases", LEASE) is None
+        assert changes(sleepy.before, sleepy.picture()) != []
+        run_by_hand(sleepy, done, tmp_path)
+        assert sleepy.differs() == []
+    sleepy.ok("delete", WAYS[way] | HOPEFUL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
+    on.ok("deploy-route", WAYS[way])
+    # The last request before the one that is refused: the rights are asked for at the beginning.
+    hold = {
+        "swap": Trouble("delay", "0.5", method="GET", path="/routes/shop$", client="ours", first=2),
+        "repoint": Trouble("delay", "0.5", method="GET", path="/routes/shop$", client="ours"),
+        "path": Trouble("delay", "0.5", method="GET", path="/endpointslices$", client="ours"),
+    }
+    with Rights(on) as rights:
+        done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
+        assert done.code == 1, done.log  # users meet the page, as before
+        assert on.crowd.served_by(CART) == {SHOWN}
+        run_by_hand(on, done, tmp_path)
+        assert on.differs() == []
+    on.ok("delete", WAYS[way])
