@@ -6,11 +6,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.forcing import Force
 from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION
 from maintenance_ci.situation import Situation, pipeline_of, stands_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 Object = dict[str, Any]
@@ -103,7 +104,7 @@ def require_ready_endpoints(
     route: Mapping[str, Any],
     endpoint_slices: Iterable[Mapping[str, Any]],
     *,
-    force: bool,
+    force: Container[Force],
 ) -> list[str]:
     """Refuse to bring back a Route none of whose Services has a ready endpoint; return what to say otherwise."""
     serving = [name for name, weight in _weighted_services(route) if weight > 0]
@@ -112,10 +113,10 @@ def require_ready_endpoints(
     if serving and len(unready) < len(serving):
         return [f"Service {service} of Route {name} has no ready endpoint; the others serve" for service in unready]
     why = f"Service {', '.join(unready)} has no ready endpoint" if serving else "all its Services have the weight 0"
-    if not force:
+    if Force.ENDPOINTS not in force:
         raise MaintenanceError(
             f"Users of Route {name} would be answered 503: {why}.",
-            "Start the application first; FORCE=true brings the Route back all the same.",
+            f"Start the application first; {Force.ENDPOINTS} brings the Route back all the same.",
         )
     return [f"forced, although users of Route {name} will be answered 503: {why}"]
 
@@ -153,12 +154,12 @@ def require_host_unclaimed(route: Mapping[str, Any], claims: Iterable[Mapping[st
         claims: all Routes on its host; None where the token may not look for them.
     """
     return _require_unclaimed(
-        route, claims, "Use ROUTE_STRATEGY=repoint, which never lets go of the host, or have it removed.", force=False
+        route, claims, "Use ROUTE_STRATEGY=repoint, which never lets go of the host, or have it removed.", forced=False
     )
 
 
 def require_host_returns(
-    maintenance: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, *, force: bool
+    maintenance: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, *, force: Container[Force]
 ) -> list[str]:
     """Refuse to end a swap while another namespace claims the host; return what to say otherwise.
 
@@ -166,12 +167,12 @@ def require_host_returns(
     original, which was just created again, is the youngest.
     """
     return _require_unclaimed(
-        maintenance, claims, "Have it removed first; FORCE=true goes on all the same.", force=force
+        maintenance, claims, f"Have it removed first; {Force.HOST} goes on all the same.", forced=Force.HOST in force
     )
 
 
 def _require_unclaimed(
-    route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, advice: str, *, force: bool
+    route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, advice: str, *, forced: bool
 ) -> list[str]:
     host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
     if claims is None:
@@ -188,7 +189,7 @@ def _require_unclaimed(
     if not foreign:
         return []
     claimed = f"{host} is also claimed by Route {', '.join(sorted(foreign))}"
-    if not force:
+    if not forced:
         raise MaintenanceError(f"{claimed}, of another namespace, which would take it for good.", advice)
     return [f"forced, although {claimed}, of another namespace, which may take it for good"]
 
@@ -220,25 +221,25 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str 
         )
 
 
-def require_trace(found: Situation, snapshot: Mapping[str, Any] | None, *, force: bool) -> None:
+def require_trace(found: Situation, snapshot: Mapping[str, Any] | None, *, force: Container[Force]) -> None:
     """Refuse to create a Route of which nothing says that it was ever there: a wrong PROJECT, or one long given up."""
-    if found.original is None and found.whole is None and snapshot is None and not force:
+    if found.original is None and found.whole is None and snapshot is None and Force.TRACE not in force:
         raise MaintenanceError(
             f"Route {found.route_name} is not there, and nothing says that it was in maintenance: "
             "there is no maintenance Route, and no snapshot.",
-            "Check ROUTE_NAME and PROJECT; FORCE=true creates it from its template.",
+            f"Check ROUTE_NAME and PROJECT; {Force.TRACE} creates it from its template.",
         )
 
 
-def require_newest(noted: Mapping[str, Any] | None, pipeline: str, *, force: bool) -> None:
+def require_newest(noted: Mapping[str, Any] | None, pipeline: str, *, force: Container[Force]) -> None:
     """Refuse to end, from an older pipeline, a maintenance that a newer one noted on its Route."""
     metadata = (noted or {}).get("metadata") or {}
     newer = pipeline_of(noted)
-    if pipeline and newer and newer > int(pipeline) and not force:
+    if pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
         where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
         raise MaintenanceError(
             f"{metadata['name']} belongs to the newer pipeline {newer}: this one, {pipeline}, is not to end it.",
-            f"Run the job delete there{f' ({where})' if where else ''}; FORCE=true ends it from here.",
+            f"Run the job delete there{f' ({where})' if where else ''}; {Force.PIPELINE} ends it from here.",
         )
 
 

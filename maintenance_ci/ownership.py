@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.forcing import Force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 ARGO_LABEL = "argocd.argoproj.io/instance"
 ARGO_TRACKING = "argocd.argoproj.io/tracking-id"
@@ -34,14 +35,14 @@ def recreated_by(route: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def require_unowned(route: Mapping[str, Any], *, force: bool) -> list[str]:
-    """Refuse a Route that somebody would make again or change back; with ``force`` return what to say of it instead."""
+def require_unowned(route: Mapping[str, Any], *, force: Container[Force]) -> list[str]:
+    """Refuse a Route that somebody would make again or change back; forced, return what to say of it instead."""
     owners = recreated_by(route)
     name = route["metadata"]["name"]
-    if owners and not force:
+    if owners and Force.OWNER not in force:
         raise MaintenanceError(
             f"Route {name} would be made again, or changed back, by {'; by '.join(owners)}.",
-            "Pause that first; FORCE=true goes on all the same.",
+            f"Pause that first; {Force.OWNER} goes on all the same.",
         )
     return [f"forced, although Route {name} would be made again, or changed back, by {owner}" for owner in owners]
 

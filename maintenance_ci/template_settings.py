@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from maintenance_ci.settings import FilePattern, JobSettings, RouteName, TemplatesSettings
+from maintenance_ci.settings import JobSettings, TemplatesSettings
+from maintenance_ci.variable_types import FilePattern, RouteName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.tools import helm_path
-from maintenance_ci.settings import IMAGE_TAG, REGISTRY
+from maintenance_ci.variable_types import IMAGE_TAG, REGISTRY
 
 CHART = Path(__file__).parent.parent / "chart"
 REGISTRY_SET = "dockerRegistry=registry.example.test/team"

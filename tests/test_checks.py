@@ -21,6 +21,7 @@ from maintenance_ci.checks import (
     require_standing,
 )
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.forcing import Force
 
 
 def route(name: str = "shop", host: str = "h.example.test", path: str = "", **metadata: Any) -> dict[str, Any]:
@@ -77,16 +78,16 @@ def test_a_route_whose_users_would_be_answered_503(
 ) -> None:
     slices = [ready(True, service=name) for name in serving] + [ready(False, service="a")] * ("a" not in serving)
     with pytest.raises(MaintenanceError, match=why) as caught:
-        require_ready_endpoints(backends(*weights), slices, force=False)
-    assert "FORCE=true" in caught.value.advice
-    [said] = require_ready_endpoints(backends(*weights), slices, force=True)
+        require_ready_endpoints(backends(*weights), slices, force={*Force} - {Force.ENDPOINTS})
+    assert "FORCE=endpoints" in caught.value.advice
+    [said] = require_ready_endpoints(backends(*weights), slices, force={Force.ENDPOINTS})
     assert said.startswith("forced")
     assert why in said
 
 
 def test_a_route_that_has_a_ready_backend() -> None:
     slices = [ready(False, service="a"), ready(True, service="a"), ready(False, service="b")]
-    for force in (False, True):
+    for force in ((), tuple(Force)):
         assert require_ready_endpoints(backends(("a", None)), slices, force=force) == []
         assert require_ready_endpoints(backends(("a", 1), ("b", 0)), slices, force=force) == []
         [said] = require_ready_endpoints(backends(("a", 1), ("b", 1)), slices, force=force)
@@ -119,9 +120,9 @@ def test_a_host_that_another_namespace_claims_too(foreign: dict[str, Any]) -> No
         require_host_unclaimed(ours, claims)
     assert "ROUTE_STRATEGY=repoint" in caught.value.advice
     with pytest.raises(MaintenanceError, match=f"b/{name}") as caught:
-        require_host_returns(ours, claims, force=False)
-    assert "FORCE=true" in caught.value.advice
-    [said] = require_host_returns(ours, claims, force=True)
+        require_host_returns(ours, claims, force={*Force} - {Force.HOST})
+    assert "FORCE=host" in caught.value.advice
+    [said] = require_host_returns(ours, claims, force={Force.HOST})
     assert f"b/{name}" in said
 
 
@@ -129,13 +130,13 @@ def test_a_host_of_one_namespace() -> None:
     ours = route(namespace="a")
     for claims in ([], [claim("a"), claim("a", path="/x")], [claim("b", host="other.example.test")]):
         assert require_host_unclaimed(ours, claims) == []
-        assert require_host_returns(ours, claims, force=False) == []
+        assert require_host_returns(ours, claims, force=()) == []
 
 
 def test_where_nobody_may_look_that_is_said() -> None:
     for said in (
         require_host_unclaimed(route(namespace="a"), None),
-        require_host_returns(route(namespace="a"), None, force=False),
+        require_host_returns(route(namespace="a"), None, force=()),
     ):
         assert ["waits for h.example.test is unknown" in line for line in said] == [True]
 

@@ -14,7 +14,7 @@ from maintenance_ci.maintenance_route import (
     render_maintenance_route,
 )
 from maintenance_ci.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
-from maintenance_ci.settings import MAX_ROUTE_NAME
+from maintenance_ci.variable_types import MAX_ROUTE_NAME
 
 TEMPLATE = (Path(__file__).parent.parent / "route-templates/maintenance-route.yaml.j2").read_text()
 ORIGINAL: dict[str, Any] = {

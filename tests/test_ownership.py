@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.forcing import Force
 from maintenance_ci.ownership import recreated_by, require_unowned
 
 TRACKED = "shop-app:route.openshift.io/Route:web/shop"
@@ -49,12 +50,12 @@ def test_who_would_undo_it_and_how_to_pause_that(metadata: dict[str, Any], who: 
     assert who in told
     assert pause in told
     with pytest.raises(MaintenanceError) as caught:
-        require_unowned(route(**metadata), force=False)
+        require_unowned(route(**metadata), force={*Force} - {Force.OWNER})
     assert told in caught.value.what
-    assert "FORCE=true" in caught.value.advice
-    assert [told in line and line.startswith("forced") for line in require_unowned(route(**metadata), force=True)] == [
-        True
-    ]
+    assert "FORCE=owner" in caught.value.advice
+    [said] = require_unowned(route(**metadata), force={Force.OWNER})
+    assert said.startswith("forced")
+    assert told in said
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,10 @@ def test_who_would_undo_it_and_how_to_pause_that(metadata: dict[str, Any], who: 
 )
 def test_what_says_nothing(metadata: dict[str, Any]) -> None:
     assert recreated_by(route(**metadata)) == []
-    assert require_unowned(route(**metadata), force=False) == []
+    assert require_unowned(route(**metadata), force=()) == []
 
 
 def test_all_owners_are_named() -> None:
     both = route(labels={"argocd.argoproj.io/instance": "a"}, ownerReferences=[{"kind": "Ingress", "name": "i"}])
     with pytest.raises(MaintenanceError, match=r"Ingress i .*; by Argo CD, application a"):
-        require_unowned(both, force=False)
+        require_unowned(both, force=())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
+from maintenance_ci.forcing import Force
 from maintenance_ci.jobs.preflight import before_delete, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
@@ -146,5 +147,5 @@ def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situatio
             cluster, settings.route_name, routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
     # Forced: somebody knows that the application does not run. That users still meet the page is never excused.
-    excused = Side.ROUTER if settings.force else None
+    excused = Side.ROUTER if Force.ENDPOINTS in settings.force else None
     return wait_until_seen_by_users(settings, back, Side.APPLICATION, log, excused=excused)

@@ -15,6 +15,7 @@ from maintenance_ci.admission import (
 )
 from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
+from maintenance_ci.forcing import Force
 from maintenance_ci.interruption import undisturbed
 from maintenance_ci.jobs.preflight import Return, Switch, look
 from maintenance_ci.jobs.restore import bring_back
@@ -94,7 +95,7 @@ def page_again_on_failure(
 ) -> Iterator[None]:
     """Send users back to the page where the application, put back, does not come: better than what they meet then.
 
-    Not where somebody else holds the host, nor with FORCE.
+    Not where somebody else holds the host, nor where somebody knows that the application does not run.
 
     Raises:
         MaintenanceError: the page cannot be shown again, either.
@@ -106,7 +107,8 @@ def page_again_on_failure(
     except MaintenanceError as error:
         # What somebody else put there is not ours to take away.
         undoable = found.repointed or way.created is not None or settings.subpath is not None
-        if found.noted is None or not undoable or settings.force or error.advice == HOST_LOST:
+        known = Force.ENDPOINTS in settings.force
+        if found.noted is None or not undoable or known or error.advice == HOST_LOST:
             raise
         with undisturbed(), log.phase("Send users back to the page"):
             log.warn(error.what)

@@ -153,7 +153,7 @@ def test_a_route_of_which_there_is_no_trace_is_not_made(cluster: Cluster, templa
     template["gone.yaml"] = manifests.template(manifests.route("gone", "gone.apps.example.test"))
     line = refused(cluster, "delete", {"ROUTE_NAME": "gone"}, 1)
     assert "Route gone is not there, and nothing says that it was in maintenance" in line
-    assert "Nothing was changed. Check ROUTE_NAME and PROJECT; FORCE=true creates it from its template." in line
+    assert "Nothing was changed. Check ROUTE_NAME and PROJECT; FORCE=trace creates it from its template." in line
 
 
 @pytest.mark.parametrize(("job", "route"), [ASKING[0], pytest.param(*ASKING[1], marks=pytest.mark.slow)])

@@ -210,7 +210,7 @@ def test_an_older_pipeline_does_not_end_a_newer_ones_maintenance(on: Stage, vari
     assert refused.code == 1
     assert "newer pipeline 9" in refused.log
     assert "https://gitlab.example.test/-/pipelines/9" in refused.log
-    assert "FORCE=true" in refused.log
+    assert "FORCE=pipeline" in refused.log
     assert changes(before, on.picture()) == []
     on.ok("delete", of(9, **variables))
 
@@ -219,8 +219,8 @@ def test_an_older_pipeline_does_not_end_a_newer_ones_maintenance(on: Stage, vari
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_unless_it_is_forced_to(on: Stage, strategy: str) -> None:
     on.ok("deploy-route", of(9, ROUTE_STRATEGY=strategy))
-    assert on.run("delete", of(5)).code == 1
-    on.ok("delete", of(5, FORCE="true"))
+    assert on.run("delete", of(5, FORCE="owner,endpoints,host,trace")).code == 1
+    on.ok("delete", of(5, FORCE="pipeline"))
 
 
 def cut_short(on: Stage, job: str, variables: Variables, step: Step, *, after: bool = True) -> None:

@@ -68,12 +68,12 @@ def test_an_application_that_is_not_up_does_not_come_back(on: Stage, way: str) -
     refused = on.run("delete", WAYS[way])
     assert refused.code == 1, refused.log
     assert "Service shop has no ready endpoint" in refused.log
-    assert "FORCE=true" in refused.log
+    assert "FORCE=endpoints" in refused.log
     assert changes(before, on.picture()) == []
     forced = (
-        on.ok("delete", WAYS[way] | {"FORCE": "true"} | SOON)
+        on.ok("delete", WAYS[way] | {"FORCE": "endpoints"} | SOON)
         if way == "path"
-        else on.run("delete", WAYS[way] | {"FORCE": "true", "PROBES": "false"})
+        else on.run("delete", WAYS[way] | {"FORCE": "endpoints", "PROBES": "false"})
     )
     assert forced.code == 0, forced.log
     assert "WARNING: forced, although users of Route shop will be answered 503" in forced.log

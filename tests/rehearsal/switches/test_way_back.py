@@ -271,7 +271,7 @@ def test_what_other_tools_noted_comes_back(on: Stage, strategy: str, source: str
         assert refused.code == 1
         assert "Argo CD, application shop" in refused.log
         assert site.is_back()
-        site.begin(ROUTE_STRATEGY=strategy, FORCE="true")
+        site.begin(ROUTE_STRATEGY=strategy, FORCE="owner")
         site.end(**({"CI_JOB_TOKEN": "wrong"} if source == "snapshot" else {}))
         assert site.is_back()
 
