@@ -37,6 +37,7 @@ wrong, nothing was touched; 3 users may have been switched, a person must look; 
 
 # What leaves reports for GitLab, and says so when it takes long.
 JOBS = frozenset({"build-and-deploy", "deploy-route", "delete", "plan"})
+MAINTENANCE_ROUTE = "route-templates/maintenance-route.yaml.j2"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,7 +139,6 @@ def _add(
 
 
 def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.folders import find
     from maintenance_ci.jobs.build_and_deploy import Tools, build_and_deploy
     from maintenance_ci.settings import BuildAndDeploySettings, child_environment, read_settings
 
@@ -146,8 +146,8 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
     with _connect(settings, log) as (cluster, kubeconfig, private):
         tools = Tools(
             helm=_helm(settings, kubeconfig, private, log),
-            chart=find("chart"),
-            docker=find("docker"),
+            chart=_find("chart"),
+            docker=_find("docker"),
             kubeconfig=kubeconfig,
             environment=child_environment(),
         )
@@ -156,14 +156,13 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.folders import find
     from maintenance_ci.jobs.deploy_route import deploy_route
     from maintenance_ci.settings import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
-    template = find("route-templates/maintenance-route.yaml.j2").read_text()
-    with _connect(settings, log) as (cluster, _kubeconfig, private):
-        templates = _templates(settings, private)
+    template = _find(MAINTENANCE_ROUTE).read_text()
+    with _connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = _templates(settings)
         with _alone(settings, "deploy-route", cluster, log):
             deploy_route(settings, cluster, templates, template, log)
 
@@ -174,7 +173,7 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
 
     settings = read_settings(RouteSettings)
     with _connect(settings, log) as (cluster, kubeconfig, private):
-        templates, helm = _templates(settings, private), _helm(settings, kubeconfig, private, log)
+        templates, helm = _templates(settings), _helm(settings, kubeconfig, private, log)
         with _alone(settings, "delete", cluster, log):
             delete(settings, cluster, templates, helm, log)
 
@@ -183,17 +182,16 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
     if arguments.all:
         _plan_all(log)
         return
-    from maintenance_ci.folders import find
     from maintenance_ci.jobs.plan import plan_delete, plan_deploy
     from maintenance_ci.settings import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
-    with _connect(settings, log) as (cluster, _kubeconfig, private):
-        templates = _templates(settings, private)
+    with _connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = _templates(settings)
         if arguments.delete:
             plan_delete(settings, cluster, templates, log)
         else:
-            template = find("route-templates/maintenance-route.yaml.j2").read_text()
+            template = _find(MAINTENANCE_ROUTE).read_text()
             plan_deploy(settings, cluster, templates, template, log)
 
 
@@ -203,8 +201,8 @@ def _plan_all(log: JobLog) -> None:
     from maintenance_ci.template_settings import DriftSettings
 
     settings = read_settings(DriftSettings)
-    with _connect(settings, log) as (cluster, _kubeconfig, private):
-        templates = _templates(settings, private)
+    with _connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = _templates(settings)
         if templates:
             plan_all(settings, cluster, templates, log)
 
@@ -216,9 +214,9 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
 
     model = CommitSettings if arguments.commit else ExportSettings
     settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route})
-    with _connect(settings, log) as (cluster, _kubeconfig, private):
+    with _connect(settings, log) as (cluster, _kubeconfig, _private):
         found = export(settings, cluster, log)
-        templates = _templates(settings, private) if arguments.commit else None
+        templates = _templates(settings) if arguments.commit else None
         if templates:
             commit(settings, templates, found, log, force=arguments.force)
         else:
@@ -312,23 +310,26 @@ def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> 
         yield
 
 
-def _templates(settings: TemplatesSettings, private: Path) -> TemplateProject | None:
+def _templates(settings: TemplatesSettings) -> TemplateProject | None:
     if not settings.needs_templates or settings.ci_server_url is None or settings.route_templates_project is None:
         return None
     from maintenance_ci.template_project import TemplateProject
 
-    ca = None
-    if settings.ci_server_tls_ca_file:
-        ca = private / "gitlab-ca.pem"
-        ca.write_text(settings.ci_server_tls_ca_file)
     tokens = {"private_token": settings.route_templates_token, "job_token": settings.ci_job_token}
     return TemplateProject(
         settings.ci_server_url,
         settings.route_templates_project,
         ref=settings.route_templates_ref,
-        ca=ca,
+        ca=settings.ci_server_tls_ca_file,
         **{kind: token.get_secret_value() if token else None for kind, token in tokens.items()},
     )
+
+
+def _find(name: str) -> Path:
+    from maintenance_ci.folders import find
+    from maintenance_ci.settings import has_checkout
+
+    return find(name, checkout=has_checkout())
 
 
 def _helm(settings: JobSettings, kubeconfig: str, private: Path, log: JobLog) -> Helm:

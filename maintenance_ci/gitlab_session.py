@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,17 @@ class HomeSession(requests.Session):
     Args:
         seconds: for a whole answer.
         size: of an answer, in bytes.
+        ca: PEM text of a CA to trust, too. GitLab's runner hands out the one of the address that it calls itself; the
+            jobs may call another one, whose certificate is a public CA's.
     """
 
-    def __init__(self, *, seconds: float, size: int) -> None:
+    def __init__(self, *, seconds: float, size: int, ca: str | None = None) -> None:
         super().__init__()
+        trusted = ssl.create_default_context()
+        if ca:
+            trusted.load_verify_locations(cadata=ca)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _LimitedAdapter(seconds, size))
+            self.mount(scheme, _LimitedAdapter(seconds, size, trusted))
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Refuse a redirect to another address."""
@@ -52,9 +58,17 @@ class HomeSession(requests.Session):
 
 
 class _LimitedAdapter(HTTPAdapter):
-    def __init__(self, seconds: float, size: int) -> None:
+    def __init__(self, seconds: float, size: int, trusted: ssl.SSLContext) -> None:
+        self._seconds, self._size, self._trusted = seconds, size, trusted
         super().__init__()
-        self._seconds, self._size = seconds, size
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        """Let connections trust the context's CAs; `requests` adds its own (certifi, or REQUESTS_CA_BUNDLE)."""
+        super().init_poolmanager(*arguments, **named, ssl_context=self._trusted)
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        """As above, for connections through a proxy."""
+        return super().proxy_manager_for(proxy, **named, ssl_context=self._trusted)
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
         """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""

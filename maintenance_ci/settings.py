@@ -184,6 +184,12 @@ def in_gitlab(environment: Mapping[str, str] | None = None) -> bool:
     return variables.get("GITLAB_CI", "").strip().lower() in TRUE
 
 
+def has_checkout(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether the job's working folder holds a checkout; where nobody says, it may."""
+    variables = os.environ if environment is None else environment
+    return variables.get("GIT_STRATEGY", "").strip().lower() not in ("none", "empty")
+
+
 def report_folder(environment: Mapping[str, str] | None = None) -> Path | None:
     """Return where the job's reports go, or None for nowhere; also where variables are wrong."""
     variables = os.environ if environment is None else environment

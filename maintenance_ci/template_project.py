@@ -16,7 +16,6 @@ from maintenance_ci.gitlab_session import EndlessAnswerError, HomeSession, HtmlP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 Answer = TypeVar("Answer")
 
@@ -69,7 +68,7 @@ class TemplateProject:
         job_token: the job's own token; used where there is no ``private_token``.
         private_token: an access token. It needs the scope ``read_repository`` to read a file, ``read_api`` to list
             them, ``api`` to write one (lib/api/files.rb and repositories.rb of GitLab 18).
-        ca: file of the CA that the GitLab's certificate comes from; the system's where None.
+        ca: PEM text of the CA that the GitLab's certificate may come from, besides those of the system and of certifi.
 
     Raises of every method:
         MaintenanceError: there is no such file or project, or it is nothing of ours.
@@ -85,7 +84,7 @@ class TemplateProject:
         ref: str | None = None,
         job_token: str | None = None,
         private_token: str | None = None,
-        ca: Path | None = None,
+        ca: str | None = None,
     ) -> None:
         self.name, self._ref = project, ref
         # HEAD is the default branch, for every version of GitLab.
@@ -95,9 +94,8 @@ class TemplateProject:
             url,
             private_token=private_token,
             job_token=None if private_token else job_token,
-            ssl_verify=str(ca) if ca else True,
             timeout=TIMEOUT,
-            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE),
+            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca),
             # Behind a proxy GitLab may believe in another address.
             keep_base_url=True,
         )
@@ -233,10 +231,9 @@ class TemplateProject:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")
         code, words = error.response_code, _words(error)
         if code == 401:
-            return ForbiddenError(
-                "GitLab refuses the token (401).",
-                "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project.",
-            )
+            given = "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project."
+            of_the_job = "A job token reads files from GitLab 18.3 on: before that, give ROUTE_TEMPLATES_TOKEN."
+            return ForbiddenError("GitLab refuses the token (401).", given if self._private else of_the_job)
         if code == 404:
             return MISSING.get(words, MaintenanceError)(
                 f"{_sentence(where)} is not there, or the token may not see it (404).",
@@ -249,7 +246,16 @@ class TemplateProject:
                 "Reading a file needs read_repository, listing files read_api, writing them api.",
             )
         if code == 403:
-            return ForbiddenError(f"GitLab refuses to show {where} (403).", "Give the token the right to read it.")
+            why = words.removeprefix("403 Forbidden").removeprefix(" - ")
+            given = "Give the token the right to read it."
+            of_the_job = (
+                "In the template project, under Settings > CI/CD > Job token permissions, let this project's jobs in; "
+                "whoever runs the job must be able to read it, too."
+            )
+            return ForbiddenError(
+                f"GitLab refuses to show {where} (403){f': {why}' if why else ''}.".replace("..", "."),
+                given if self._private else of_the_job,
+            )
         if code == 429 or (code or 0) >= 500:
             return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", "Run the job again.")
         return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")

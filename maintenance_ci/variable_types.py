@@ -36,7 +36,7 @@ ADDRESS_URL = re.compile(
 TOKEN = re.compile(r"[\x21-\x7e]+")
 NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 PIPELINE_ID = re.compile(r"[0-9]{1,20}")
-PIPELINE_URL = re.compile(r"https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,250}")
+PIPELINE_URL = re.compile(r"https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,2000}")
 
 # A Route's name may have 253 characters; the maintenance Route's adds up to 26 (maintenance_route.maintenance_name).
 MAX_ROUTE_NAME = 253 - 26

@@ -17,7 +17,7 @@ from aiohttp import web
 from maintenance_ci import template_project
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT
-from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, Project, Token, refuse, sign_in
+from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project, Token, refuse, sign_in
 from maintenance_ci.rehearsal.gitlab_project import Commit
 from maintenance_ci.template_project import File, TemplateProject, UnfitFileError
 from tests.rehearsal.conftest import Cluster
@@ -26,7 +26,9 @@ from tests.rehearsal.conftest import Cluster
 @pytest.fixture
 def project(shared: Cluster) -> Iterator[TemplateProject]:
     inside, before = shared.inside, shared.inside.gitlab.fault
-    yield TemplateProject(inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file)
+    yield TemplateProject(
+        inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file.read_text()
+    )
     inside.gitlab.fault = before
 
 
@@ -84,7 +86,7 @@ TEXT = "kind: Route\n"
 class GitLab:
     """An embedded GitLab of the test's own, below a path, in a thread: the client blocks."""
 
-    def __init__(self, server: EmbeddedGitLab, loop: asyncio.AbstractEventLoop, ca: Path) -> None:
+    def __init__(self, server: EmbeddedGitLab, loop: asyncio.AbstractEventLoop, ca: str) -> None:
         self.server, self._loop, self.ca = server, loop, ca
         self.project = server.projects[0]
 
@@ -100,23 +102,23 @@ class GitLab:
 
 
 @pytest.fixture
-def gitlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLab]:
+def gitlab(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitLab]:
     monkeypatch.setattr(template_project, "PAUSES", (0.01, 0.02, 0.03))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     ca, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ca.issue_cert("127.0.0.1").configure_cert(context)
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     files = {"shop.yaml": TEXT.encode(), "a b/v1.2/ä%+.yaml": b"odd"}
     project = Project("team/templates", 7, {"main": files, "release/1.0": {"old.yaml": b"old"}})
     reader = Token("glpat-reader", frozenset({"team/templates"}), scopes=frozenset({"read_repository"}))
     guest = Token("glpat-guest", frozenset({"team/templates"}), pushes=False)
+    stranger = JobToken("job", frozenset({"team/templates"}), project="a/b")
     server = EmbeddedGitLab(
-        context, projects=[project], tokens=[Token(TOKEN, frozenset({"team/templates"})), reader, guest]
+        context, projects=[project], tokens=[Token(TOKEN, frozenset({"team/templates"})), reader, guest, stranger]
     )
     asyncio.run_coroutine_threadsafe(server.start(below="/gitlab"), loop).result(10)
-    found = GitLab(server, loop, tmp_path / "ca.pem")
+    found = GitLab(server, loop, ca.cert_pem.bytes().decode())
     try:
         yield found
     finally:
@@ -134,6 +136,8 @@ CALLS: dict[str, Callable[[TemplateProject], object]] = {
     "create": lambda project: project.write("new.yaml", TEXT, "why", found=None),
     "update": lambda project: project.write("shop.yaml", "new", "why", found=project.find("shop.yaml")),
 }
+# A write without a ref asks for the project first: for its default branch.
+WITHOUT_REF = {"default branch": CALLS["create"]}
 
 
 def only(method: str, fault: Any) -> Any:
@@ -180,21 +184,22 @@ FAILURES: dict[str, tuple[Any, type[MaintenanceError], str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [*CALLS, *WITHOUT_REF])
 def test_each_call_and_each_failure(gitlab: GitLab, call: str, failure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if failure == "timeout":
         monkeypatch.setattr(template_project, "TIMEOUT", 0.3)
     before = {branch: dict(files) for branch, files in gitlab.project.branches.items()}
     fault, error, says = FAILURES[failure]
-    gitlab.server.fault = only({"create": "POST", "update": "PUT"}.get(call, ""), fault)
-    project = gitlab.client(ref="main")
+    gitlab.server.fault = only({"create": "POST", "update": "PUT", "default branch": "GET"}.get(call, ""), fault)
+    project = gitlab.client(ref=None if call in WITHOUT_REF else "main")
+    do = (CALLS | WITHOUT_REF)[call]
     with pytest.raises(error, match=says) as refused:
-        CALLS[call](project)
+        do(project)
     assert (type(refused.value) is TryAgainError) is (error is TryAgainError)
     assert TOKEN not in str(refused.value)
     assert gitlab.project.branches == before
     gitlab.server.fault = None
-    assert CALLS[call](project) is not None  # and once it has passed it is done
+    assert do(project) is not None  # and once it has passed it is done
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -219,10 +224,17 @@ def test_a_connection_that_is_refused(gitlab: GitLab, call: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_certificate_of_another_ca(gitlab: GitLab, call: str, tmp_path: Path) -> None:
-    trustme.CA().cert_pem.write_to_path(str(tmp_path / "other.pem"))
+@pytest.mark.parametrize("other", [trustme.CA().cert_pem.bytes().decode(), None], ids=["another", "none"])
+def test_a_certificate_of_another_ca(gitlab: GitLab, call: str, other: str | None) -> None:
     with pytest.raises(MaintenanceError, match="certificate cannot be verified"):
-        CALLS[call](gitlab.client(ca=tmp_path / "other.pem", ref="main"))
+        CALLS[call](gitlab.client(ca=other, ref="main"))
+
+
+def test_a_ca_that_is_given_is_one_more(gitlab: GitLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The runner hands out the CA of the address that it calls itself, which the jobs need not call."""
+    (tmp_path / "system.pem").write_text(gitlab.ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))  # as if the system had it
+    assert gitlab.client(ca=trustme.CA().cert_pem.bytes().decode()).read("shop.yaml") == TEXT
 
 
 def test_without_its_path_it_is_not_there(gitlab: GitLab) -> None:
@@ -337,6 +349,26 @@ def test_a_file_that_can_be_no_template(gitlab: GitLab) -> None:
     for call in ("read", "find"):
         with pytest.raises(UnfitFileError, match=r"shop.yaml is not text"):
             CALLS[call](gitlab.client())
+
+
+@pytest.mark.parametrize(
+    ("token", "answer", "says", "advice"),
+    [
+        ("job", None, r"shop.yaml in team/templates \(403\): Auth.* job token not allowed from b to templates\.$",
+         "In the template project, under Settings > CI/CD > Job token permissions, let this project's jobs in"),
+        ("job", refuse(401, "401 Unauthorized"), r"the token \(401\)\.$", "from GitLab 18.3 on"),
+        (TOKEN, refuse(403, "403 Forbidden"), r"in team/templates \(403\)\.$", "Give the token the right to read it."),
+        (TOKEN, refuse(401, "401 Unauthorized"), r"the token \(401\)\.$", "Check ROUTE_TEMPLATES_TOKEN"),
+    ],
+)  # fmt: skip
+def test_a_token_that_may_not_is_told_what_lacks(
+    gitlab: GitLab, token: str, answer: Any, says: str, advice: str
+) -> None:
+    gitlab.server.fault = answer
+    client = gitlab.client(private_token=None, job_token="job") if token == "job" else gitlab.client()
+    with pytest.raises(ForbiddenError, match=says) as refused:
+        client.read("shop.yaml")
+    assert advice in refused.value.advice
 
 
 def test_a_token_is_chosen(gitlab: GitLab) -> None:

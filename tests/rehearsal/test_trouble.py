@@ -213,7 +213,9 @@ def test_a_build_fails(cluster: Cluster) -> None:
 )
 def test_gitlab(cluster: Cluster, line: str, error: type[Exception], says: str) -> None:
     inside = cluster.inside
-    project = TemplateProject(inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file)
+    project = TemplateProject(
+        inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file.read_text()
+    )
     assert "kind: Route" in project.read("shop.yaml")
     expect(cluster, line)
     with pytest.raises(error, match=says):
@@ -222,7 +224,9 @@ def test_gitlab(cluster: Cluster, line: str, error: type[Exception], says: str) 
 
 def test_gitlab_shows_the_sign_in_page(cluster: Cluster) -> None:
     inside = cluster.inside
-    project = TemplateProject(inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file)
+    project = TemplateProject(
+        inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file.read_text()
+    )
     expect(cluster, "gitlab: sign-in")
     with pytest.raises(MaintenanceError, match="HTML page instead of shop"):
         project.read("shop.yaml")
