@@ -303,7 +303,6 @@ def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> 
     """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
     from maintenance_ci.lease import Holder, held
 
-    # GitLab's name of the job tells apart what parallel:matrix runs at once.
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
     with held(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
         cluster.guard = lease.require

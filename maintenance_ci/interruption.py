@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let the body come to its end: a way back that is cut short leaves users between two sides."""
+    """Let the body come to its end: a way back that is cut short leaves users between two sides.
+
+    Signals reach the main thread alone; in another one there is nothing to be done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield

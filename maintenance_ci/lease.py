@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.interruption import undisturbed
 from maintenance_ci.maintenance_route import MANAGED_BY, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.waiting import wait_for
@@ -34,6 +35,8 @@ JOB_ANNOTATION = "maintenance-ci/job"
 DURATION = 30.0
 # Seconds between two renewals: four may fail in a row before the holder itself gives up.
 RENEW_EVERY = 5.0
+# Renewals after which a job of our own pipeline is dead.
+MISSED_RENEWALS = 2
 # Seconds for which the cluster may be away while we wait: nothing is changed yet, and GitLab retries exit code 75.
 AWAY = 5.0
 # Seconds between two looks at a Lease that somebody else holds, at the most.
@@ -48,7 +51,7 @@ class Holder:
 
     Attributes:
         pipeline: CI_PIPELINE_ID; empty outside of a pipeline.
-        job: the job's name; two jobs of this name in one pipeline never run at once.
+        job: the job's name, for a reader.
         url: CI_PIPELINE_URL; empty outside of a pipeline.
     """
 
@@ -75,12 +78,13 @@ def observe(before: Observation | None, found: Object, now: float) -> Observatio
 def patience(theirs: Object, ours: Holder, *, renew_every: float) -> float:
     """Return the seconds for which their Lease must stay unchanged before we may take it.
 
-    The same job of the same pipeline is this job, retried after it died. The jobs of one pipeline follow each other, so
-    that another one that misses two renewals is dead; of anybody else only the whole duration says so.
+    The jobs of one pipeline follow each other, so that one that misses two renewals is dead; of anybody else only the
+    whole duration says so. Nor does a retried job take its own Lease at once: its first run may still be at work, where
+    a runner was lost but not its Pod, or where a cancelled job is on its way back.
     """
     holder = holder_of(theirs)
     if ours.pipeline and (holder.pipeline, holder.url) == (ours.pipeline, ours.url):
-        return 0.0 if holder.job == ours.job else 2 * renew_every
+        return MISSED_RENEWALS * renew_every
     return float((theirs.get("spec") or {}).get("leaseDurationSeconds") or DURATION)
 
 
@@ -183,7 +187,8 @@ def held(
         lease.acquire(timeout)
         yield lease
     finally:
-        lease.release()
+        with undisturbed():  # a job that is cancelled now has come to its end
+            lease.release()
 
 
 class Lease:
@@ -210,17 +215,18 @@ class Lease:
         """Go on only as the holder: to be called before each step that changes something. Makes no request.
 
         Raises:
+            TryAgainError: it could not be renewed in time, so that others may take it; a later renewal may find that
+                nobody has.
             MaintenanceError: the Lease is lost; another job may be at work.
         """
-        why = f"it is held by {self._lost_to}" if self._lost_to else ""
-        if not why and self._is_stale():
-            why = f"it was not renewed for {time.monotonic() - self._renewed_at:.0f} s, so that others may take it"
-        if why:
-            raise MaintenanceError(
-                f"The Lease {LEASE} of namespace {self._cluster.namespace} is lost: {why}. "
-                "This job changes nothing further.",
-                "Run the job again: it goes on from what it finds.",
-            )
+        lease, again = f"The Lease {LEASE} of namespace {self._cluster.namespace}", "Run the job again: it goes on from"
+        if self._lost_to:
+            what = f"{lease} is lost: it is held by {self._lost_to}. This job changes nothing further."
+            raise MaintenanceError(what, f"{again} what it finds.")
+        if self._is_stale():
+            seconds = time.monotonic() - self._renewed_at
+            what = f"{lease} was not renewed for {seconds:.0f} s, so that others may take it: nothing is changed now."
+            raise TryAgainError(what, f"{again} what it finds.")
 
     def acquire(self, timeout: float) -> None:
         """Take the Lease, waiting ``timeout`` seconds for it; from then on it is renewed. Raises as `held` does."""
@@ -301,8 +307,7 @@ class Lease:
             return False
         self._renewed_at = began
         if not before:
-            why = f"it was not renewed for {needed:.0f} s" if needed else "it is this job's own, of a run before"
-            self._say(f"took over the Lease {LEASE} of {describe(found)}: {why}")
+            self._say(f"took over the Lease {LEASE} of {describe(found)}: it was not renewed for {needed:.0f} s")
         return True
 
     def _keep_renewing(self) -> None:

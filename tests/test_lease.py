@@ -35,7 +35,7 @@ def found(holder: Holder = OURS, *, identity: str = "theirs", duration: float = 
 @pytest.mark.parametrize(
     ("theirs", "seconds"),
     [
-        (OURS, 0),
+        (OURS, 2 * RENEW_EVERY),
         (replace(OURS, job="delete"), 2 * RENEW_EVERY),
         (replace(OURS, pipeline="8"), 30),
         (replace(OURS, url="https://other.example.test/ops/-/pipelines/7"), 30),  # each GitLab counts from 1

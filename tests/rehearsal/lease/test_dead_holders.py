@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.errors import ConflictError
+from maintenance_ci.errors import ConflictError, TryAgainError
 from maintenance_ci.lease import LEASE, Holder
 from maintenance_ci.openshift import OpenShift
 from tests.rehearsal.conftest import Cluster, start_alone
@@ -43,7 +43,7 @@ with held(cluster, Holder(sys.argv[2], "deploy-route", ""), timeout=5, say=print
 @pytest.mark.parametrize(
     ("dead", "ours", "at_least", "within"),
     [
-        (pipeline(1), pipeline(1), 0.0, 0.5),
+        (pipeline(1), pipeline(1), 2 * RENEW_EVERY, 2 * RENEW_EVERY + 1.5),
         (pipeline(1, "delete"), pipeline(1), 2 * RENEW_EVERY, 2 * RENEW_EVERY + 1.5),
         (pipeline(1), pipeline(2), DURATION, DURATION + 2),
         (Holder("", "delete", ""), Holder("", "delete", ""), DURATION, DURATION + 2),
@@ -62,6 +62,20 @@ def test_a_dead_holder_is_taken_over_in_its_time(
         assert spec["leaseTransitions"] == 1
         assert spec["acquireTime"] < YEAR_AHEAD.isoformat()
     assert said[-1].startswith(f"took over the Lease {LEASE} of ")
+
+
+def test_a_retried_job_waits_for_its_first_run_that_is_still_at_work(
+    cluster: Cluster, client: OpenShift, other: OpenShift
+) -> None:
+    with taking(client, pipeline(1)) as first:
+        with (
+            pytest.raises(TryAgainError, match="is held by job deploy-route of pipeline 1"),
+            taking(other, pipeline(1), timeout=10 * RENEW_EVERY),
+        ):
+            raise AssertionError("two at once")
+        first.require()
+    with taking(other, pipeline(1)) as second:
+        second.require()
 
 
 @pytest.mark.slow

@@ -45,14 +45,14 @@ def release_of_another(cluster: Cluster) -> None:
     cluster.call(cluster.store.delete, "leases", manifests.NAMESPACE, LEASE)
 
 
-def require_lost(lease: Lease, seconds: float = 10) -> str:
-    """Wait until the Lease is lost, and return what is said then."""
+def require_lost(lease: Lease, seconds: float = 10, *, kind: type[MaintenanceError] = MaintenanceError) -> str:
+    """Wait until the Lease is lost, for good or as far as is known, and return what is said then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             lease.require()
         except MaintenanceError as error:
-            assert type(error) is MaintenanceError
+            assert type(error) is kind
             assert error.advice == "Run the job again: it goes on from what it finds."
             return error.what
         time.sleep(0.02)
@@ -136,12 +136,15 @@ def test_a_renewal_that_is_not_answered_is_sent_again_by_a_client_of_little_pati
 
 
 @pytest.mark.slow
-def test_a_server_that_stays_away_loses_the_lease_and_the_body_is_told(cluster: Cluster, client: OpenShift) -> None:
+def test_a_server_that_stays_away_lets_nothing_be_changed_and_the_body_is_told(
+    cluster: Cluster, client: OpenShift
+) -> None:
     said: list[str] = []
     expect(cluster, f"leases/{LEASE}: 503 always")
     with pytest.raises(ValueError, match="own end"), taking(client, pipeline(1), said.append) as lease:
         began = time.monotonic()
-        assert "is lost: it was not renewed for 3 s, so that others may take it" in require_lost(lease)
+        told = require_lost(lease, kind=TryAgainError)
+        assert told.endswith("was not renewed for 3 s, so that others may take it: nothing is changed now.")
         assert DURATION - 2 * RENEW_EVERY < time.monotonic() - began < DURATION
         raise ValueError("the body's own end")
     assert "could not be renewed; trying again." in said[0]
@@ -151,6 +154,25 @@ def test_a_server_that_stays_away_loses_the_lease_and_the_body_is_told(cluster: 
         f"The Lease {LEASE} could not be released: others take it when it has not been renewed for 3 s."
     )
     cluster.call(cluster.store.delete, "leases", manifests.NAMESPACE, LEASE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_server_that_is_back_tells_whose_it_is(cluster: Cluster, client: OpenShift, taken: bool) -> None:
+    expect(cluster, f"PUT leases/{LEASE}: 503 always")
+    with taking(client, pipeline(1)) as lease:
+        require_lost(lease, kind=TryAgainError)
+        if taken:
+            taken_by_another(cluster)
+        cluster.call(cluster.inside.troubles.clear)
+        if taken:
+            wait_until(lambda: lease._lost_to)
+            assert "is lost: it is held by job deploy-route of pipeline 99" in require_lost(lease)
+        else:
+            wait_until(lambda: not lease._is_stale())
+            lease.require()
+    if taken:
+        release_of_another(cluster)
 
 
 @pytest.mark.parametrize("trouble", ["reset after", "html after", "503", "reset"])

@@ -37,6 +37,7 @@ LIMITS = {
     "maintenance_ci.openshift.BUILD_START_TIMEOUT": (2.0, 4.0),
     "maintenance_ci.admission.SEEN_TIMEOUT": 2.0,
     "maintenance_ci.lease.AWAY": 2.0,
+    "maintenance_ci.lease.MISSED_RENEWALS": 0,  # who was killed here is dead
     "maintenance_ci.template_project.TIMEOUT": 2.0,
     "maintenance_ci.template_project.PAUSES": (0.1, 0.2),
 }
