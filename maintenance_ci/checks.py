@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, UnsafeError, VariableError
 from maintenance_ci.forcing import Force
-from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION
+from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, is_passthrough
 from maintenance_ci.situation import Situation, pipeline_of, stands_for
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def require_ready_endpoints(
         return [f"Service {service} of Route {name} has no ready endpoint; the others serve" for service in unready]
     why = f"Service {', '.join(unready)} has no ready endpoint" if serving else "all its Services have the weight 0"
     if Force.ENDPOINTS not in force:
-        raise MaintenanceError(
+        raise UnsafeError(
             f"Users of Route {name} would be answered 503: {why}.",
             f"Start the application first; {Force.ENDPOINTS} brings the Route back all the same.",
         )
@@ -190,7 +190,7 @@ def _require_unclaimed(
         return []
     claimed = f"{host} is also claimed by Route {', '.join(sorted(foreign))}"
     if not forced:
-        raise MaintenanceError(f"{claimed}, of another namespace, which would take it for good.", advice)
+        raise UnsafeError(f"{claimed}, of another namespace, which would take it for good.", advice)
     return [f"forced, although {claimed}, of another namespace, which may take it for good"]
 
 
@@ -224,7 +224,7 @@ def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str 
 def require_trace(found: Situation, snapshot: Mapping[str, Any] | None, *, force: Container[Force]) -> None:
     """Refuse to create a Route of which nothing says that it was ever there: a wrong PROJECT, or one long given up."""
     if found.original is None and found.whole is None and snapshot is None and Force.TRACE not in force:
-        raise MaintenanceError(
+        raise UnsafeError(
             f"Route {found.route_name} is not there, and nothing says that it was in maintenance: "
             "there is no maintenance Route, and no snapshot.",
             f"Check ROUTE_NAME and PROJECT; {Force.TRACE} creates it from its template.",
@@ -237,7 +237,7 @@ def require_newest(noted: Mapping[str, Any] | None, pipeline: str, *, force: Con
     newer = pipeline_of(noted)
     if pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
         where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
-        raise MaintenanceError(
+        raise UnsafeError(
             f"{metadata['name']} belongs to the newer pipeline {newer}: this one, {pipeline}, is not to end it.",
             f"Run the job delete there{f' ({where})' if where else ''}; {Force.PIPELINE} ends it from here.",
         )
@@ -260,7 +260,7 @@ def require_no_rival(manifest: Mapping[str, Any], routes: Iterable[Mapping[str, 
     for route in routes:
         name = route["metadata"]["name"]
         if name not in known and _place(route) == (host, path):
-            raise MaintenanceError(
+            raise UnsafeError(
                 f"Route {name} is on {host}{path} too, and would be served instead of the page.",
                 f"Remove it, or give ROUTE_NAME={name}.",
             )
@@ -281,6 +281,24 @@ def require_same_route(differences: Sequence[str], *, accepted: bool) -> None:
         raise MaintenanceError(
             f"The original's template would bring back another Route: {'; '.join(differences)}.",
             "Correct the template, or accept its state with ACCEPT_ROUTE_DIFFERENCES=true.",
+        )
+
+
+def require_same_place(faults: Sequence[str], route_name: str) -> None:
+    """Refuse to give up a maintenance Route for an original that somebody made again, elsewhere."""
+    if faults:
+        raise MaintenanceError(
+            f"Route {route_name} is there again, but not where it was: {'; '.join(faults)}.",
+            f"Correct it, or delete it, so that it comes back from its template: oc delete route {route_name}",
+        )
+
+
+def require_no_passthrough(kept: Mapping[str, Any] | None) -> None:
+    """Refuse a SUBPATH of a Route whose certificate its Pods have: when it is back, its router sees no path."""
+    if kept and is_passthrough(kept["spec"].get("tls")):
+        raise MaintenanceError(
+            f"Route {kept['metadata']['name']} is passthrough, but for its maintenance: it has no paths.",
+            "Leave SUBPATH empty.",
         )
 
 

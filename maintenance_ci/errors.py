@@ -5,6 +5,7 @@
     ├── CommandError                 1   helm or oc failed
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
+    ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
 
@@ -58,6 +59,10 @@ class ConflictError(MaintenanceError):
 
 class ForbiddenError(MaintenanceError):
     """The cluster or GitLab refuses what we ask with this token."""
+
+
+class UnsafeError(MaintenanceError):
+    """What is asked for would harm users, or somebody else's maintenance; nobody is told how to do it by hand."""
 
 
 class RefusedError(MaintenanceError):

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from maintenance_ci.api import TIMEOUT, Api
 from maintenance_ci.errors import ConflictError, TryAgainError
+from maintenance_ci.maintenance_route import MANAGED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Answer = TypeVar("Answer")
 
-FIELD_MANAGER = "maintenance-ci"
+FIELD_MANAGER = MANAGED_BY
 # A Lease that is not renewed in time is lost: one answer that does not come must not take that long.
 LEASE_PATIENCE = (2.0, 5.0)
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).

@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from maintenance_ci import gitlab_log
-from maintenance_ci.errors import EXIT_FAILED, EXIT_PERSON, MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.errors import (
+    EXIT_FAILED,
+    EXIT_PERSON,
+    MaintenanceError,
+    RefusedError,
+    TryAgainError,
+    UnsafeError,
+    VariableError,
+)
 from maintenance_ci.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
 
 if TYPE_CHECKING:
@@ -22,7 +31,8 @@ if TYPE_CHECKING:
 
 NOTHING_CHANGED = "Nothing was changed."
 MASK = "[hidden]"
-KEY_BEGINS, KEY_ENDS = "PRIVATE KEY-----", "-----END"
+KEY_BEGINS = re.compile(r"(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----")
+KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 # Seconds: a job log that says nothing for 15 s looks dead.
 SILENCE = 14.0
 FRAME = "=" * 100
@@ -167,12 +177,15 @@ class JobLog:
             what = f"{error.faults[0]}." if one else f"{len(error.faults)} variables are wrong."
             self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
             return error.exit_code
+        if any(isinstance(one, UnsafeError) for one in _errors(error)):
+            self.by_hand = []
         if isinstance(error, RefusedError):
             self._fail(f"{len(error.errors)} things stand in the way. {self.state}", _told(error))
         else:
             # After a switch the state says what to run; "run the job again" would say the opposite.
             advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
-            self._fail(f"{error.what} {self.state} {advice}")
+            # By itself: a key in it, cut off before its end, must not hide what follows.
+            self._fail(f"{self._harmless(error.what)} {self.state} {advice}")
         return EXIT_PERSON if self.switched else error.exit_code
 
     def crash(self, traceback: str) -> int:
@@ -254,14 +267,24 @@ class JobLog:
         return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
 
     def _masked(self, line: str) -> str:
-        """Return the line without tokens, and without what lies between the two ends of a private key."""
+        """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
         for secret in self.hidden:
             line = line.replace(secret, MASK)
-        began, self._in_key = self._in_key, (self._in_key or KEY_BEGINS in line) and KEY_ENDS not in line
-        return f"   {MASK}" if began or (KEY_BEGINS in line) else line
+        shown, at = "", 0
+        while at < len(line):
+            begins = None if self._in_key else KEY_BEGINS.search(line, at)
+            if not self._in_key and not begins:
+                return shown + line[at:]
+            shown += (line[at : begins.start()] if begins else "   ") + MASK
+            ends = KEY_ENDS.search(line, begins.end() if begins else at)
+            self._in_key, at = ends is None, ends.end() if ends else len(line)
+        return shown
 
 
 def _told(error: MaintenanceError) -> list[str]:
     """Return what is wrong and what to do, a line for each refusal."""
-    errors = error.errors if isinstance(error, RefusedError) else [error]
-    return [" ".join(f"{one.what} {one.advice}".split()) for one in errors]
+    return [" ".join(f"{one.what} {one.advice}".split()) for one in _errors(error)]
+
+
+def _errors(error: MaintenanceError) -> list[MaintenanceError]:
+    return error.errors if isinstance(error, RefusedError) else [error]

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
+from maintenance_ci.errors import (
+    ForbiddenError,
+    MaintenanceError,
+    RefusedError,
+    TryAgainError,
+    UnsafeError,
+    VariableError,
+)
 from maintenance_ci.gitlab_log import section_end, section_start
 from maintenance_ci.report import UNKNOWN, JobLog
 from maintenance_ci.report_files import DOTENV, JUNIT, REPORT
@@ -116,6 +123,32 @@ def test_a_private_key_is_masked_from_its_beginning_to_its_end(log: JobLog, stre
     assert stream.getvalue().count("afterwards") == 2
     log.say("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----")
     assert "MIIC" in stream.getvalue()
+
+
+@pytest.mark.parametrize("end", ["-----END RSA PRIVATE KEY-----", ""])
+def test_an_error_that_quotes_a_key_still_says_what_happened(log: JobLog, stream: io.StringIO, end: str) -> None:
+    quoted = f'spec.tls.key: Invalid value: "-----BEGIN RSA PRIVATE KEY-----\\nMIIEow\\n{end}": field is immutable.'
+    log.fail(MaintenanceError(f"The cluster refuses (HTTP 422): {quoted}", "Correct the template."))
+    said = '": field is immutable.' if end else ""
+    assert stream.getvalue() == (
+        f'ERROR: The cluster refuses (HTTP 422): spec.tls.key: Invalid value: "[hidden]{said} '
+        "Nothing was changed. Correct the template.\n"
+    )
+
+
+def test_two_keys_of_one_line(log: JobLog, stream: io.StringIO) -> None:
+    key = "-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY-----"
+    log.say(f"a {key} b {key} c")
+    assert stream.getvalue() == "   a [hidden] b [hidden] c\n"
+
+
+def test_what_would_harm_users_is_not_told_as_commands(log: JobLog, stream: io.StringIO) -> None:
+    log.now("Nothing was changed.", switched=False, by_hand=["oc delete route shop"])
+    log.fail(RefusedError([MaintenanceError("A right lacks."), UnsafeError("The application is not ready.")]))
+    assert "oc delete" not in stream.getvalue()
+    log.now("Nothing was changed.", switched=False, by_hand=["oc delete route shop"])
+    log.fail(RefusedError([MaintenanceError("A right lacks."), MaintenanceError("And another.")]))
+    assert "oc delete" in stream.getvalue()
 
 
 def test_a_warning_stands_out_and_steers_no_terminal(log: JobLog, stream: io.StringIO) -> None:

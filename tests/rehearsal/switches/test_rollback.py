@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import subprocess
-import sysconfig
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +15,8 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.trouble import Trouble
 from maintenance_ci.repoint import is_repointed
-from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
+from tests.rehearsal.switches.by_hand import run_by_hand
 from tests.rehearsal.switches.pods import accept_new_pods, scale
 from tests.rehearsal.switches.scene import (
     APPLY,
@@ -87,36 +83,6 @@ def test_a_router_that_does_not_follow(sleepy: Stage, way: str) -> None:
     assert len(sleepy.cluster.inside.router.reloads) == reloads, "the router did reload: nothing was tried"
     rolled_back(sleepy, done)
     assert "the application (200)" in done.log
-
-
-OC = """#!/bin/sh
-# Does with kubectl what oc would do.
-if [ "$1" = extract ]; then
-    for word; do case "$word" in secret/*) name=${word#secret/};; --keys=*) key=${word#--keys=};; esac; done
-    test "$3 $5" = "-n --to=-" || exit 9
-    kubectl get secret "$name" -n "$4" -o "jsonpath={.data.$(printf %s "$key" | sed 's/[.]/\\\\./g')}" | base64 -d
-else
-    exec kubectl "$@"
-fi
-"""
-
-
-def run_by_hand(on: Stage, done: Job, folder: Path) -> None:
-    """Run the commands that a job told, as they stand, in a shell of somebody who may do everything."""
-    (folder / "oc").write_text(OC)
-    (folder / "oc").chmod(stat.S_IRWXU)
-    search_path = os.pathsep.join([str(folder), sysconfig.get_path("scripts"), os.environ["PATH"]])
-    kubeconfig = str(on.cluster.inside.admin_kubeconfig())
-    environment = {"PATH": search_path, "KUBECONFIG": kubeconfig, "HOME": str(folder)}
-    at = next(number for number, line in enumerate(done.lines) if line.startswith("To end the maintenance by hand"))
-    commands = [line.strip() for line in done.lines[at + 1 :] if line.startswith("   oc ")]
-    assert commands
-    for command in commands:
-        ran = subprocess.run(
-            ["/bin/bash", "-o", "pipefail", "-c", command],
-            env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
 
 
 class Rights:
