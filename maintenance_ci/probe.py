@@ -164,13 +164,14 @@ class Probe:
         headers = {"Host": self._host, "User-Agent": USER_AGENT, "Accept": "text/html, */*", "Connection": "close"}
         connection = self._connection()
         try:
+            self._host.encode("idna")  # a Route may have a host that no user can ask for: TLS would leave a socket open
             connection.connect()
             opened.append(connection.sock)  # which the connection itself forgets once an answer is its last
             connection.request("GET", self._target, headers=headers, preload_content=False, decode_content=False)
             with connection.getresponse() as response:
                 may_be_router = PAGE_HEADER not in response.headers and response.status in ROUTER_STATUSES
                 body = response.read(MAX_BODY) if may_be_router else b""
-        except (OSError, HTTPException, HTTPError) as error:
+        except (OSError, HTTPException, HTTPError, UnicodeError) as error:
             return Answer(asked, Side.UNSEEN, explain(error, self.timeout))
         finally:
             connection.close()
@@ -199,6 +200,7 @@ def explain(error: Exception, timeout: float) -> str:
     known: tuple[tuple[type[BaseException], str], ...] = (
         (socket.gaierror, "its name does not resolve"),
         (TimeoutError, _too_slow(timeout)),
+        (UnicodeError, "its host is no name for DNS"),
         (ConnectionRefusedError, "connection refused"),
         (RemoteDisconnected, "closed without an answer"),
         (ConnectionResetError, "connection reset"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import resource
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Seconds: a manifest renders in milliseconds.
 RENDER_TIMEOUT = 5.0
+# Bytes: a manifest takes a few hundred thousand.
+RENDER_MEMORY = 256 * 1024 * 1024
 MAX_FACTOR = 10_000
 
 
@@ -59,7 +63,6 @@ _FAULTS = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    MemoryError,
     RuntimeError,
     SyntaxError,
     TypeError,
@@ -86,6 +89,23 @@ def _deadline() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+@contextlib.contextmanager
+def _little_memory() -> Iterator[None]:
+    """End a template that grows without bounds: what it asks for beyond the limit is refused, as a MemoryError."""
+    try:
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # not Linux
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limits = [limit for limit in (soft, hard, size + RENDER_MEMORY) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
     """Render ``template``; a variable that it lacks is an error.
 
@@ -93,9 +113,11 @@ def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
         MaintenanceError: it is no valid template, names an unknown variable, or does what the sandbox forbids.
     """
     try:
-        with _deadline():
+        with _deadline(), _little_memory():
             return _ENVIRONMENT.from_string(template).render(values)
     except SecurityError as error:
         raise MaintenanceError(f"{name} does what a template may not do: {error}.") from error
+    except MemoryError as error:
+        raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error
     except _FAULTS as error:
         raise MaintenanceError(f"{name} does not render: {error}.") from error

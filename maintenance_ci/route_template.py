@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maintenance_ci.certificates import CERTIFICATE_FIELDS
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.mirrored_metadata import is_tracking_label
+from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ MAX_VALUES, MAX_DEPTH = 5_000, 40
 # A header for the application may be a password.
 MAY_BE_SECRET = "spec.httpHeaders"  # noqa: S105 - a field's name
 # Annotations that the router acts upon: without them the application is not reached as before.
+SIDES = ("in the template", "in the cluster")
 ROUTER_PREFIXES = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
 
 
@@ -173,7 +174,7 @@ def expected_route(objects: Iterable[Object], *, name: str, namespace: str, path
         raise MaintenanceError(f"The template {path} renders to something else than one Route.", advice)
     route = found[0]
     _check_shape(route, _Route, path)
-    metadata = {key: value for key, value in route["metadata"].items() if key in METADATA}
+    metadata = {key: _without_ours(value) for key, value in route["metadata"].items() if key in METADATA}
     if metadata["name"] != name or (route["metadata"].get("namespace") or namespace) != namespace:
         raise MaintenanceError(f"The template {path} renders to another Route than {name} of {namespace}.", advice)
     spec = route["spec"]
@@ -183,6 +184,13 @@ def expected_route(objects: Iterable[Object], *, name: str, namespace: str, path
         "metadata": metadata | {"namespace": namespace},
         "spec": spec,
     }
+
+
+def _without_ours(value: Any) -> Any:
+    """Return labels or annotations without those of ours: a template copied from a Route in maintenance has them."""
+    if not isinstance(value, dict):
+        return value
+    return {key: text for key, text in value.items() if not key.startswith(NOTES)}
 
 
 def keep_bookkeeping(restored: Object, original: Mapping[str, Any]) -> Object:
@@ -211,20 +219,25 @@ def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[st
     return _unlike(new, old, sorted(new.keys() | old.keys()))
 
 
-def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any]) -> list[str]:
+def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any], sides: tuple[str, str] = SIDES) -> list[str]:
     """Return how a restored Route would miss the place that its maintenance Route holds: host, path, TLS or none."""
-    faults = _unlike(_meaning(restored), _meaning(maintenance), ("spec.host", "spec.path"))
+    faults = _unlike(_meaning(restored), _meaning(maintenance), ("spec.host", "spec.path"), sides)
     if bool(restored["spec"].get("tls")) != bool(maintenance["spec"].get("tls")):
         faults.append("spec.tls is there on one side only")
     return faults
 
 
-def _unlike(template: Mapping[str, object], live: Mapping[str, object], fields: Iterable[str]) -> list[str]:
-    """Return a line for each of the flat ``fields`` whose two values are not equal."""
+def _unlike(
+    template: Mapping[str, object],
+    live: Mapping[str, object],
+    fields: Iterable[str],
+    sides: tuple[str, str] = SIDES,
+) -> list[str]:
+    """Return a line for each of the flat ``fields`` whose two values are not equal, and on which side each is."""
     return [
-        f"{field} is not the same in the template and in the cluster"
+        f"{field} is not the same {sides[0]} and {sides[1]}"
         if field.startswith(MAY_BE_SECRET)
-        else f"{field} is {_shown(template.get(field))} in the template, {_shown(live.get(field))} in the cluster"
+        else f"{field} is {_shown(template.get(field))} {sides[0]}, {_shown(live.get(field))} {sides[1]}"
         for field in fields
         if template.get(field) != live.get(field)
     ]

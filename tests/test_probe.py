@@ -146,6 +146,10 @@ def test_nobody_listens() -> None:
 
 def test_a_name_that_does_not_resolve() -> None:
     assert told(Probe("https://shop.invalid/").ask()) == (UNSEEN, "its name does not resolve", None)
+    with socket.create_server(("127.0.0.1", 0)) as server:  # a host that the router serves, and DNS does not know
+        there = {"https": ("127.0.0.1", int(server.getsockname()[1]))}
+        answer = Probe(f"https://{'x' * 64}.example.test/", address=there).ask()
+        assert told(answer) == (UNSEEN, "its host is no name for DNS", None)
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,23 @@ def test_what_a_template_may_not_do(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "template",
+    [
+        "{{ '%2000000000d' % 1 }}",
+        "{{ '{:2000000000}'.format(1) }}",
+        "{{ 'x'.center(n) }}",
+        "{{ [1] | batch(n, 1) | list }}",
+        "{% set ns = namespace(s='x') %}" + "{% set ns.s = ns.s ~ ns.s %}" * 35,
+    ],
+)
+def test_a_template_takes_no_job_s_memory(template: str) -> None:
+    """Asked for at once, or bit by bit: the job goes on, and with it its way back from the snapshot."""
+    with pytest.raises(MaintenanceError, match=r"it takes more memory than any manifest\.$"):
+        rendering.render(template, {"n": 2_000_000_000}, name="shop.yaml.j2")
+    assert rendering.render("{{ 'x'.center(9) }}", {}, name="shop.yaml.j2") == "    x    "
+
+
+@pytest.mark.parametrize(
     ("template", "says"),
     [
         ("{{ 'x' * 10 ** 10 }}", "small numbers"),
@@ -213,3 +230,16 @@ def test_a_template_keeps_no_job_busy(template: str, says: str, monkeypatch: pyt
     with pytest.raises(MaintenanceError, match=says):
         rendering.render(template, {"s": "x" * 1000}, name="shop.yaml.j2")
     assert rendering.render("{{ 2 * 3 }}", {}, name="shop.yaml.j2") == "6"
+
+
+def test_a_template_copied_from_a_route_in_maintenance_is_not_in_maintenance() -> None:
+    noted = {"maintenance-ci/route": "shop", "maintenance-ci/strategy": "repoint", "team": "a"}
+    labels = {"maintenance-ci/route": "shop", "app": "shop"}
+    manifest = {
+        "kind": "Route",
+        "metadata": {"name": "shop", "annotations": noted, "labels": labels},
+        "spec": {"host": "h.example.test", "to": {"kind": "Service", "name": "shop"}},
+    }
+    restored = expected_route([manifest], name="shop", namespace="web", path="shop.yaml")
+    assert restored["metadata"]["annotations"] == {"team": "a"}
+    assert restored["metadata"]["labels"] == {"app": "shop"}
