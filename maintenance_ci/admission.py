@@ -49,12 +49,15 @@ def admitting_routers(route: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(router for router, condition in _verdicts(route).items() if condition["status"] == "True")
 
 
-def refusals(route: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return, for each router that refuses the Route, its reason and message."""
+def refusals(route: Mapping[str, Any] | None, routers: Set[str] = frozenset()) -> dict[str, str]:
+    """Return, for each router that refuses the Route, its reason and message.
+
+    With ``routers`` of these alone: another one, of another IngressController, may never have served the Route.
+    """
     return {
         router: f"{condition.get('reason', 'no reason')}: {condition.get('message', '')}"
         for router, condition in _verdicts(route).items()
-        if condition["status"] != "True"
+        if condition["status"] != "True" and (not routers or router in routers)
     }
 
 
@@ -91,9 +94,10 @@ def wait_until_seen(cluster: OpenShift, name: str, routers: Set[str], *, log: Jo
             "Ask the cluster's administrators whether the router is well, or gone and its entry in the status stale; "
             "ROUTE_STRATEGY=repoint does not wait for it.",
         )
-    if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route).values()):
+    if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route, routers).values()):
         raise MaintenanceError(
-            f"Route {name} would not be served ({_said(route)}).", "Correct what it is made of, then run the job again."
+            f"Route {name} would not be served ({_said(route, routers)}).",
+            "Correct what it is made of, then run the job again.",
         )
 
 
@@ -116,38 +120,47 @@ def wait_until_admitted(
         route = cluster.get("routes", name)
         serving = admitting_routers(route)
         if serving and set(routers) <= serving:
-            # Also where the run that touched it was cut short.
-            if nudge and route and TOUCHED_ANNOTATION in (route["metadata"].get("annotations") or {}):
-                _touch(cluster, route, None)
+            if nudge:  # also where the run that touched it was cut short
+                _forget_touch(cluster, route)
             return True
         waited = time.monotonic() - began
         if route and not nudged and waited > NUDGE_AFTER:
             nudged = True
             _touch(cluster, route, datetime.now(UTC).isoformat(timespec="seconds"))
-        return False if _is_final(route, waited) else None
+        return False if _is_final(route, routers, waited) else None
 
     if not wait_for(admitted, timeout=timeout, say=log.say, subject=f"Route {name} to be admitted"):
         route = cluster.get("routes", name)
+        if nudge:
+            try:
+                _forget_touch(cluster, route)
+            except MaintenanceError as error:  # a note that is left does no harm
+                log.say(error.what)
         raise MaintenanceError(
             f"Route {name} is not admitted{f' by {_names(routers)}' if routers else ''} "
-            f"after {time.monotonic() - began:.0f} s ({_said(route)}).",
-            HOST_LOST if _waits_for_host(route) else "",
+            f"after {time.monotonic() - began:.0f} s ({_said(route, routers)}).",
+            HOST_LOST if _waits_for_host(route, routers) else "",
         )
 
 
-def _is_final(route: Mapping[str, Any] | None, waited: float) -> bool:
+def _is_final(route: Mapping[str, Any] | None, routers: Set[str], waited: float) -> bool:
     """Tell whether a refusal will not go away by waiting: nobody serves the host meanwhile, or somebody else does."""
-    patience = HOST_TAKEN_FINAL if _waits_for_host(route) else REFUSAL_FINAL
-    return bool(refusals(route)) and waited > patience
+    patience = HOST_TAKEN_FINAL if _waits_for_host(route, routers) else REFUSAL_FINAL
+    return bool(refusals(route, routers)) and waited > patience
 
 
-def _waits_for_host(route: Mapping[str, Any] | None) -> bool:
-    return any(reason.startswith(HOST_TAKEN) for reason in refusals(route).values())
+def _waits_for_host(route: Mapping[str, Any] | None, routers: Set[str]) -> bool:
+    return any(reason.startswith(HOST_TAKEN) for reason in refusals(route, routers).values())
 
 
 def _touch(cluster: OpenShift, route: Object, when: str | None) -> None:
     with contextlib.suppress(ConflictError):  # a controller has just written it: that touches it as well
         cluster.patch("routes", route, {"metadata": {"annotations": {TOUCHED_ANNOTATION: when}}})
+
+
+def _forget_touch(cluster: OpenShift, route: Object | None) -> None:
+    if route and TOUCHED_ANNOTATION in (route["metadata"].get("annotations") or {}):
+        _touch(cluster, route, None)
 
 
 def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:
@@ -168,9 +181,10 @@ def _verdicts(route: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _said(route: Mapping[str, Any] | None) -> str:
+def _said(route: Mapping[str, Any] | None, routers: Set[str] = frozenset()) -> str:
     """Return what the routers that refuse a Route say of it."""
-    return "; ".join(f"{router} says {reason}" for router, reason in refusals(route).items()) or "no router says why"
+    said = refusals(route, routers).items()
+    return "; ".join(f"{router} says {reason}" for router, reason in said) or "no router says why"
 
 
 def _names(routers: Set[str]) -> str:

@@ -50,11 +50,21 @@ def repointed(
     }
 
 
-def pointed_back(live: Mapping[str, Any], restored: Mapping[str, Any]) -> Object:
-    """Return the live Route with the restored one's spec, labels and annotations, and without our notes."""
+def pointed_back(
+    live: Mapping[str, Any], restored: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> Object:
+    """Return the live Route with the restored one's spec, labels and annotations, and without our notes.
+
+    Labels and annotations that others wrote meanwhile stay. What the Route had ``before`` its maintenance, and the
+    restored one has not, goes: that it differs was accepted.
+    """
     metadata, wanted = without_notes(live)["metadata"], restored["metadata"]
+    had = (before or {}).get("metadata") or {}
     merged = {
-        part: {**(metadata.get(part) or {}), **(wanted.get(part) or {})}
+        part: {
+            **{key: value for key, value in (metadata.get(part) or {}).items() if key not in (had.get(part) or {})},
+            **(wanted.get(part) or {}),
+        }
         for part in ("labels", "annotations")
         if metadata.get(part) or wanted.get(part)
     }

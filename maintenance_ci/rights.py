@@ -54,6 +54,10 @@ class Right:
     name: str = ""
 
 
+# Of a restore template that is an OpenShift Template, which is known when it was read.
+TEMPLATE_RIGHT = Right("create", "template.openshift.io", "processedtemplates", "fill in the restore template")
+
+
 def needed_rights(
     job: Job,
     *,
@@ -61,7 +65,6 @@ def needed_rights(
     route_name: str,
     subpath: str | None = None,
     original: Mapping[str, Any] | None = None,
-    template: bool = False,
 ) -> tuple[Right, ...]:
     """Return exactly what a job needs, rolling back included.
 
@@ -71,7 +74,6 @@ def needed_rights(
         route_name: of the original Route.
         subpath: the part of it that is meant; None for the whole Route.
         original: the Route, where it is known: its certificates decide on ``routes/custom-host``.
-        template: whether the restore template is an OpenShift Template, which the server fills in.
     """
     alone = "be the only job of the namespace"
     ours = maintenance_name(route_name, subpath)
@@ -89,8 +91,6 @@ def needed_rights(
         rights += _one("", "services", "say how to reach the application meanwhile", "get", on=services)
     if subpath is None:
         rights += _snapshot_rights(job, snapshot_name(route_name))
-    if template:
-        rights += _one("template.openshift.io", "processedtemplates", "fill in the restore template", "create")
     if job == "delete":
         rights += _uninstall_rights()
     return tuple(dict.fromkeys(rights))

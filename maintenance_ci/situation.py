@@ -116,6 +116,14 @@ def stands_for(route: Mapping[str, Any]) -> str | None:
     return (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
 
 
+def applied_by_us(route: Mapping[str, Any]) -> bool:
+    """Tell whether a Route was made by server-side apply of ours: a restore makes the original so."""
+    return any(
+        fields.get("manager") == MANAGED_BY and fields.get("operation") == "Apply"
+        for fields in route["metadata"].get("managedFields") or []
+    )
+
+
 def pipeline_of(found: Mapping[str, Any] | None) -> int | None:
     """Return the number of the pipeline that an object of ours notes; None where it notes none."""
     noted = ((found or {}).get("metadata") or {}).get("annotations") or {}

@@ -8,7 +8,7 @@ import yaml
 
 from maintenance_ci.errors import ForbiddenError
 from maintenance_ci.maintenance_route import maintenance_name
-from maintenance_ci.rights import Right, missing, needed_rights, require_rights
+from maintenance_ci.rights import TEMPLATE_RIGHT, Right, missing, needed_rights, require_rights
 
 ROUTES = "route.openshift.io"
 PATCH = Right("patch", ROUTES, "routes", "switch the Route", "shop")
@@ -106,10 +106,10 @@ def test_what_delete_needs() -> None:
 
 
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
-def test_what_depends_on_the_route_and_its_template(job: Any) -> None:
-    def more(strategy: Any, original: dict[str, Any], **others: Any) -> set[str]:
+def test_what_depends_on_the_route(job: Any) -> None:
+    def more(strategy: Any, original: dict[str, Any]) -> set[str]:
         plain = needed_rights(job, strategy=strategy, route_name="shop", original=tls(termination="edge"))
-        found = needed_rights(job, strategy=strategy, route_name="shop", original=original, **others)
+        found = needed_rights(job, strategy=strategy, route_name="shop", original=original)
         return short(*found) - short(*plain)
 
     external = tls(termination="edge", externalCertificate="secret")
@@ -120,7 +120,6 @@ def test_what_depends_on_the_route_and_its_template(job: Any) -> None:
     assert more("repoint", reencrypt) == {"create routes/custom-host"}
     assert more("repoint", tls(termination="reencrypt")) == set()
     assert more("repoint", tls(termination="Passthrough")) == {"create routes/custom-host"}
-    assert more("repoint", tls(termination="edge"), template=True) == {"create processedtemplates"}
 
 
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
@@ -130,8 +129,8 @@ def test_the_documented_role_holds_everything(job: Any, strategy: Any, subpath: 
     documents = yaml.safe_load_all((Path(__file__).parent.parent / "docs/service-account.yaml").read_text())
     [role] = [document for document in documents if document["kind"] == "Role"]
     external = tls(termination="reencrypt", externalCertificate="s", destinationCACertificate="ca")
-    needed = needed_rights(job, strategy=strategy, route_name="shop", subpath=subpath, original=external, template=True)
-    assert missing(needed, role["rules"]) == []
+    needed = needed_rights(job, strategy=strategy, route_name="shop", subpath=subpath, original=external)
+    assert missing([*needed, TEMPLATE_RIGHT], role["rules"]) == []
     assert missing(needed, role["rules"][1:]) != []
 
 

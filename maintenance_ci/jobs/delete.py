@@ -15,6 +15,8 @@ from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
+from maintenance_ci.repoint import merge_patch
+from maintenance_ci.report import NOTHING_CHANGED
 from maintenance_ci.situation import SUBPATH
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def delete(
         log.say(_said(found))
         if found.noted:
             commands = commands_to_end(settings.project, found, repointed=found.repointed)
-            log.now("Nothing was changed: users still meet the page.", switched=False, by_hand=commands)
+            log.now(_unchanged(found), switched=False, by_hand=commands)
 
     with log.phase("Check what could go wrong"):
         way = before_delete(settings, cluster, templates, found, log)
@@ -59,6 +61,8 @@ def delete(
                 _put_back(settings, cluster, way, found, log)
         elif found.maintenance and settings.subpath is None:
             with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
+                if way.certified and found.original:
+                    cluster.patch("routes", found.original, merge_patch(found.original, way.certified))
                 wait_until_seen(cluster, settings.route_name, admitting_routers(found.maintenance), log=log)
 
         if found.maintenance:
@@ -109,6 +113,12 @@ def _nothing_to_end(found: Situation, way: Return) -> bool:
     return way.restored is None and way.snapshot is None and found.noted is None
 
 
+def _unchanged(found: Situation) -> str:
+    """Say what a failure leaves as it was; of a switch that was cut short half-way users may meet either side."""
+    shown = found.in_maintenance if found.subpath is None else found.maintenance
+    return "Nothing was changed: users still meet the page." if shown else NOTHING_CHANGED
+
+
 def _said(found: Situation) -> str:
     if found.noted is None:
         return "it is not in maintenance: that was ended already, or never begun"
@@ -119,15 +129,15 @@ def _put_back(settings: RouteSettings, cluster: OpenShift, way: Return, found: S
     def put_back() -> None:
         routers = admitting_routers(found.maintenance)
         if way.restored:
-            way.created = bring_back(cluster, way.restored, routers, log, tentative=True) or way.created
+            bring_back(cluster, way.restored, routers, log, before=way.kept, created=way.note_created)
 
     subject, timeout = "the original Route to be there", settings.admission_timeout
     if found.repointed:
         with log.changing("The original Route is its own again. Run the job delete again.", switched=True):
             insist(put_back, subject, timeout=timeout, log=log)
         return
-    now = "The original Route may wait for its host; users still meet the page. Run the job delete again."
-    log.now(now, switched=False)
+    meanwhile = "; users still meet the page" if found.maintenance else ""
+    log.now(f"The original Route may wait for its host{meanwhile}. Run the job delete again.", switched=False)
     insist(put_back, subject, timeout=timeout, log=log)
 
 

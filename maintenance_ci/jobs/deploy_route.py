@@ -16,6 +16,7 @@ from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, back
 from maintenance_ci.probe import Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SUBPATH, SWAP, pipeline_of
+from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
@@ -67,6 +68,7 @@ def deploy_route(
                 )
             seen = wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
 
+    log.now("Users were sent to the maintenance page. To end it: run the job delete.", switched=False, by_hand=[])
     url = public_url(switch.manifest)
     unseen = f"Users of {url} were sent to the maintenance page; whether they meet it was not seen from here."
     log.end(
@@ -119,10 +121,13 @@ def _confirm_maintenance(
     with log.phase(
         f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
     ):
+        kept = cluster.get("secrets", snapshot_name(settings.route_name)) is not None
+        if not kept:
+            log.warn("there is no snapshot of the original any more: only its template can bring it back")
         log.now(
             f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.",
             switched=True,
-            by_hand=commands_to_end(settings.project, found, repointed=found.repointed),
+            by_hand=commands_to_end(settings.project, found, repointed=found.repointed, kept=kept),
         )
         note = partial(note_pipeline, settings, cluster, noted["metadata"]["name"])
         insist(note, "the pipeline to be noted", timeout=settings.admission_timeout, log=log)

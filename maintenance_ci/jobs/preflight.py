@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
 from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.certificates import passthrough_certificate
+from maintenance_ci.certificates import carry_over_certificates, passthrough_certificate
 from maintenance_ci.checks import (
     Refusals,
     require_below,
@@ -16,17 +16,24 @@ from maintenance_ci.checks import (
     require_host_returns,
     require_host_unclaimed,
     require_newest,
+    require_no_passthrough,
     require_no_rival,
     require_original,
     require_ours,
     require_ready_endpoints,
     require_ready_page,
+    require_same_place,
     require_same_route,
     require_standing,
     require_trace,
 )
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore
+from maintenance_ci.jobs.restore import (
+    kept_original,
+    original_from_template,
+    original_to_restore,
+    waits_since_our_last_run,
+)
 from maintenance_ci.maintenance_route import (
     PAGE,
     PIPELINE_ANNOTATION,
@@ -39,7 +46,7 @@ from maintenance_ci.maintenance_route import (
 from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
-from maintenance_ci.route_template import differences
+from maintenance_ci.route_template import differences, moved
 from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation
 from maintenance_ci.snapshot import snapshot_name
 
@@ -54,6 +61,10 @@ if TYPE_CHECKING:
     from maintenance_ci.template_project import TemplateProject
 
 
+# Where the two Routes are that `moved` compares.
+THERE_AGAIN = ("in the Route that is there again", "in its maintenance Route")
+
+
 @dataclass
 class Switch:
     """What ``deploy-route`` is about to do, and what stands in its way.
@@ -64,6 +75,7 @@ class Switch:
         manifest: the Route that will show the page.
         routers: those that serve the original.
         refusals: why it must not be done.
+        shown_before: whether users met the page before: a `delete` was cut short. Then there is no way back but that.
         kept: whether the snapshot is written.
         made: whether it may be made already: from then on users may meet the page.
         met_before: who answered users before it; None where nobody looked.
@@ -74,6 +86,7 @@ class Switch:
     manifest: Object = field(default_factory=dict)
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
+    shown_before: bool = False
     kept: bool = False
     made: bool = False
     met_before: Side | None = None
@@ -85,15 +98,23 @@ class Return:
 
     Attributes:
         snapshot: the Secret that keeps the original; None where there is none.
+        kept: the Route in it.
         restored: the original to put back; None where it is there, or was never away.
+        certified: the original that somebody else made again, with the newest certificate; None where it has that.
         created: the original as this job created it.
         refusals: why it must not be done.
     """
 
     snapshot: Object | None = None
+    kept: Object | None = None
     restored: Object | None = None
+    certified: Object | None = None
     created: Object | None = None
     refusals: Refusals = field(default_factory=Refusals)
+
+    def note_created(self, original: Object) -> None:
+        """Remember the original that this job made: it alone may be taken away again."""
+        self.created = original
 
 
 def look(settings: RouteSettings, cluster: OpenShift) -> Situation:
@@ -127,9 +148,9 @@ def before_deploy(
     log: JobLog,
 ) -> Switch:
     """Look at everything that a switch needs; nothing is changed."""
-    original = without_notes(original)
-    whole = found.begun or settings.route_strategy
+    original, whole = _as_mirrored(original, found), found.begun or settings.route_strategy
     switch = Switch(SUBPATH if settings.subpath else whole, original, refusals=Refusals(log.check))
+    switch.shown_before = switch.strategy == SWAP and bool(admitting_routers(found.whole))
     log.record.strategy = switch.strategy
     gather = switch.refusals.gather
     with gather("the Route is an original"):
@@ -150,6 +171,8 @@ def before_deploy(
     if settings.subpath:
         with gather("the Route serves SUBPATH"):
             require_below(original, settings.subpath)
+            if found.begun:
+                require_no_passthrough(kept_original(cluster.get("secrets", snapshot_name(settings.route_name)), log))
         return switch
     with gather("nobody undoes the switch"):
         _warn(require_unowned(original, force=settings.force), log)
@@ -158,6 +181,8 @@ def before_deploy(
             require_deletable(original)
         with gather("no other namespace claims the host"):
             _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
+    with gather("the snapshot's name is free, or ours"):
+        require_ours(cluster.get("secrets", snapshot_name(settings.route_name)), settings.route_name)
     with gather("the template brings the Route back"):
         _require_way_back(settings, cluster, templates, original, log)
     return switch
@@ -172,23 +197,28 @@ def before_delete(
     if settings.subpath is None:
         with gather("the snapshot can be read"):
             way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
-    if found.noted:
+    if log.by_hand:
         log.by_hand = commands_to_end(settings.project, found, repointed=found.repointed, kept=way.snapshot is not None)
-    kept = kept_original(way.snapshot, log)
-    if found.noted or found.original is None:  # otherwise there is nothing to switch
+    way.kept = kept_original(way.snapshot, log)
+    traced = found.whole is not None or way.snapshot is not None
+    away = found.original is None or found.repointed or (traced and waits_since_our_last_run(found.original))
+    if found.noted or away:  # otherwise there is nothing to switch
         with gather("the token has the rights that the job needs"):
-            _require_rights(settings, cluster, "delete", found.begun or SWAP, kept or found.mirrored)
+            _require_rights(settings, cluster, "delete", found.begun or SWAP, way.kept or found.mirrored)
     with gather("the maintenance is ours, and no newer pipeline's"):
         require_ours(found.maintenance, settings.route_name, settings.subpath)
         require_ours(way.snapshot, settings.route_name)
         require_newest(found.noted or way.snapshot, settings.ci_pipeline_id, force=settings.force)
-    away = found.original is None or found.repointed
     if settings.subpath is None:
         with gather("there was a maintenance"):
             require_trace(found, way.snapshot, force=settings.force)
     if templates and away:
         with gather("the original can be put back"):
-            way.restored = original_to_restore(settings, cluster, templates, holder=found.noted, kept=kept, log=log)
+            way.restored = original_to_restore(settings, cluster, templates, holder=found.noted, kept=way.kept, log=log)
+    if found.original and found.maintenance and not away and settings.subpath is None:
+        with gather("the Route that is there again is the one in maintenance"):
+            require_same_place(moved(found.original, found.maintenance, THERE_AGAIN), found.route_name)
+            way.certified = _with_newest_certificate(found.original, found.maintenance, way.kept, log)
     back = way.restored or (None if away else found.original)
     if back and found.noted:
         with gather("the application is ready"):
@@ -240,6 +270,21 @@ def _manifest(
     return render_maintenance_route(route_template, values)
 
 
+def _as_mirrored(original: Object, found: Situation) -> Object:
+    """Return the original that is to be mirrored; made again without its certificate, it has that one still."""
+    others = {"the maintenance Route": found.whole} if found.original else {}
+    return without_notes(carry_over_certificates(original, others)[0])
+
+
+def _with_newest_certificate(original: Object, holder: Object, kept: Object | None, log: JobLog) -> Object | None:
+    """Return the original with the certificate that its maintenance Route or snapshot has; None where it has that."""
+    certified, note = carry_over_certificates(original, {"the Route in maintenance": holder, "the snapshot": kept})
+    if certified == original:
+        return None
+    log.warn(note or "the Route that is there again has no certificate: it gets the one that it had")
+    return certified
+
+
 def _require_way_back(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, original: Object, log: JobLog
 ) -> None:
@@ -249,7 +294,7 @@ def _require_way_back(
     restored = original_from_template(settings, cluster, templates)
     found = differences(restored, original)
     require_same_route(found, accepted=settings.accept_route_differences)
-    cluster.apply("routes", restored, dry_run=True)
+    cluster.apply("routes", carry_over_certificates(restored, {"the live Route": original})[0], dry_run=True)
     for difference in found:
         log.warn(f"accepted: {difference}; the template's state will come back")
     log.say("the template of the original is there, and the cluster takes what it renders to")

@@ -9,6 +9,7 @@ from maintenance_ci.certificates import carry_over_certificates
 from maintenance_ci.checks import require_same_route
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
+from maintenance_ci.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.route_template import (
     differences,
     expected_route,
@@ -18,9 +19,12 @@ from maintenance_ci.route_template import (
     parse_template,
     template_path,
 )
+from maintenance_ci.situation import applied_by_us
 from maintenance_ci.snapshot import route_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import RouteSettings, TemplatesSettings
@@ -78,7 +82,12 @@ def rendered_objects(
     if foreign_parameters:
         own = {parameter["name"] for parameter in manifest.get("parameters") or []}
         parameters = {name: value for name, value in parameters.items() if name in own}
-    return cluster.process_template(fill_parameters(manifest, parameters, path=path))
+    filled = fill_parameters(manifest, parameters, path=path)
+    try:
+        return cluster.process_template(filled)
+    except ForbiddenError:
+        require_rights([TEMPLATE_RIGHT])
+        raise
 
 
 def original_to_restore(
@@ -103,17 +112,19 @@ def original_to_restore(
     Raises:
         MaintenanceError: neither is there.
     """
-    text = None
+    text, others = None, {"the Route in maintenance": holder, "the snapshot": kept}
     try:
         text = templates.read(_path(settings))
         restored = _rendered(settings, cluster, text)
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
-        cluster.apply("routes", restored, dry_run=True)
+        cluster.apply("routes", carry_over_certificates(restored, others)[0], dry_run=True)
     except MaintenanceError as error:
         # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
-        troubled = isinstance(error, (TryAgainError, ForbiddenError)) and text is not None
-        if kept is None or troubled:
+        if isinstance(error, (TryAgainError, ForbiddenError)) and text is not None:
+            raise
+        if kept is None:
+            error.what += " There is no snapshot to fall back on, either."
             raise
         log.warn(f"The template cannot be used: {error.what}")
         log.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
@@ -124,7 +135,7 @@ def original_to_restore(
             restored = keep_bookkeeping(restored, kept)
             for difference in differences(restored, kept):
                 log.warn(f"it is not as it was before the maintenance: {difference}")
-    restored, note = carry_over_certificates(restored, {"the Route in maintenance": holder, "the snapshot": kept})
+    restored, note = carry_over_certificates(restored, others)
     if note:
         log.say(note)
     return restored
@@ -139,39 +150,45 @@ def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
         return None
 
 
-def bring_back(
-    cluster: OpenShift, restored: Object, routers: frozenset[str], log: JobLog, *, tentative: bool = False
-) -> Object | None:
-    """Let the original Route be there, for the application, whichever strategy took it away; return what was created.
+def waits_since_our_last_run(original: Object | None) -> bool:
+    """Tell whether the original is there, not served, as a restore of ours has made it that did not come to its end."""
+    return original is not None and applied_by_us(original) and not admitting_routers(original)
 
-    One that is there, and is not repointed, is left as it is: somebody, maybe this job's last run, put it there.
+
+def bring_back(
+    cluster: OpenShift,
+    restored: Object,
+    routers: frozenset[str],
+    log: JobLog,
+    *,
+    before: Object | None = None,
+    created: Callable[[Object], None] = lambda _: None,
+) -> None:
+    """Let the original Route be there, for the application, whichever strategy took it away.
+
+    One that is there, and is not repointed, is left as it is: somebody put it there. Unless that was a restore of ours
+    that nobody serves yet: since then the template may have been corrected.
 
     Args:
         cluster: the Route's namespace.
         restored: what it is to be.
         routers: those that must be ready to serve it.
         log: what the job says.
-        tentative: remove it again where a router refuses it: the next run begins with the template again.
+        before: what it was before its maintenance, where that is known.
+        created: is told of the Route that was made, before anybody has judged it.
 
     Raises:
         MaintenanceError: a router that serves its host would not serve it; the maintenance Route still does.
     """
     name = restored["metadata"]["name"]
     live = cluster.get("routes", name)
-    created = None
-    if live is None:
-        created = cluster.apply("routes", restored)
+    if live is None or waits_since_our_last_run(live):
+        created(cluster.apply("routes", restored))
     elif is_repointed(live):
-        cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored)))
-        return None  # its status says nothing new: only its users tell
+        # Renewed since it was looked at, maybe in this very moment: then the patch is refused, and comes again.
+        newest, _ = carry_over_certificates(restored, {"the live Route": live})
+        cluster.patch("routes", live, merge_patch(live, pointed_back(live, newest, before)))
+        return  # its status says nothing new: only its users tell
     else:
         log.say("it is there: it is left as it is")
-    try:
-        wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)
-    except TryAgainError:
-        raise
-    except MaintenanceError:
-        if created and tentative:
-            cluster.delete("routes", created)
-        raise
-    return created
+    wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)

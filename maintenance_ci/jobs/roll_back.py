@@ -85,7 +85,7 @@ def _take_back(settings: RouteSettings, cluster: OpenShift, way: Return, log: Jo
     now = look(settings, cluster)
     waits = now.original and now.original["metadata"]["uid"] == way.created["metadata"]["uid"]
     if waits and now.maintenance and not admitting_routers(now.original):
-        cluster.delete("routes", way.created)
+        _remove_created(settings, cluster, way.created, log)
         log.now("It was undone: users still meet the page. Run the job delete again.", switched=False)
 
 
@@ -138,17 +138,24 @@ def _show_page(
         cluster.apply("routes", manifest_of(shown, with_notes=True))
         if created:
             wait_until_seen(cluster, found.ours, routers, log=log)
-            cluster.delete("routes", created)
+            _remove_created(settings, cluster, created, log)
         timeout = settings.admission_timeout
         wait_until_admitted(cluster, found.ours, routers, timeout=timeout, log=log, nudge=True)
     wait_until_seen_by_users(settings, shown, Side.PAGE, log)
+
+
+def _remove_created(settings: RouteSettings, cluster: OpenShift, created: Object, log: JobLog) -> None:
+    """Remove the original that this job made, whatever controllers, or we, have noted on it since."""
+    name, uid = settings.route_name, created["metadata"]["uid"]
+    away = partial(remove_route, cluster, name, uid=uid)
+    insist(away, f"Route {name} to go again", timeout=settings.admission_timeout, log=log)
 
 
 def _met_now(switch: Switch, found: Situation, *, seen: bool) -> str:
     """Say what users meet after a way back, as far as that is known."""
     if switch.strategy == SUBPATH and found.maintenance:
         return "the path is in maintenance, as it was before"
-    if found.in_maintenance:
+    if found.in_maintenance or switch.shown_before:
         return "the whole Route is in maintenance, as it was before"
     met = "users reach the application" if seen or not switch.made else "the Route is as it was before"
     return f"{met}, and nothing of the switch is left"
@@ -165,6 +172,8 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
         if found.maintenance is None:
             step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
             return _wait_for_users(settings, found, switch, log)
+        return False
+    if switch.shown_before:
         return False
     step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
     if switch.strategy == SWAP:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def keep_snapshot(settings: RouteSettings, cluster: OpenShift, switch: Switch, log: JobLog) -> None:
     """Write the original into its Secret.
 
-    Called only while the original is its own: what an earlier run left, that was cut short before its switch, may be
-    older than the Route, and is written anew.
+    What an earlier run left, that was cut short before its switch, may be older than the Route, and is written anew;
+    not while users meet the page: then what is there is the original.
     """
     said = notes(settings.route_name, switch.strategy, settings.ci_pipeline_id, settings.ci_pipeline_url)
     snapshot = snapshot_of(switch.original, said)
@@ -33,7 +33,8 @@ def keep_snapshot(settings: RouteSettings, cluster: OpenShift, switch: Switch, l
         if there is None:
             raise
         require_ours(there, settings.route_name)
-        if _kept(there) != manifest_of(switch.original):
+        kept = _kept(there)
+        if kept != manifest_of(switch.original) and not (kept and switch.shown_before):
             version = {"resourceVersion": there["metadata"]["resourceVersion"]}
             cluster.replace("secrets", {**snapshot, "metadata": {**snapshot["metadata"], **version}})
     switch.kept = True

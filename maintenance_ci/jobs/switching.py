@@ -97,10 +97,10 @@ def insist(change: Callable[[], object], subject: str, *, timeout: float, log: J
         raise TryAgainError(f"Waited {timeout:.0f} s in vain for {subject}.", "Run the job again.")
 
 
-def remove_route(cluster: OpenShift, name: str) -> None:
-    """Delete a Route as it is now; one that is gone already is no error."""
+def remove_route(cluster: OpenShift, name: str, *, uid: str | None = None) -> None:
+    """Delete a Route as it is now; one that is gone already is no error, and one of another ``uid`` is left."""
     there = cluster.get("routes", name)
-    if there:
+    if there and uid in (None, there["metadata"]["uid"]):
         cluster.delete("routes", there)
 
 

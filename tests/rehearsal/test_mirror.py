@@ -201,6 +201,9 @@ def test_passthrough_needs_a_certificate(cluster: Cluster, secure: str) -> None:
     done = site.begin(PASSTHROUGH_CERTIFICATE_SECRET="passed-tls")
     assert site.ask() == Seen(200, PAGE, pair["certificate"])
     assert "PRIVATE KEY" not in done.log
+    refused = site.run("deploy-route", SUBPATH="/cart")
+    assert refused.code == 1
+    assert "is passthrough, but for its maintenance: it has no paths. Nothing was changed." in refused.lines[-1]
     site.end()
     assert site.who(trust=secure) == ["secure"]
     assert site.is_back()

@@ -143,6 +143,23 @@ def test_repoint_needs_no_right_to_hosts(on: Stage) -> None:
     on.ok("delete", REPOINT)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_custom_host")
+def test_nor_where_the_template_has_an_older_certificate(on: Stage) -> None:
+    """It is not the one that comes back."""
+    host, tls = "older.apps.example.test", {"termination": "edge"}
+    new = tls | certificate(on, host, days_old=1)
+    with own_site(on, "older", tls=new) as site:
+        template = site.template
+        template["spec"]["tls"] = tls | certificate(on, host, days_old=80)
+        site.template = template
+        site.begin(ROUTE_STRATEGY="repoint")
+        ended = site.end()
+        assert "cannot be used" not in ended.log
+        assert site.live["spec"]["tls"] == new
+        assert site.is_back()
+
+
 @pytest.mark.usefixtures("no_custom_host")
 def test_but_for_the_authority_of_a_reencrypt_route(on: Stage, secure: str) -> None:
     tls = {"termination": "reencrypt", "destinationCACertificate": secure}

@@ -150,7 +150,9 @@ def test_neither_changes_nothing(on: Stage, strategy: str, why: str, code: int) 
     before = on.picture()
     refused = on.run("delete", NO_GOOD[why][0](on))
     assert refused.code == code, refused.log
-    assert "Nothing was changed: users still meet the page." in refused.log
+    assert (
+        "There is no snapshot to fall back on, either. Nothing was changed: users still meet the page." in refused.log
+    )
     assert "is not in maintenance" not in refused.log
     assert changes(before, on.picture()) == []
     assert on.crowd.served_by() == {SHOWN}
