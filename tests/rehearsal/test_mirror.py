@@ -17,7 +17,7 @@ from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.mirrored_metadata import label_value
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.selectors import label_matcher
-from maintenance_ci.settings import MAX_ROUTE_NAME
+from maintenance_ci.variable_types import MAX_ROUTE_NAME
 from tests.rehearsal.conftest import QUICK, Cluster, running
 from tests.rehearsal.outcomes import essence, ok
 from tests.rehearsal.secure_application import secure_application
