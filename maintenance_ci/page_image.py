@@ -50,9 +50,8 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
     if deployment is None:
         return "the Deployment is not there"
     spec, status = deployment["spec"], deployment.get("status") or {}
-    images = [container.get("image", "") for container in spec["template"]["spec"]["containers"]]
     wanted = int(spec.get("replicas", 1))
-    if not any(image.endswith(f"@{digest}") for image in images):
+    if not _runs(spec["template"], digest):
         return "the Deployment does not have the new image yet"
     if int(status.get("observedGeneration") or 0) < int(deployment["metadata"]["generation"]):
         return "the change is not observed yet"
@@ -67,10 +66,13 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
     return None
 
 
-def pod_troubles(pods: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return why Pods do not run, as their containers say it: ``ImagePullBackOff: …``."""
+def pod_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[str]:
+    """Return why Pods of the image ``digest`` do not run, as their containers say it: ``ImagePullBackOff: …``.
+
+    Those of the first installation wait for an image that is not built yet: no trouble, they go.
+    """
     troubles = []
-    for pod in pods:
+    for pod in (pod for pod in pods if _runs(pod, digest)):
         for container in (pod.get("status") or {}).get("containerStatuses") or []:
             waiting = (container.get("state") or {}).get("waiting")
             if waiting:
@@ -78,6 +80,12 @@ def pod_troubles(pods: Iterable[Mapping[str, Any]]) -> list[str]:
             elif not container.get("ready"):
                 troubles.append("running, but its readiness probe fails")
     return sorted(set(troubles))
+
+
+def _runs(template: Mapping[str, Any], digest: str) -> bool:
+    """Tell whether a Pod, or its template, is of an image."""
+    containers = (template.get("spec") or {}).get("containers") or []
+    return any(str(container.get("image", "")).endswith(f"@{digest}") for container in containers)
 
 
 def _tag(stream: Mapping[str, Any] | None, part: str, key: str, name: str) -> Mapping[str, Any]:

@@ -76,9 +76,16 @@ def test_what_a_rollout_lacks(found: dict[str, Any] | None, lacks: str | None) -
 
 def test_pods_say_why_they_do_not_run() -> None:
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    of_the_image = deployment()["spec"]["template"]
     pods = [
-        {"status": {"containerStatuses": [waiting]}},
-        {"status": {"containerStatuses": [{"ready": False, "state": {}}]}},
+        of_the_image | {"status": {"containerStatuses": [waiting]}},
+        of_the_image | {"status": {"containerStatuses": [{"ready": False, "state": {}}]}},
         {},
     ]
-    assert pod_troubles(pods) == ["ImagePullBackOff: no such image", "running, but its readiness probe fails"]
+    assert pod_troubles(pods, DIGEST) == ["ImagePullBackOff: no such image", "running, but its readiness probe fails"]
+
+
+def test_pods_that_wait_for_an_image_that_was_not_built_yet_are_no_trouble() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
+    first = deployment("maintenance-page:latest")["spec"]["template"]
+    assert pod_troubles([first | {"status": {"containerStatuses": [waiting]}}], DIGEST) == []

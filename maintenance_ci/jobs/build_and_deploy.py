@@ -148,7 +148,8 @@ def _wait_for_rollout(cluster: OpenShift, digest: str, timeout: float, log: JobL
         lacking = rollout_lacks(cluster.get("deployments", PAGE), digest) or ""
         if not lacking:
             return True
-        told = "; ".join(pod_troubles(cluster.select("pods", {"app.kubernetes.io/instance": PAGE}))) or troubles
+        pods = cluster.select("pods", {"app.kubernetes.io/instance": PAGE})
+        told = "; ".join(pod_troubles(pods, digest)) or troubles
         if told != troubles:
             log.say(f"{lacking} ({told})")
         troubles = told
