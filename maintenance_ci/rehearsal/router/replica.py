@@ -45,6 +45,15 @@ class Replica:
         self._files = files
         self._due.set()
 
+    @property
+    def next(self) -> int:
+        """The index, in `reloads`, of the reload after which it serves what it was given last.
+
+        One that is under way has what it was given before it began; the next one has all.
+        """
+        under_way = len(self.starts) > len(self.reloads)
+        return len(self.reloads) + (1 if under_way and self._due.is_set() else 0)
+
     async def run(self) -> None:
         """Reload when it is due; raises `HAProxyError` when HAProxy refuses a configuration, or ends."""
         async with asyncio.TaskGroup() as tasks:

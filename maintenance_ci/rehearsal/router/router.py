@@ -165,15 +165,16 @@ class Router:
         them. Raises what broke the router.
         """
         assert self._running is not None
-        done = [len(replica.reloads) for replica in self._replicas]
-        while any(len(replica.reloads) <= before for replica, before in zip(self._replicas, done, strict=True)):
+        self._look()  # before a replica begins with what was there a moment ago
+        wanted = [replica.next for replica in self._replicas]
+        while any(len(replica.reloads) <= number for replica, number in zip(self._replicas, wanted, strict=True)):
             self._reloaded.clear()
             reloaded = asyncio.ensure_future(self._reloaded.wait())
             await asyncio.wait([reloaded, self._running], return_when=asyncio.FIRST_COMPLETED)
             reloaded.cancel()
             if self._running.done():
                 await self._running
-        return max(replica.reloads[before] for replica, before in zip(self._replicas, done, strict=True))
+        return max(replica.reloads[number] for replica, number in zip(self._replicas, wanted, strict=True))
 
     async def _run(self) -> None:
         try:
@@ -195,11 +196,14 @@ class Router:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            files = self._generate(self._admit())
-            if files != self._files:
-                self._files = files
-                for replica in self._replicas:
-                    replica.follow(files)
+            self._look()
+
+    def _look(self) -> None:
+        files = self._generate(self._admit())
+        if files != self._files:
+            self._files = files
+            for replica in self._replicas:
+                replica.follow(files)
 
     def _admit(self) -> list[Object]:
         """Judge all Routes, write the status of those for which it changes, and return those that are admitted."""
