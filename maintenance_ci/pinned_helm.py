@@ -36,7 +36,10 @@ def pinned_helm_path(version: str = HELM_VERSION) -> Path:
     Raises:
         MaintenanceError: it cannot be fetched, or not be kept.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maintenance-ci"
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maintenance-ci"
+    except RuntimeError as error:  # a container's user that has no entry in /etc/passwd, and no HOME
+        raise MaintenanceError("Helm cannot be kept: this user has no home.", "Set XDG_CACHE_HOME.") from error
     helm = cache / f"helm-{version}" / "helm"
     if not helm.exists():
         try:

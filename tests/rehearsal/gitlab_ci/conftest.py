@@ -15,6 +15,7 @@ from tests.rehearsal.conftest import Cluster
 from tests.rehearsal.gitlab_ci.ci_project import OURS, ROOT, CiProject, commit, copy_of_this_project, gitlab_ci_local
 
 MakeProject = Callable[..., CiProject]
+NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory, program: Path) -> Path:
 def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject:
     """Return a function that makes a project with these files, or with ours where there are none.
 
-    The image of the former's jobs holds ``maintenance-ci`` and Helm, that of ours nothing but Python.
+    The image of the former's jobs holds ``maintenance-ci`` and Helm, that of ours nothing but Python; and the user that
+    OpenShift gives ours has no home.
     """
 
     def make(cluster: Cluster, files: dict[str, str] | None = None, **settings: object) -> CiProject:
@@ -47,16 +49,18 @@ def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject
         folder.mkdir()
         if files is None:
             copy_of_this_project(folder)
-            search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+            search, user_home = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", NO_HOME
         else:
             for path, text in files.items():
                 (folder / path).write_text(text)
-            search = cluster.workplace().environment["PATH"]
+            search, user_home = cluster.workplace().environment["PATH"], os.environ.get("HOME", "/")
         inside = cluster.inside
         commit(folder, remote=f"{inside.gitlab.url}/ops/maintenance.git")
         environment = {
             "PATH": search,
-            "HOME": os.environ.get("HOME", "/"),
+            "HOME": user_home,
+            # Where pip is told of an index of this machine's.
+            "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             # A clone of our repository comes from the disk: the embedded GitLab serves no git.
             "GIT_CONFIG_COUNT": "1",

@@ -127,11 +127,12 @@ def test_a_strategy_that_there_is_not_is_refused(cluster: Cluster, make_project:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_our_own_pipeline_installs_what_it_needs(cluster: Cluster, make_project: MakeProject) -> None:
+@pytest.mark.parametrize("part", ["", "/cart"])
+def test_our_own_pipeline_installs_what_it_needs(cluster: Cluster, make_project: MakeProject, part: str) -> None:
     """The whole of it, from its checkout: a virtual environment, pinned packages, Helm, the commands."""
     project = make_project(cluster)
-    form = {"PROJECT": "web", **FORM}
+    form = {"PROJECT": "web", **FORM, "SUBPATH": part}
     deploy(project, **form)
-    assert cluster.routes() == {WHOLE}
+    assert cluster.routes() == ({"shop", maintenance_name("shop", part)} if part else {WHOLE})
     ok(project.run("delete", **form))
     assert cluster.routes() == {"shop"}

@@ -1,0 +1,44 @@
+"""The pinned Helm, for a user without a home: ``python -m maintenance_ci.pinned_helm``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.pinned_helm import HELM_VERSION
+
+NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
+
+
+def put_into(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"} | variables
+    module = [sys.executable, "-m", "maintenance_ci.pinned_helm", folder]
+    return subprocess.run(module, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.mark.parametrize(
+    ("home", "why"),
+    [
+        # To Python the same as a user without a HOME and without an entry in /etc/passwd; that one only root can be.
+        ("~", "Helm cannot be kept: this user has no home."),
+        (NO_HOME, f"Helm cannot be kept in {NO_HOME}/.cache/maintenance-ci (No such file or directory)."),
+    ],
+)
+def test_without_a_home_one_line_says_what_to_set(tmp_path: Path, home: str, why: str) -> None:
+    done = put_into(tmp_path, HOME=home)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"ERROR: {why} Set XDG_CACHE_HOME.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_a_cache_of_its_own_it_needs_no_home(tmp_path: Path) -> None:
+    done = put_into(tmp_path, HOME=NO_HOME, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    helm = tmp_path / "helm"
+    assert helm.resolve().is_relative_to(tmp_path / "cache")
+    version = subprocess.run([helm, "version"], capture_output=True, text=True, check=True).stdout
+    assert f'Version:"v{HELM_VERSION}"' in version
