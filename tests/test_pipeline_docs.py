@@ -1,0 +1,74 @@
+"""What the README and docs/pipeline.md say of the pipeline: its variables, its inputs, the examples."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
+from tests.gitlab_pipeline import COMPONENT, JOBS, PIPELINE, PLACEHOLDER, ROOT, component, our_pipeline, schema_faults
+from tests.readme import table
+from tests.rehearsal.gitlab_ci.documented import example
+
+
+def variables_of(text: str) -> set[str]:
+    """The variables that a file refers to, less those that GitLab and the shell give."""
+    used = set(re.findall(r"\$\{?([A-Za-z_]\w*)", text))
+    return {name for name in used if not name.startswith("CI_") and name not in {"PATH", "PWD"}}
+
+
+def test_every_variable_is_declared_and_documented() -> None:
+    pipeline = our_pipeline()
+    declared = set(pipeline["variables"]).union(*(pipeline[name].get("variables", {}) for name in JOBS))
+    written_by_a_job, of_the_runner = {"MAINTENANCE_URL"}, {"GIT_STRATEGY"}
+    used = variables_of(COMPONENT.read_text() + PIPELINE.read_text())
+    assert used - declared == written_by_a_job
+    assert declared - table() == of_the_runner
+    read = {name.upper() for model in (BuildAndDeploySettings, RouteSettings) for name in model.model_fields}
+    assert declared - read - of_the_runner == used - read - written_by_a_job == {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
+
+
+def test_every_input_is_used_and_documented() -> None:
+    inputs, jobs = component()
+    assert set(PLACEHOLDER.findall(yaml.safe_dump(jobs, width=1000))) == set(inputs)
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*?) ?\| [^|]* \|$", section("### 2. Six lines"), re.MULTILINE)
+    documented = {name: default for names, default in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert set(documented) == set(inputs)
+    for name, spec in inputs.items():
+        assert spec["description"].endswith(".")
+        default = documented[name].strip("`").replace("empty", "")
+        stage = name.removesuffix("-stage")
+        expected = "the jobs' names" if stage != name else str(spec.get("default", ""))
+        assert default == expected
+
+
+def section(title: str) -> str:
+    return (ROOT / "docs/pipeline.md").read_text().split(title)[1].split("\n##")[0]
+
+
+@pytest.mark.parametrize("name", ["component", "include", "matrix", "inputs"])
+def test_the_documented_examples_are_right(name: str, tmp_path: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    inputs, _ = component()
+    includes = 0
+    for path, text in example(name).items():
+        *_, body = text.split("---\n")
+        (tmp_path / path).write_text(body)
+        assert schema_faults(tmp_path / path) == ""
+        for include in yaml.safe_load(body).get("include", []):
+            includes += 1
+            assert set(include["inputs"]) <= set(inputs)
+            assert {name for name, spec in inputs.items() if "default" not in spec} <= set(include["inputs"])
+            assert include.get("ref", include.get("component", "").rpartition("@")[2]) == version
+            assert include["inputs"]["image"].endswith(f":{version}")
+    assert includes == 1
+
+
+def test_the_readme_s_six_lines() -> None:
+    (text,) = example("component", "README.md").values()
+    assert text == example("component")[".gitlab-ci.yml"]
+    assert text.count("\n") <= 6

@@ -1,0 +1,59 @@
+"""The service account and the example templates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from maintenance_ci.route_template import expected_route, fill_parameters, parse_template
+
+ROOT = Path(__file__).parent.parent
+
+
+def service_account() -> dict[str, dict[str, Any]]:
+    text = (ROOT / "docs/service-account.yaml").read_text().replace("PROJECT", "shop")
+    return {document["kind"]: document for document in yaml.safe_load_all(text)}
+
+
+def test_the_service_account_is_bound_to_its_role() -> None:
+    objects = service_account()
+    name = objects["ServiceAccount"]["metadata"]["name"]
+    assert objects["RoleBinding"]["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "shop"}]
+    assert objects["RoleBinding"]["roleRef"]["name"] == objects["Role"]["metadata"]["name"]
+    assert objects["Secret"]["metadata"]["annotations"] == {"kubernetes.io/service-account.name": name}
+
+
+def test_the_role_asks_for_nothing_wholesale() -> None:
+    rules = service_account()["Role"]["rules"]
+    granted = [(group, resource) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]]
+    assert len(granted) == len(set(granted))
+    assert not any("*" in value for rule in rules for values in rule.values() for value in values)
+    risky = {"pods/exec", "rolebindings", "roles", "serviceaccounts/token", "configmaps", "namespaces"}
+    assert not risky & {resource for _, resource in granted}
+
+
+EXAMPLES = ROOT / "route-templates/example"
+
+
+@pytest.mark.parametrize("path", ["shop.yaml", "portal.yaml", "intranet.yaml.j2"])
+def test_each_example_yields_its_route(path: str) -> None:
+    name = path.partition(".")[0]
+    variables = {"route_name": name, "namespace": "web"}
+    manifest = parse_template((EXAMPLES / path).read_text(), path=path, values=variables)
+    objects = [manifest] if manifest["kind"] == "Route" else process(fill_parameters(manifest, {}, path=path))
+    route = expected_route(objects, name=name, namespace="web", path=path)
+    assert route["spec"]["host"] == f"{name}.example.test"
+    assert route["spec"]["to"]["name"] == name
+
+
+def process(template: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the cluster makes of a Template whose parameters all have values."""
+    text = json.dumps(template["objects"])
+    for parameter in template["parameters"]:
+        text = text.replace(f"${{{parameter['name']}}}", parameter["value"])
+    assert "${" not in text
+    return list(json.loads(text))
