@@ -55,6 +55,25 @@ def test_it_is_pinned_and_runs_as_nobody_in_particular() -> None:
     assert sum("sha256sum --check" in line for line in instructions("RUN")) == 1
 
 
+def test_its_programs_have_run_before_it_is_an_image(tmp_path: Path) -> None:
+    """As the user of the jobs, in the last stage."""
+    *_, last_stage = CONTAINERFILE.read_text().split("\nFROM ")
+    _, user, check = re.split(r"^(?=USER |RUN oc )", last_stage, flags=re.MULTILINE)
+    assert user.startswith("USER 1001:0\n")
+    command = check.splitlines()[0].removeprefix("RUN ")
+    assert run_check(command, tmp_path, oc="exit 0", helm="exit 0") == 0
+    assert run_check(command, tmp_path, oc="exit 126", helm="exit 0") == 126
+    assert run_check(command, tmp_path, oc="exit 0", helm="exit 126") == 126
+
+
+def run_check(command: str, folder: Path, **programs: str) -> int:
+    """Run it with programs that do this when they are asked for their version."""
+    for name, does in programs.items():
+        (folder / name).write_text(f'#!/bin/sh\n[ "$1" = version ] && {does}\n')
+        (folder / name).chmod(0o755)
+    return subprocess.run(["/bin/sh", "-c", command], env={"PATH": f"{folder}:/usr/bin:/bin"}, check=False).returncode
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with what the Containerfile puts into its own: from the files that it copies alone."""
