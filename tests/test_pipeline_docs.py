@@ -12,7 +12,7 @@ import yaml
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
 from tests.gitlab_pipeline import COMPONENT, JOBS, PIPELINE, PLACEHOLDER, ROOT, component, our_pipeline, schema_faults
 from tests.readme import table
-from tests.rehearsal.gitlab_ci.documented import example
+from tests.rehearsal.gitlab_ci.documented import example, tag_command
 
 
 def variables_of(text: str) -> set[str]:
@@ -72,3 +72,12 @@ def test_the_readme_s_six_lines() -> None:
     (text,) = example("component", "README.md").values()
     assert text == example("component")[".gitlab-ci.yml"]
     assert text.count("\n") <= 6
+
+
+def test_the_tag_of_the_examples_is_made_before_they_include_it() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    for document in ("README.md", "docs/pipeline.md"):
+        command = tag_command(document)
+        assert command == f"git tag {version} && git push origin {version}"
+        text = (ROOT / document).read_text()
+        assert text.index(command) < text.index("<!-- example: component -->")

@@ -112,14 +112,12 @@ class CiProject:
         return Pipeline(child.returncode, log)
 
 
-def commit(folder: Path, *, remote: str, tag: str = "") -> None:
+def commit(folder: Path, *, remote: str) -> None:
     """Make a repository of what is in ``folder``."""
     git(folder, "init", "--quiet", "--initial-branch", "main")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Begin")
     git(folder, "remote", "add", "origin", remote)
-    if tag:
-        git(folder, "tag", tag)
 
 
 def git(folder: Path, *arguments: str) -> str:

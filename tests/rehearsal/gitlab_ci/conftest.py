@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pytest
 
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from tests.rehearsal.conftest import Cluster
-from tests.rehearsal.gitlab_ci.ci_project import OURS, ROOT, CiProject, commit, copy_of_this_project, gitlab_ci_local
+from tests.rehearsal.gitlab_ci.ci_project import OURS, CiProject, commit, copy_of_this_project, git, gitlab_ci_local
+from tests.rehearsal.gitlab_ci.documented import tag_command
 
 MakeProject = Callable[..., CiProject]
 NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
@@ -28,12 +29,14 @@ def program() -> Path:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, program: Path) -> Path:
-    """This project as others include it, with its version as the tag."""
-    ours = tmp_path_factory.mktemp("ours")
+    """This project as others include it: what is on the server once the documented command has made the tag."""
+    server, ours = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("ours")
+    git(server, "init", "--quiet", "--bare", "--initial-branch", "main")
     copy_of_this_project(ours)
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    commit(ours, remote="https://gitlab.example.test", tag=version)
-    return ours
+    commit(ours, remote=server.as_uri())
+    git(ours, "push", "--quiet", "origin", "main")
+    subprocess.run(["sh", "-c", tag_command()], cwd=ours, check=True, capture_output=True)
+    return server
 
 
 @pytest.fixture

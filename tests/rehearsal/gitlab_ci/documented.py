@@ -1,4 +1,4 @@
-"""The examples of README.md and docs/pipeline.md, as the files that a reader would write."""
+"""The examples of README.md and docs/pipeline.md, as the files that a reader would write, and what they would type."""
 
 from __future__ import annotations
 
@@ -14,3 +14,9 @@ def example(name: str, document: str = "docs/pipeline.md") -> dict[str, str]:
     """Return the files of one example, by their paths."""
     found = EXAMPLE.findall((ROOT / document).read_text())
     return {path: text for title, path, text in found if title == name}
+
+
+def tag_command(document: str = "docs/pipeline.md") -> str:
+    """Return the command by which a release gets the tag that the examples include it by."""
+    (command,) = re.findall(r"^\$ (git tag .+)$", (ROOT / document).read_text(), re.MULTILINE)
+    return str(command)
