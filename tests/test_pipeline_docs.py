@@ -81,3 +81,11 @@ def test_the_tag_of_the_examples_is_made_before_they_include_it() -> None:
         assert command == f"git tag {version} && git push origin {version}"
         text = (ROOT / document).read_text()
         assert text.index(command) < text.index("<!-- example: component -->")
+
+
+def test_no_token_is_in_a_command_line() -> None:
+    commands = re.findall(r"^ *\$ (curl .*(?:\\\n.*)*)", (ROOT / "docs/pipeline.md").read_text(), re.MULTILINE)
+    assert len(commands) >= 6
+    for command in commands:
+        assert command.startswith("curl --config ")
+        assert "token" not in command.lower()
