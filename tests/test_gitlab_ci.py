@@ -112,8 +112,19 @@ def test_the_environment_opens_with_the_application_s_address(pipeline: Configur
     opened = [name for name in JOBS if pipeline[name]["environment"].get("action", "start") == "start"]
     assert opened == ["deploy-route"]
     assert pipeline["deploy-route"]["environment"]["url"] == "$MAINTENANCE_URL"
+
+
+@pytest.mark.parametrize("prefix", ["maintenance", "maintenance/$CLUSTER"])
+def test_a_variable_of_one_namespace_reaches_all_its_jobs(prefix: str) -> None:
+    pipeline = our_pipeline(**{"environment-prefix": prefix})
     names = {name: pipeline[name]["environment"]["name"] for name in JOBS}
-    assert set(names.values()) == {"maintenance/plan", "maintenance/$PROJECT/$ROUTE_NAME$SUBPATH"}
+    own = f"{prefix}/$PROJECT/$ROUTE_NAME$SUBPATH"
+    assert names == dict.fromkeys(CHANGES, own) | {"plan": f"{prefix}/$PROJECT/-plan"}
+    assert all(ENVIRONMENT_NAME.fullmatch(name) for name in names.values())
+    # Whatever begins so is reached by the scope PREFIX/PROJECT/* (GitLab's HasEnvironmentScope: * is SQL's LIKE %).
+    assert all(name.startswith(f"{prefix}/$PROJECT/") for name in names.values())
+    with pytest.raises(ValueError, match="ROUTE_NAME"):  # so it is no Route's environment
+        RouteSettings.model_validate({"PROJECT": "web", "ROUTE_NAME": "-plan"})
 
 
 def test_it_never_starts_on_a_push_or_without_a_route(pipeline: Configuration) -> None:
@@ -122,7 +133,8 @@ def test_it_never_starts_on_a_push_or_without_a_route(pipeline: Configuration) -
     sources = "web|api|trigger|schedule|parent_pipeline"
     assert start == {"if": f"$PROJECT && $ROUTE_NAME && $CI_PIPELINE_SOURCE =~ /^({sources})$/"}
     for name in JOBS:
-        (rule,) = pipeline[name]["rules"]
+        again, rule = pipeline[name]["rules"]  # a project with a workflow of its own has these alone
+        assert again == refused
         equals = "==" if name == "plan" else "!="
         assert rule == {"if": start["if"].replace("NAME &&", f'NAME && $PLAN_ONLY {equals} "true" &&')}
 

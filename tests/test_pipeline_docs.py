@@ -50,7 +50,7 @@ def section(title: str) -> str:
     return (ROOT / "docs/pipeline.md").read_text().split(title)[1].split("\n##")[0]
 
 
-@pytest.mark.parametrize("name", ["component", "include", "matrix", "inputs"])
+@pytest.mark.parametrize("name", ["component", "include", "together", "matrix", "inputs"])
 def test_the_documented_examples_are_right(name: str, tmp_path: Path) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     inputs, _ = component()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,9 @@ def test_a_job_that_fails_fails_the_pipeline(cluster: Cluster, make_project: Mak
 
 
 def test_a_plan_takes_the_place_of_the_jobs(cluster: Cluster, make_project: MakeProject) -> None:
-    project = make_project(cluster, example("component"))
+    """In an environment of its own, which a token for the namespace alone reaches."""
+    token = {"values": {"maintenance/web/*": cluster.inside.job_variables()["OKD_TOKEN"]}}
+    project = make_project(cluster, example("component"), OKD_TOKEN=token)
     plan = FORM | {"PLAN_ONLY": "true"}
     assert set(project.jobs(**plan)) == {"plan"}
     assert project.run("plan", **plan).code != 0  # there is no page yet
@@ -116,6 +119,26 @@ def test_nothing_starts_by_itself(cluster: Cluster, make_project: MakeProject) -
     assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
     for wrong in ({"ROUTE_NAME": ""}, {"PROJECT": ""}, {"CI_PIPELINE_SOURCE": "push"}):
         assert project.jobs(**(FORM | wrong)) == {}
+
+
+def test_together_with_other_jobs(cluster: Cluster, make_project: MakeProject) -> None:
+    """What a project's own file has to say: `stages`, and all of `workflow`. The jobs have rules of their own."""
+    (path, text), *_ = example("together").items()
+    project = make_project(cluster, {path: text})
+    assert set(project.jobs(CI_PIPELINE_SOURCE="push")) == {"unit-tests"}
+    assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
+    assert project.jobs(**FORM, SUBPATH="/a+b") == {}
+    workflow = project.configuration()["workflow"]
+    assert workflow["name"] == "$CI_COMMIT_TITLE"
+    (project.folder / path).write_text(re.sub("  name: .*\n  auto_cancel: .*\n", "", text))
+    workflow = project.configuration()["workflow"]
+    assert workflow["name"].startswith("Maintenance of")
+    assert workflow["auto_cancel"] == {"on_new_commit": "none"}
+    assert workflow["rules"] == [{"when": "always"}]
+    (project.folder / path).write_text(re.sub("stages: .*\n", "", text))
+    done = project.run("unit-tests", CI_PIPELINE_SOURCE="push")
+    assert done.code != 0
+    assert "stage:test not found" in done.log
 
 
 def test_a_strategy_that_there_is_not_is_refused(cluster: Cluster, make_project: MakeProject) -> None:
