@@ -12,6 +12,8 @@ import yaml
 
 from maintenance_ci.cli import _parser
 from maintenance_ci.errors import EXIT_TRY_AGAIN
+from maintenance_ci.helm import TIMEOUT as HELM_TIMEOUT
+from maintenance_ci.jobs.build_and_deploy import IMPORT_TIMEOUT
 from maintenance_ci.report_files import DOTENV, JUNIT, REPORT
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
 from tests.gitlab_pipeline import (
@@ -184,20 +186,22 @@ def test_our_own_pipeline_is_the_component(pipeline: Configuration) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "action", "timeout", "reports"),
+    ("name", "action", "minutes", "reports"),
     [
-        ("plan", "access", "15 minutes", {"junit": JUNIT}),
-        ("build-and-deploy", "prepare", "30 minutes", {"junit": JUNIT}),
-        ("deploy-route", None, "15 minutes", {"junit": JUNIT, "dotenv": DOTENV}),
-        ("delete", "stop", "15 minutes", {"junit": JUNIT}),
+        ("plan", "access", 20, {"junit": JUNIT}),
+        ("build-and-deploy", "prepare", 45, {"junit": JUNIT}),
+        ("deploy-route", None, 20, {"junit": JUNIT, "dotenv": DOTENV}),
+        ("delete", "stop", 20, {"junit": JUNIT}),
     ],
 )
 def test_what_gitlab_does_with_each_job(
-    pipeline: Configuration, name: str, action: str | None, timeout: str, reports: dict[str, str]
+    pipeline: Configuration, name: str, action: str | None, minutes: int, reports: dict[str, str]
 ) -> None:
     job = pipeline[name]
     assert job["environment"].get("action") == action
-    assert job["timeout"] == timeout
+    # GitLab adds what is said of a duration. The last minutes are for what the job puts back, and for its reports.
+    assert job["timeout"] == f"{minutes} minutes 300 seconds"
+    assert job["variables"] == {"GIT_STRATEGY": "fetch", "RUNNER_SCRIPT_TIMEOUT": f"{minutes}m"}
     assert job["artifacts"] == {"when": "always", "paths": [REPORT, JUNIT], "reports": reports}
     assert job["retry"] == {"max": 2, "when": ["runner_system_failure"], "exit_codes": [EXIT_TRY_AGAIN]}
     assert job["interruptible"] is False
@@ -211,3 +215,14 @@ def test_a_pipeline_has_a_name_and_is_not_cancelled_by_a_push(pipeline: Configur
         "name": "Maintenance of $PROJECT/$ROUTE_NAME$SUBPATH",
         "auto_cancel": {"on_new_commit": "none"},
     }
+
+
+def test_a_job_s_minutes_are_more_than_all_its_waits() -> None:
+    minutes = {name: spec["default"] for name, spec in component()[0].items() if name.endswith("-minutes")}
+    fields = BuildAndDeploySettings.model_fields | RouteSettings.model_fields
+    waits = {name: field.default for name, field in fields.items()}
+    build = waits["lease_timeout"] + waits["build_timeout"] + waits["rollout_timeout"] + IMPORT_TIMEOUT
+    assert minutes["build-minutes"] * 60 > build + 3 * HELM_TIMEOUT
+    # A switch and its way back: for each the routers to admit, the users to see it, and a step that is tried again.
+    route = waits["lease_timeout"] + 2 * 3 * waits["admission_timeout"]
+    assert minutes["route-minutes"] * 60 > route

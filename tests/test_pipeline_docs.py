@@ -24,7 +24,7 @@ def variables_of(text: str) -> set[str]:
 def test_every_variable_is_declared_and_documented() -> None:
     pipeline = our_pipeline()
     declared = set(pipeline["variables"]).union(*(pipeline[name].get("variables", {}) for name in JOBS))
-    written_by_a_job, of_the_runner = {"MAINTENANCE_URL"}, {"GIT_STRATEGY"}
+    written_by_a_job, of_the_runner = {"MAINTENANCE_URL"}, {"GIT_STRATEGY", "RUNNER_SCRIPT_TIMEOUT"}
     used = variables_of(COMPONENT.read_text() + PIPELINE.read_text())
     assert used - declared == written_by_a_job
     assert declared - table() == of_the_runner
@@ -81,6 +81,12 @@ def test_the_tag_of_the_examples_is_made_before_they_include_it() -> None:
         assert command == f"git tag {version} && git push origin {version}"
         text = (ROOT / document).read_text()
         assert text.index(command) < text.index("<!-- example: component -->")
+
+
+def test_the_minutes_of_the_jobs_are_documented() -> None:
+    minutes = {name: spec["default"] for name, spec in component()[0].items() if name.endswith("-minutes")}
+    text = f"A job has {minutes['route-minutes']} minutes, `build-and-deploy` {minutes['build-minutes']}: more than"
+    assert text in (ROOT / "docs/pipeline.md").read_text()
 
 
 def test_no_token_is_in_a_command_line() -> None:
