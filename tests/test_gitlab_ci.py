@@ -167,10 +167,32 @@ def test_the_form_offers_what_the_jobs_read(pipeline: Configuration) -> None:
         assert model.model_validate(filled_in | access) == defaults
 
 
+FORM = ["project", "route-name", "subpath", "image-tag", "build-maintenance-page", "strategy"]
+FORM += ["accept-route-differences", "force", "plan-only"]
+
+
+def test_each_variable_of_the_form_has_an_input() -> None:
+    inputs, jobs = component()
+    form = {name: entry for name, entry in jobs["variables"].items() if isinstance(entry, dict)}
+    assert [entry["value"] for entry in form.values()] == [f"$[[ inputs.{name} ]]" for name in FORM]
+    for name, entry in zip(FORM, form.values(), strict=True):
+        options = inputs[name].get("options")
+        assert entry.get("options") == options or name == "force"
+
+
+@pytest.mark.parametrize("force", ["false", "endpoints, host, pipeline, trace", "true"])
+def test_an_input_forces_what_the_form_does_not_offer(force: str) -> None:
+    assert "options" not in component()[0]["force"]
+    entry = our_pipeline(force=force)["variables"]["FORCE"]
+    assert entry["value"] == force
+    assert entry["options"] == [force, "owner"]
+    fields = {"PROJECT": "web", "ROUTE_NAME": "shop", "OKD_URL": "https://api.example.test", "OKD_TOKEN": "x"}
+    words = RouteSettings.model_validate(fields | {"FORCE": entry["value"]}).force
+    assert set(force.replace(",", "").split()) in ({"false"}, {"true"}, {word.value for word in words})
+
+
 def test_the_options_are_all_that_there_are(pipeline: Configuration) -> None:
-    inputs, _ = component()
     strategies = pipeline["variables"]["ROUTE_STRATEGY"]["options"]
-    assert inputs["strategy"]["options"] == strategies
     assert set(RouteSettings.model_json_schema()["properties"]["ROUTE_STRATEGY"]["enum"]) == set(strategies)
 
 

@@ -108,10 +108,16 @@ def value_of(inside: EmbeddedOpenShift, name: str) -> str:
 def test_inputs_where_pipeline_variables_are_forbidden(cluster: Cluster, make_project: MakeProject) -> None:
     project = make_project(cluster, example("inputs"))
     assert project.jobs() == {}
-    given = ["--input", "route-name=shop", "--input", "subpath=/cart"]
-    assert set(project.jobs(*given)) == {"build-and-deploy", "deploy-route", "delete"}
-    form = project.configuration(*given)["variables"]
+    given = {"route-name": "shop", "subpath": "/cart", "force": "endpoints, host"}
+    switches = ["build-maintenance-page", "accept-route-differences"]
+    given |= dict.fromkeys(switches, '"true"')  # quoted: gitlab-ci-local reads YAML, and GitLab's form sends a string
+    options = [f"--input={name}={value}" for name, value in given.items()]
+    assert set(project.jobs(*options)) == {"build-and-deploy", "deploy-route", "delete"}
+    form = project.configuration(*options)["variables"]
     assert [form[name] for name in ("PROJECT", "ROUTE_NAME", "SUBPATH")] == ["web", "shop", "/cart"]
+    assert form["FORCE"] == "endpoints, host"
+    assert form["BUILD_MAINTENANCE_PAGE"] == form["ACCEPT_ROUTE_DIFFERENCES"] == "true"
+    assert set(project.jobs(*options, '--input=plan-only="true"')) == {"plan"}
 
 
 def test_nothing_starts_by_itself(cluster: Cluster, make_project: MakeProject) -> None:
