@@ -63,7 +63,9 @@ def delete(
             with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
                 if way.certified and found.original:
                     cluster.patch("routes", found.original, merge_patch(found.original, way.certified))
-                wait_until_seen(cluster, settings.route_name, admitting_routers(found.maintenance), log=log)
+                # Those that serve either: of a switch that was cut short before its end, the original.
+                routers = admitting_routers(found.maintenance) or admitting_routers(found.original)
+                wait_until_seen(cluster, settings.route_name, routers, log=log)
 
         if found.maintenance:
             with log.phase(f"Delete the maintenance Route {found.ours}"):

@@ -198,6 +198,17 @@ def test_a_router_that_never_served_it_is_no_hindrance(on: Stage, strategy: str)
         assert site.is_back()
 
 
+@pytest.mark.slow
+def test_nor_where_a_switch_was_cut_short_before_its_end(on: Stage) -> None:
+    with own_site(on, "one-of-two-killed", tls=TLS) as site, a_router_that_admits_nothing(on):
+        on.befall(Trouble("kill", method="DELETE", path=f"/routes/{site.name}$", client="ours"))
+        assert on.run_process("deploy-route", {"ROUTE_NAME": site.name}).code == -9
+        on.relieve()
+        assert site.maintenance
+        site.end()
+        assert site.is_back()
+
+
 @pytest.mark.parametrize("strategy", ["repoint", pytest.param("swap", marks=pytest.mark.slow)])
 def test_the_templates_state_comes_back_where_that_was_accepted(on: Stage, strategy: str) -> None:
     with own_site(on, f"accepted-{strategy}", tls=TLS) as site:
