@@ -83,9 +83,9 @@ def prepare(
         MaintenanceError: a folder of one's own is none.
         ToolMissingError: there is no Helm, and none can be had.
     """
-    work, tools = folder / "checkout", folder / "tools"
-    work.mkdir()
-    tools.mkdir()
+    work, tools, temporary = folder / "checkout", folder / "tools", folder / "tmp"
+    for made in (work, tools, temporary):
+        made.mkdir()
     for name, own in (("chart", chart), ("docker", docker), ("route-templates", templates)):
         if own and not (own / NEEDED[name]).is_file():
             raise MaintenanceError(f"There is no {own / NEEDED[name]}.", "Name a folder that holds it.")
@@ -95,4 +95,5 @@ def prepare(
     (tools / "maintenance-ci").chmod(0o755)
     inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
     search_path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return Workplace(work, {**inherited, "PATH": search_path, **variables})
+    # What a job that is killed leaves goes with its workplace.
+    return Workplace(work, {**inherited, "PATH": search_path, "TMPDIR": str(temporary), **variables})
