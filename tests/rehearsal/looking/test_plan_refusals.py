@@ -174,7 +174,7 @@ def test_a_host_that_another_namespace_claims_where_we_may_look(cluster: Cluster
     assert done.code == code, done.log
     claimed = f"{HOST} is also claimed by Route other-team/theirs"
     assert (claimed in done.log) == (strategy == "swap")
-    assert ("the token may not list Routes there" in blind.log) == (strategy == "swap")
+    assert ("the token may not list all namespaces' Routes" in blind.log) == (strategy == "swap")
     if code:
         assert "ROUTE_STRATEGY=repoint" in refusals(done)[0]
 
