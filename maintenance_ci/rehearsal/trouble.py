@@ -26,7 +26,7 @@ import os
 import re
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
     from maintenance_ci.rehearsal.builds.builds import Builds
 
-Answer = TypeVar("Answer")
+# GitLab itself answers where this is None.
+Answer = web.StreamResponse | None
 
 FOR_GOOD = 1_000_000
 # Seconds of silence: longer than any time limit of a client, and yet an end.
@@ -156,7 +157,9 @@ class Troubles:
     async def in_cluster(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Stand before the API server."""
         trouble = self._due(request, gitlab=False)
-        return await handler(request) if trouble is None else await self._befall(trouble, request, handler)
+        answer = await self._befall(trouble, request, handler) if trouble else await handler(request)
+        assert answer is not None
+        return answer
 
     async def in_gitlab(self, request: web.Request) -> web.StreamResponse | None:
         """Answer in GitLab's place, or return None: the fault of an `EmbeddedGitLab`."""
@@ -182,15 +185,21 @@ class Troubles:
 
     async def _befall(
         self, trouble: Trouble, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]
-    ) -> Answer | web.StreamResponse:
-        taken = await handler(request) if trouble.after else None
-        if trouble.effect in ("rewrite", "delete", "fail-build"):
-            self._change_cluster(trouble, request)
-            return taken or await handler(request)
-        match trouble.effect:
-            case "delay":
+    ) -> Answer:
+        taken = await self._take_effect(trouble, request, handler) if trouble.after else None
+        if taken is not None and taken.status >= 400:
+            return taken
+        if trouble.effect in ("rewrite", "delete", "fail-build", "delay"):
+            if trouble.effect == "delay":
                 await asyncio.sleep(float(trouble.argument))
-                return taken or await handler(request)
+            else:
+                self._change_cluster(trouble, request)
+            return taken or await handler(request)
+        return await self._answer(trouble, request)
+
+    async def _answer(self, trouble: Trouble, request: web.Request) -> web.StreamResponse:
+        """Answer in the server's place."""
+        match trouble.effect:
             case "drip":
                 return await _drip(request)
             case "silence":
@@ -208,6 +217,20 @@ class Troubles:
                 page = "<!DOCTYPE html><html><body>A proxy says no</body></html>"
                 return web.Response(text=page, content_type="text/html")
         return _refused(int(trouble.effect))
+
+    async def _take_effect(
+        self, trouble: Trouble, request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]
+    ) -> Answer:
+        """Let the request take effect; one that was refused had none, and the trouble waits for the next."""
+        refused = True
+        try:
+            answer = await handler(request)
+            refused = answer is not None and answer.status >= 400
+        finally:
+            if refused and trouble in self._seen:
+                self._seen[trouble] -= 1
+                self.met.pop()
+        return answer
 
     def _change_cluster(self, trouble: Trouble, request: web.Request) -> None:
         if trouble.effect == "fail-build":

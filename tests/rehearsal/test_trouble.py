@@ -84,6 +84,18 @@ def test_a_status(cluster: Cluster, client: OpenShift, status: str, error: type[
     client.create("routes", new_route(f"after-{status}"))  # and only one request was
 
 
+def test_a_request_that_is_refused_has_no_effect_to_come_after(cluster: Cluster, client: OpenShift) -> None:
+    expect(cluster, "POST /routes: reset after")
+    met = cluster.inside.troubles.met
+    before = list(met)
+    with pytest.raises(ConflictError):
+        client.create("routes", new_route("shop"))
+    assert met == before
+    with pytest.raises(TryAgainError):
+        client.create("routes", new_route("effective"))
+    assert client.get("routes", "effective")
+
+
 def test_an_answer_that_is_lost_after_the_request_took_effect(cluster: Cluster, client: OpenShift) -> None:
     expect(cluster, "POST /routes: reset after")
     with pytest.raises(TryAgainError):
