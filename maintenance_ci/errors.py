@@ -8,6 +8,7 @@
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
+        └── NotNowError             75   nothing was sent: whether we may is not known now
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
 (`maintenance_ci.report.JobLog.switched`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's ``retry:exit_codes`` names.
@@ -77,3 +78,7 @@ class TryAgainError(MaintenanceError):
     """A server cannot be reached, or is too busy, now."""
 
     exit_code = EXIT_TRY_AGAIN
+
+
+class NotNowError(TryAgainError):
+    """A change was not even sent: whether it may be made is not known now."""

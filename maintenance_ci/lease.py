@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.interruption import undisturbed
 from maintenance_ci.maintenance_route import MANAGED_BY, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
@@ -35,8 +35,6 @@ JOB_ANNOTATION = "maintenance-ci/job"
 DURATION = 30.0
 # Seconds between two renewals: four may fail in a row before the holder itself gives up.
 RENEW_EVERY = 5.0
-# Renewals after which a job of our own pipeline is dead.
-MISSED_RENEWALS = 2
 # Seconds for which the cluster may be away while we wait: nothing is changed yet, and GitLab retries exit code 75.
 AWAY = 5.0
 # Seconds between two looks at a Lease that somebody else holds, at the most.
@@ -75,16 +73,12 @@ def observe(before: Observation | None, found: Object, now: float) -> Observatio
     return Observation(found, now)
 
 
-def patience(theirs: Object, ours: Holder, *, renew_every: float) -> float:
-    """Return the seconds for which their Lease must stay unchanged before we may take it.
+def patience(theirs: Object) -> float:
+    """Return the seconds for which their Lease must stay unchanged before we may take it: as long as it says itself.
 
-    The jobs of one pipeline follow each other, so that one that misses two renewals is dead; of anybody else only the
-    whole duration says so. Nor does a retried job take its own Lease at once: its first run may still be at work, where
-    a runner was lost but not its Pod, or where a cancelled job is on its way back.
+    A retried job waits as long for its own: its first run may still be at work, where a runner was lost but not its
+    Pod, or where a cancelled job is on its way back; and it believes to hold the Lease until shortly before that time.
     """
-    holder = holder_of(theirs)
-    if ours.pipeline and (holder.pipeline, holder.url) == (ours.pipeline, ours.url):
-        return MISSED_RENEWALS * renew_every
     return float((theirs.get("spec") or {}).get("leaseDurationSeconds") or DURATION)
 
 
@@ -215,7 +209,7 @@ class Lease:
         """Go on only as the holder: to be called before each step that changes something. Makes no request.
 
         Raises:
-            TryAgainError: it could not be renewed in time, so that others may take it; a later renewal may find that
+            NotNowError: it could not be renewed in time, so that others may take it; a later renewal may find that
                 nobody has.
             MaintenanceError: the Lease is lost; another job may be at work.
         """
@@ -226,7 +220,7 @@ class Lease:
         if self._is_stale():
             seconds = time.monotonic() - self._renewed_at
             what = f"{lease} was not renewed for {seconds:.0f} s, so that others may take it: nothing is changed now."
-            raise TryAgainError(what, f"{again} what it finds.")
+            raise NotNowError(what, f"{again} what it finds.")
 
     def acquire(self, timeout: float) -> None:
         """Take the Lease, waiting ``timeout`` seconds for it; from then on it is renewed. Raises as `held` does."""
@@ -279,7 +273,7 @@ class Lease:
         before, now = self._observed, time.monotonic()
         self._observed = observe(before, found, now)
         self._may_be_ours = self._is_ours(found)
-        needed = 0.0 if self._may_be_ours else patience(found, self._holder, renew_every=self._renew_every)
+        needed = 0.0 if self._may_be_ours else patience(found)
         if now - self._observed.since >= needed:
             return self._take_over(found, needed)
         if before is None or _identity(before.lease) != _identity(found):
@@ -316,9 +310,10 @@ class Lease:
             try:
                 self._renew()
                 failing = False
-            except MaintenanceError as error:
+            except (MaintenanceError, MemoryError) as error:  # a template may take the memory, for a moment
                 if not failing:
-                    self._say(f"{error.what} The Lease {LEASE} could not be renewed; trying again.")
+                    what = getattr(error, "what", "There is no memory now.")
+                    self._say(f"{what} The Lease {LEASE} could not be renewed; trying again.")
                 failing = True
 
     def _renew(self) -> None:

@@ -18,6 +18,7 @@ from maintenance_ci.errors import (
     EXIT_FAILED,
     EXIT_PERSON,
     MaintenanceError,
+    NotNowError,
     RefusedError,
     TryAgainError,
     UnsafeError,
@@ -93,6 +94,7 @@ class JobLog:
         phase = Phase(title, self.seconds(time.monotonic()))
         self.record.phases.append(phase)
         self._open.append(phase)
+        self._in_key = False  # one that was cut off before its end hides no more than its own phase
         with self._section(f"── {title}", collapsed=collapsed):
             try:
                 yield
@@ -149,12 +151,12 @@ class JobLog:
     def changing(self, state: str, *, switched: bool) -> Iterator[None]:
         """Note the change that the body makes: when it is made, and when nobody knows whether it was.
 
-        A request that the server refused made none; one whose answer was lost may have.
+        A request that the server refused, or that was not sent, made none; one whose answer was lost may have.
         """
         try:
             yield
         except MaintenanceError as error:
-            if isinstance(error, TryAgainError):
+            if isinstance(error, TryAgainError) and not isinstance(error, NotNowError):
                 self.now(state, switched=switched)
             raise
         except BaseException:
@@ -272,9 +274,12 @@ class JobLog:
             line = line.replace(secret, MASK)
         shown, at = "", 0
         while at < len(line):
-            begins = None if self._in_key else KEY_BEGINS.search(line, at)
+            begins, stray = (None if self._in_key else one.search(line, at) for one in (KEY_BEGINS, KEY_ENDS))
             if not self._in_key and not begins:
                 return shown + line[at:]
+            if begins and stray and stray.start() <= begins.start():  # an end without a beginning begins nothing
+                shown, at = shown + line[at : stray.end()], stray.end()
+                continue
             shown += (line[at : begins.start()] if begins else "   ") + MASK
             ends = KEY_ENDS.search(line, begins.end() if begins else at)
             self._in_key, at = ends is None, ends.end() if ends else len(line)

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.admission import drain_time, wait_until_reloaded
-from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import ConflictError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
@@ -83,18 +83,25 @@ def insist(change: Callable[[], object], subject: str, *, timeout: float, log: J
 
     Raises:
         TryAgainError: not within ``timeout`` seconds.
+        NotNowError: nor was it sent.
     """
+    sent = False
 
     def attempt() -> bool | None:
+        nonlocal sent
         try:
             change()
         except ConflictError as error:
             log.say(f"{error.what} Looking again.")
             return None
+        except TryAgainError as error:
+            sent = sent or not isinstance(error, NotNowError)
+            raise
         return True
 
     if not wait_for(attempt, timeout=timeout, say=log.say, subject=subject, every=1.0):
-        raise TryAgainError(f"Waited {timeout:.0f} s in vain for {subject}.", "Run the job again.")
+        kind = TryAgainError if sent else NotNowError
+        raise kind(f"Waited {timeout:.0f} s in vain for {subject}.", "Run the job again.")
 
 
 def remove_route(cluster: OpenShift, name: str, *, uid: str | None = None) -> None:

@@ -43,8 +43,8 @@ with held(cluster, Holder(sys.argv[2], "deploy-route", ""), timeout=5, say=print
 @pytest.mark.parametrize(
     ("dead", "ours", "at_least", "within"),
     [
-        (pipeline(1), pipeline(1), 2 * RENEW_EVERY, 2 * RENEW_EVERY + 1.5),
-        (pipeline(1, "delete"), pipeline(1), 2 * RENEW_EVERY, 2 * RENEW_EVERY + 1.5),
+        (pipeline(1), pipeline(1), DURATION, DURATION + 2),
+        (pipeline(1, "delete"), pipeline(1), DURATION, DURATION + 2),
         (pipeline(1), pipeline(2), DURATION, DURATION + 2),
         (Holder("", "delete", ""), Holder("", "delete", ""), DURATION, DURATION + 2),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.kubeconfig import write_kubeconfig
 from maintenance_ci.lease import LEASE, Lease, held, new_lease
 from maintenance_ci.openshift import OpenShift
@@ -143,7 +143,7 @@ def test_a_server_that_stays_away_lets_nothing_be_changed_and_the_body_is_told(
     expect(cluster, f"leases/{LEASE}: 503 always")
     with pytest.raises(ValueError, match="own end"), taking(client, pipeline(1), said.append) as lease:
         began = time.monotonic()
-        told = require_lost(lease, kind=TryAgainError)
+        told = require_lost(lease, kind=NotNowError)
         assert told.endswith("was not renewed for 3 s, so that others may take it: nothing is changed now.")
         assert DURATION - 2 * RENEW_EVERY < time.monotonic() - began < DURATION
         raise ValueError("the body's own end")
@@ -161,7 +161,7 @@ def test_a_server_that_stays_away_lets_nothing_be_changed_and_the_body_is_told(
 def test_a_server_that_is_back_tells_whose_it_is(cluster: Cluster, client: OpenShift, taken: bool) -> None:
     expect(cluster, f"PUT leases/{LEASE}: 503 always")
     with taking(client, pipeline(1)) as lease:
-        require_lost(lease, kind=TryAgainError)
+        require_lost(lease, kind=NotNowError)
         if taken:
             taken_by_another(cluster)
         cluster.call(cluster.inside.troubles.clear)
