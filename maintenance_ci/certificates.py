@@ -111,6 +111,11 @@ def carry_over_certificates(
     return {**route, "spec": {**route["spec"], "tls": kept | carried}}, note
 
 
+def certificate_of(route: Mapping[str, Any]) -> Object:
+    """Return a Route's own certificate, with its key and CA; empty where it has none."""
+    return _pair(_tls(route))
+
+
 def passthrough_certificate(secret: Mapping[str, Any] | None, *, name: str, host: str) -> Object:
     """Return the fields ``certificate`` and ``key`` out of a Secret, for a Route that has none of its own.
 

@@ -284,12 +284,16 @@ def require_same_route(differences: Sequence[str], *, accepted: bool) -> None:
         )
 
 
-def require_same_place(faults: Sequence[str], route_name: str) -> None:
-    """Refuse to give up a maintenance Route for an original that somebody made again, elsewhere."""
-    if faults:
-        raise MaintenanceError(
-            f"Route {route_name} is there again, but not where it was: {'; '.join(faults)}.",
-            f"Correct it, or delete it, so that it comes back from its template: oc delete route {route_name}",
+def require_same_place(faults: Sequence[str], found: Situation, *, accepted: bool) -> None:
+    """Refuse to give up a maintenance Route for an original that somebody made again, elsewhere.
+
+    Users of its old host would be answered 503; unless that was ``accepted``.
+    """
+    if faults and not accepted:
+        raise UnsafeError(
+            f"Route {found.route_name} is there again, but not where its maintenance is: {'; '.join(faults)}.",
+            "Correct it; or, where the move was meant, run the job delete with ACCEPT_ROUTE_DIFFERENCES=true: "
+            f"it removes {found.ours}, and nobody serves the old place any more.",
         )
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RENDER_TIMEOUT = 5.0
 # Bytes: a manifest takes a few hundred thousand.
 RENDER_MEMORY = 256 * 1024 * 1024
+# Characters: no manifest of a Route is longer.
+MAX_RENDERED = 256 * 1024
 MAX_FACTOR = 10_000
 
 
@@ -71,14 +73,14 @@ _FAULTS = (
 
 
 @contextlib.contextmanager
-def _deadline() -> Iterator[None]:
+def _deadline(name: str) -> Iterator[None]:
     """End a template that does not come to its end; only the main thread can be interrupted, and only there it is."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def give_up(_signal: int, _frame: object) -> None:
-        raise RuntimeError(f"it takes longer than {RENDER_TIMEOUT:g} s")
+        raise MaintenanceError(f"{name} does not render: it takes longer than {RENDER_TIMEOUT:g} s.")
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, RENDER_TIMEOUT)
@@ -106,6 +108,20 @@ def _little_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+@contextlib.contextmanager
+def limited(name: str) -> Iterator[None]:
+    """Let the body, which works on a template, neither last long nor take the job's memory.
+
+    Raises:
+        MaintenanceError: it would.
+    """
+    try:
+        with _deadline(name), _little_memory():
+            yield
+    except MemoryError as error:
+        raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error
+
+
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
     """Render ``template``; a variable that it lacks is an error.
 
@@ -113,11 +129,12 @@ def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
         MaintenanceError: it is no valid template, names an unknown variable, or does what the sandbox forbids.
     """
     try:
-        with _deadline(), _little_memory():
-            return _ENVIRONMENT.from_string(template).render(values)
+        with limited(name):
+            rendered = _ENVIRONMENT.from_string(template).render(values)
     except SecurityError as error:
         raise MaintenanceError(f"{name} does what a template may not do: {error}.") from error
-    except MemoryError as error:
-        raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error
     except _FAULTS as error:
         raise MaintenanceError(f"{name} does not render: {error}.") from error
+    if len(rendered) > MAX_RENDERED:
+        raise MaintenanceError(f"{name} renders to {len(rendered)} characters, more than any manifest.")
+    return rendered

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maintenance_ci.certificates import CERTIFICATE_FIELDS
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
-from maintenance_ci.rendering import render
+from maintenance_ci.rendering import limited, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,7 +104,8 @@ def parse_template(text: str, *, path: str, values: Mapping[str, str]) -> Object
     if path.endswith(".j2"):
         text = render(text, values, name=path)
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+        with limited(path):
+            documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except YAML_FAULTS as error:
         raise MaintenanceError(f"The template {path} is not YAML.", CORRECT_IT) from error
     kinds = [document.get("kind") if isinstance(document, dict) else None for document in documents]

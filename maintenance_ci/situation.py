@@ -13,11 +13,11 @@ from maintenance_ci.maintenance_route import (
     backend_services,
     maintenance_name,
 )
-from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
+from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL, NOTES
 from maintenance_ci.repoint import REPOINT, is_repointed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 Object = dict[str, Any]
 
@@ -116,12 +116,25 @@ def stands_for(route: Mapping[str, Any]) -> str | None:
     return (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
 
 
-def applied_by_us(route: Mapping[str, Any]) -> bool:
-    """Tell whether a Route was made by server-side apply of ours: a restore makes the original so."""
-    return any(
-        fields.get("manager") == MANAGED_BY and fields.get("operation") == "Apply"
-        for fields in route["metadata"].get("managedFields") or []
-    )
+def as_we_applied_it(route: Mapping[str, Any]) -> bool:
+    """Tell whether a Route is as a restore of ours has made it, by server-side apply: nobody else has written it since.
+
+    Whoever writes an object is noted in its managedFields, by the fields. Statuses are the routers' own; a note of ours
+    changes nothing.
+    """
+    written = [one for one in route["metadata"].get("managedFields") or [] if not one.get("subresource")]
+    ours = [one for one in written if (one.get("manager"), one.get("operation")) == (MANAGED_BY, "Apply")]
+    others = [field for one in written if one not in ours for field in _fields(one.get("fieldsV1"))]
+    return bool(ours) and all(field.startswith(f"/f:metadata/f:annotations/f:{NOTES}") for field in others)
+
+
+def _fields(written: Mapping[str, Any] | None, place: str = "") -> Iterator[str]:
+    """Yield each field that a managedFields entry (fieldsV1) names: ``/f:spec/f:host``."""
+    for name, inner in (written or {}).items():
+        if inner:
+            yield from _fields(inner, f"{place}/{name}")
+        elif name != ".":
+            yield f"{place}/{name}"
 
 
 def pipeline_of(found: Mapping[str, Any] | None) -> int | None:

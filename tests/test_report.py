@@ -136,6 +136,15 @@ def test_an_error_that_quotes_a_key_still_says_what_happened(log: JobLog, stream
     )
 
 
+def test_an_end_without_a_beginning_hides_nothing(log: JobLog, stream: io.StringIO) -> None:
+    log.say("-----END RSA PRIVATE KEY-----\nthis is read")
+    log.say("-----BEGIN RSA PRIVATE KEY-----\nMIIEow")
+    with log.phase("Another phase"):
+        log.say("this as well")
+    assert "this is read" in stream.getvalue() and "this as well" in stream.getvalue()
+    assert "MIIE" not in stream.getvalue()
+
+
 def test_two_keys_of_one_line(log: JobLog, stream: io.StringIO) -> None:
     key = "-----BEGIN EC PRIVATE KEY-----x-----END EC PRIVATE KEY-----"
     log.say(f"a {key} b {key} c")

@@ -217,6 +217,15 @@ def test_a_template_takes_no_job_s_memory(template: str) -> None:
     assert rendering.render("{{ 'x'.center(9) }}", {}, name="shop.yaml.j2") == "    x    "
 
 
+@pytest.mark.parametrize("path", ["shop.yaml.j2", "shop.yaml"])
+def test_a_text_that_yaml_would_make_much_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered has an end; what comes as it is, from GitLab, is read within the same limits."""
+    monkeypatch.setattr(rendering, "RENDER_TIMEOUT", 0.5)
+    text = "x: [{{ 'a' | center(2000000) | replace(' ', 'a,') }}]" if path.endswith("j2") else f"x: [{'a,' * 500_000}]"
+    with pytest.raises(MaintenanceError, match=r"more than any manifest|takes longer than"):
+        parse_template(text, path=path, values={})
+
+
 @pytest.mark.parametrize(
     ("template", "says"),
     [

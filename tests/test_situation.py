@@ -9,7 +9,7 @@ import pytest
 from maintenance_ci.maintenance_route import PAGE, maintenance_name, notes, our_labels
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.repoint import REPOINT, repointed
-from maintenance_ci.situation import SWAP, Situation, pipeline_of, situation, stands_for
+from maintenance_ci.situation import SWAP, Situation, as_we_applied_it, pipeline_of, situation, stands_for
 
 WHOLE, PATH = maintenance_name("shop", None), maintenance_name("shop", "/cart")
 
@@ -136,3 +136,33 @@ def test_the_number_of_a_pipeline_whatever_stands_there(noted: Any, number: int 
 )
 def test_no_number_where_none_is_noted(found: Object | None) -> None:
     assert pipeline_of(found) is None
+
+
+def entry(manager: str, operation: str, subresource: str = "", **fields: Any) -> dict[str, Any]:
+    of = {"subresource": subresource} if subresource else {}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields} | of
+
+
+APPLIED = entry("maintenance-ci", "Apply", **{"f:spec": {"f:host": {}, "f:to": {"f:name": {}}}})
+ROUTER = entry("openshift-router", "Update", "status", **{"f:status": {"f:ingress": {}}})
+TOUCHED = entry("client", "Update", **{"f:metadata": {"f:annotations": {".": {}, "f:maintenance-ci/touched": {}}}})
+NOTED = entry("client", "Update", **{"f:metadata": {"f:annotations": {"f:team": {}}}})
+SPEC = entry("kubectl", "Update", **{"f:spec": {"f:tls": {"f:certificate": {}}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "as_made"),
+    [
+        ([APPLIED], True),
+        ([APPLIED, ROUTER], True),
+        ([APPLIED, TOUCHED, ROUTER], True),
+        ([APPLIED, NOTED], False),
+        ([APPLIED, SPEC], False),
+        ([APPLIED, TOUCHED, entry("maintenance-ci", "Update", **SPEC["fieldsV1"])], False),
+        ([SPEC], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_route_is_as_we_applied_it_until_somebody_writes_it(written: Any, as_made: bool) -> None:
+    assert as_we_applied_it({"metadata": {"managedFields": written}}) is as_made

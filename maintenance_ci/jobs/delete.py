@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
 from maintenance_ci.forcing import Force
-from maintenance_ci.jobs.preflight import before_delete, look
+from maintenance_ci.jobs.preflight import before_delete, look, shows_page_as_a_whole
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Side
-from maintenance_ci.repoint import merge_patch
-from maintenance_ci.report import NOTHING_CHANGED
 from maintenance_ci.situation import SUBPATH
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def delete(
         log.record.strategy = SUBPATH if settings.subpath else found.begun
         log.say(_said(found))
         if found.noted:
-            commands = commands_to_end(settings.project, found, repointed=found.repointed)
+            commands = commands_to_end(settings.project, found, repointed=found.repointed, instead=True)
             log.now(_unchanged(found), switched=False, by_hand=commands)
 
     with log.phase("Check what could go wrong"):
@@ -56,20 +54,21 @@ def delete(
         way.refusals.raise_any()
 
     with taken_back_on_failure(settings, cluster, way, log):
+        if way.certified:
+            with log.phase(f"Let Route {settings.route_name}, which is there, keep its certificate"):
+                _keep_certificate(settings, cluster, way, found, log)
         if way.restored:
             with log.phase(f"Put Route {settings.route_name} back"):
                 _put_back(settings, cluster, way, found, log)
         elif found.maintenance and settings.subpath is None:
             with log.phase(f"Look whether the routers would serve Route {settings.route_name}, which is there"):
-                if way.certified and found.original:
-                    cluster.patch("routes", found.original, merge_patch(found.original, way.certified))
                 # Those that serve either: of a switch that was cut short before its end, the original.
                 routers = admitting_routers(found.maintenance) or admitting_routers(found.original)
                 wait_until_seen(cluster, settings.route_name, routers, log=log)
 
         if found.maintenance:
             with log.phase(f"Delete the maintenance Route {found.ours}"):
-                now = "The maintenance Route is deleted; the page still runs. Run the job delete again."
+                now = "The maintenance Route is deleted, or may be; the page still runs. Run the job delete again."
                 with log.changing(now, switched=True):
                     away = partial(remove_route, cluster, found.ours)
                     insist(away, "the maintenance Route to go", timeout=settings.admission_timeout, log=log)
@@ -115,10 +114,10 @@ def _nothing_to_end(found: Situation, way: Return) -> bool:
     return way.restored is None and way.snapshot is None and found.noted is None
 
 
-def _unchanged(found: Situation) -> str:
+def _unchanged(found: Situation, besides: str = "") -> str:
     """Say what a failure leaves as it was; of a switch that was cut short half-way users may meet either side."""
     shown = found.in_maintenance if found.subpath is None else found.maintenance
-    return "Nothing was changed: users still meet the page." if shown else NOTHING_CHANGED
+    return f"Nothing {besides}was changed{': users still meet the page' if shown else ''}."
 
 
 def _said(found: Situation) -> str:
@@ -135,12 +134,22 @@ def _put_back(settings: RouteSettings, cluster: OpenShift, way: Return, found: S
 
     subject, timeout = "the original Route to be there", settings.admission_timeout
     if found.repointed:
-        with log.changing("The original Route is its own again. Run the job delete again.", switched=True):
+        with log.changing("The original Route is its own again, or may be. Run the job delete again.", switched=True):
             insist(put_back, subject, timeout=timeout, log=log)
         return
     meanwhile = "; users still meet the page" if found.maintenance else ""
     log.now(f"The original Route may wait for its host{meanwhile}. Run the job delete again.", switched=False)
     insist(put_back, subject, timeout=timeout, log=log)
+
+
+def _keep_certificate(settings: RouteSettings, cluster: OpenShift, way: Return, found: Situation, log: JobLog) -> None:
+    def keep() -> None:
+        live = cluster.get("routes", settings.route_name)
+        if live and way.certified:
+            cluster.patch("routes", live, {"spec": {"tls": way.certified["spec"]["tls"]}})
+
+    insist(keep, "the certificate to be kept", timeout=settings.admission_timeout, log=log)
+    log.now(f"Route {settings.route_name} got its certificate back. {_unchanged(found, 'else ')}", switched=False)
 
 
 def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> bool:
@@ -149,7 +158,8 @@ def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situatio
     Removing the page earlier would answer 503 where a router has not reloaded.
     """
     back = way.restored or found.original
-    if back is None or _nothing_to_end(found, way) or (settings.subpath and found.in_maintenance):
+    shown = found.in_maintenance or shows_page_as_a_whole(found)
+    if back is None or _nothing_to_end(found, way) or (settings.subpath and shown):
         # A run before may have been cut short before it waited; or the page is still what users of the path meet.
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return False

@@ -88,6 +88,7 @@ def _add(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> N
 def _swap(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
     """A Route in the original's place: it waits for the host, and takes it in the step that frees it."""
     with log.phase(f"Create the maintenance Route {found.ours}"):
+        switch.begun = True
         cluster.apply("routes", switch.manifest)
         wait_until_seen(cluster, found.ours, switch.routers, log=log)
     with log.phase(f"Delete the original Route {found.route_name}, which the snapshot keeps"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import drain_time
+from maintenance_ci.checks import require_ours
 from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
 from maintenance_ci.jobs.switching import look_once
 from maintenance_ci.maintenance_route import PAGE, routes_to
@@ -44,6 +45,9 @@ def plan_deploy(
         return
     with log.phase("Check what could go wrong"):
         switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
+        if switch.strategy != SUBPATH:
+            with switch.refusals.gather("the snapshot's name is free, or ours"):
+                require_ours(cluster.get("secrets", snapshot_name(settings.route_name)), settings.route_name)
     with log.phase("What deploy-route would do"):
         for step in _deploy_steps(settings, found, switch):
             log.say(f"- {step}")

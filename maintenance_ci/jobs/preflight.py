@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
 from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.certificates import carry_over_certificates, passthrough_certificate
+from maintenance_ci.certificates import carry_over_certificates, certificate_of, passthrough_certificate
 from maintenance_ci.checks import (
     Refusals,
     require_below,
@@ -47,7 +47,7 @@ from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed, without_notes
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
 from maintenance_ci.route_template import differences, moved
-from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation
+from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation, stands_for
 from maintenance_ci.snapshot import snapshot_name
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Switch:
         routers: those that serve the original.
         refusals: why it must not be done.
         shown_before: whether users met the page before: a `delete` was cut short. Then there is no way back but that.
+        keeps_snapshot: the one that is there is the original, and is not to be overwritten.
+        begun: whether anything may be changed already.
         kept: whether the snapshot is written.
         made: whether it may be made already: from then on users may meet the page.
         met_before: who answered users before it; None where nobody looked.
@@ -87,6 +89,8 @@ class Switch:
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
     shown_before: bool = False
+    keeps_snapshot: bool = False
+    begun: bool = False
     kept: bool = False
     made: bool = False
     met_before: Side | None = None
@@ -150,7 +154,8 @@ def before_deploy(
     """Look at everything that a switch needs; nothing is changed."""
     original, whole = _as_mirrored(original, found), found.begun or settings.route_strategy
     switch = Switch(SUBPATH if settings.subpath else whole, original, refusals=Refusals(log.check))
-    switch.shown_before = switch.strategy == SWAP and bool(admitting_routers(found.whole))
+    switch.shown_before = switch.strategy == SWAP and shows_page_as_a_whole(found)
+    switch.keeps_snapshot = switch.shown_before and not waits_since_our_last_run(found.original)
     log.record.strategy = switch.strategy
     gather = switch.refusals.gather
     with gather("the Route is an original"):
@@ -176,13 +181,14 @@ def before_deploy(
         return switch
     with gather("nobody undoes the switch"):
         _warn(require_unowned(original, force=settings.force), log)
+    if found.original and found.whole and shows_page_as_a_whole(found):
+        with gather("the Route that is there again is the one in maintenance"):
+            require_same_place(moved(found.original, found.whole, THERE_AGAIN), found, accepted=False)
     if switch.strategy == SWAP:
         with gather("the Route can be deleted"):
             require_deletable(original)
         with gather("no other namespace claims the host"):
             _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
-    with gather("the snapshot's name is free, or ours"):
-        require_ours(cluster.get("secrets", snapshot_name(settings.route_name)), settings.route_name)
     with gather("the template brings the Route back"):
         _require_way_back(settings, cluster, templates, original, log)
     return switch
@@ -198,7 +204,8 @@ def before_delete(
         with gather("the snapshot can be read"):
             way.snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
     if log.by_hand:
-        log.by_hand = commands_to_end(settings.project, found, repointed=found.repointed, kept=way.snapshot is not None)
+        kept = way.snapshot is not None and stands_for(way.snapshot) == settings.route_name
+        log.by_hand = commands_to_end(settings.project, found, repointed=found.repointed, kept=kept, instead=True)
     way.kept = kept_original(way.snapshot, log)
     traced = found.whole is not None or way.snapshot is not None
     away = found.original is None or found.repointed or (traced and waits_since_our_last_run(found.original))
@@ -215,10 +222,13 @@ def before_delete(
     if templates and away:
         with gather("the original can be put back"):
             way.restored = original_to_restore(settings, cluster, templates, holder=found.noted, kept=way.kept, log=log)
-    if found.original and found.maintenance and not away and settings.subpath is None:
-        with gather("the Route that is there again is the one in maintenance"):
-            require_same_place(moved(found.original, found.maintenance, THERE_AGAIN), found.route_name)
-            way.certified = _with_newest_certificate(found.original, found.maintenance, way.kept, log)
+    if found.original and not away and settings.subpath is None:
+        shown = found.whole if shows_page_as_a_whole(found) else None
+        if shown:
+            with gather("the Route that is there again is the one in maintenance"):
+                accepted = settings.accept_route_differences
+                require_same_place(moved(found.original, shown, THERE_AGAIN), found, accepted=accepted)
+        way.certified = _certified(found.original, shown, found.whole, way.kept, log)
     back = way.restored or (None if away else found.original)
     if back and found.noted:
         with gather("the application is ready"):
@@ -270,15 +280,32 @@ def _manifest(
     return render_maintenance_route(route_template, values)
 
 
+def shows_page_as_a_whole(found: Situation) -> bool:
+    """Tell whether users of the whole Route meet the page by its maintenance Route, as far as the routers say.
+
+    The original may be there again, and wait, or be served elsewhere. While the maintenance Route waits, it is its own:
+    a switch was cut short before its end.
+    """
+    return bool(admitting_routers(found.whole))
+
+
 def _as_mirrored(original: Object, found: Situation) -> Object:
     """Return the original that is to be mirrored; made again without its certificate, it has that one still."""
-    others = {"the maintenance Route": found.whole} if found.original else {}
+    others = {"the maintenance Route": found.whole} if found.original and shows_page_as_a_whole(found) else {}
     return without_notes(carry_over_certificates(original, others)[0])
 
 
-def _with_newest_certificate(original: Object, holder: Object, kept: Object | None, log: JobLog) -> Object | None:
-    """Return the original with the certificate that its maintenance Route or snapshot has; None where it has that."""
-    certified, note = carry_over_certificates(original, {"the Route in maintenance": holder, "the snapshot": kept})
+def _certified(
+    original: Object, shown: Object | None, whole: Object | None, kept: Object | None, log: JobLog
+) -> Object | None:
+    """Return the original that is there with the certificate that would go with its maintenance; None: it has that.
+
+    While the page is shown, the newest one. Where somebody has ended the maintenance by hand, the snapshot's, if the
+    Route has none at all. Where the maintenance never began, what the Route has is what somebody wants.
+    """
+    if shown is None and (whole or certificate_of(original)):
+        return None
+    certified, note = carry_over_certificates(original, {"the Route in maintenance": shown, "the snapshot": kept})
     if certified == original:
         return None
     log.warn(note or "the Route that is there again has no certificate: it gets the one that it had")

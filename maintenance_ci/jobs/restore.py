@@ -19,7 +19,7 @@ from maintenance_ci.route_template import (
     parse_template,
     template_path,
 )
-from maintenance_ci.situation import applied_by_us
+from maintenance_ci.situation import as_we_applied_it
 from maintenance_ci.snapshot import route_in
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
 
 def waits_since_our_last_run(original: Object | None) -> bool:
     """Tell whether the original is there, not served, as a restore of ours has made it that did not come to its end."""
-    return original is not None and applied_by_us(original) and not admitting_routers(original)
+    return original is not None and as_we_applied_it(original) and not admitting_routers(original)
 
 
 def bring_back(

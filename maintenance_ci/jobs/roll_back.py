@@ -17,7 +17,7 @@ from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
 from maintenance_ci.forcing import Force
 from maintenance_ci.interruption import undisturbed
-from maintenance_ci.jobs.preflight import Return, Switch, look
+from maintenance_ci.jobs.preflight import Return, Switch, look, shows_page_as_a_whole
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
@@ -47,6 +47,8 @@ def rolled_back_on_failure(
     try:
         yield
     except BaseException as error:
+        if not (switch.begun or switch.made):
+            raise
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
         commands = commands_to_end(
             settings.project, found, repointed=switch.strategy == REPOINT, kept=switch.kept or found.begun is not None
@@ -155,7 +157,7 @@ def _met_now(switch: Switch, found: Situation, *, seen: bool) -> str:
     """Say what users meet after a way back, as far as that is known."""
     if switch.strategy == SUBPATH and found.maintenance:
         return "the path is in maintenance, as it was before"
-    if found.in_maintenance or switch.shown_before:
+    if found.in_maintenance or shows_page_as_a_whole(found):
         return "the whole Route is in maintenance, as it was before"
     met = "users reach the application" if seen or not switch.made else "the Route is as it was before"
     return f"{met}, and nothing of the switch is left"
@@ -188,7 +190,8 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
 
 def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, log: JobLog) -> bool:
     """Wait until users meet the application again, where they may have met the page; say whether that was seen."""
-    if switch.made and (found.in_maintenance or switch.met_before is Side.ROUTER):
+    shown = found.in_maintenance or shows_page_as_a_whole(found)
+    if switch.made and (shown or switch.met_before is Side.ROUTER):
         # A path below a Route that shows the page as a whole; an application that was down before.
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return False

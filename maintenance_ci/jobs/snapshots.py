@@ -26,15 +26,18 @@ def keep_snapshot(settings: RouteSettings, cluster: OpenShift, switch: Switch, l
     said = notes(settings.route_name, switch.strategy, settings.ci_pipeline_id, settings.ci_pipeline_url)
     snapshot = snapshot_of(switch.original, said)
     name = snapshot["metadata"]["name"]
+    switch.begun = True
     try:
         cluster.create("secrets", snapshot)
-    except (ConflictError, TryAgainError):
+    except (ConflictError, TryAgainError) as error:
         there = cluster.get("secrets", name)
         if there is None:
             raise
+        switch.begun = isinstance(error, TryAgainError)  # what was refused has changed nothing
         require_ours(there, settings.route_name)
         kept = _kept(there)
-        if kept != manifest_of(switch.original) and not (kept and switch.shown_before):
+        if kept != manifest_of(switch.original) and not (kept and switch.keeps_snapshot):
+            switch.begun = True
             version = {"resourceVersion": there["metadata"]["resourceVersion"]}
             cluster.replace("secrets", {**snapshot, "metadata": {**snapshot["metadata"], **version}})
     switch.kept = True

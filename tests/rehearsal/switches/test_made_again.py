@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import FOR_GOOD, Trouble
 from maintenance_ci.snapshot import route_in, snapshot_name
 from tests.rehearsal.conftest import QUICK
-from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables
+from tests.rehearsal.matrices.stage import SHOWN, Stage
 from tests.rehearsal.switches.by_hand import paste, run_by_hand, told_by_hand
 from tests.rehearsal.switches.own_site import OwnSite, certificate, own_site
 from tests.rehearsal.switches.scene import APPLY
@@ -130,14 +128,30 @@ def test_an_original_that_is_made_again_elsewhere_ends_nothing(on: Stage) -> Non
     with own_site(on, "elsewhere", tls=TLS) as site:
         site.begin()
         make_again(on, site, host="other.apps.example.test")
-        refused = site.run("delete")
-        assert refused.code == 1, refused.log
-        assert "is there again, but not where it was: spec.host is 'other.apps.example.test'" in refused.log
-        assert "Nothing was changed." in refused.log
-        assert site.who() == [SHOWN]
+        on.cluster.do(asyncio.sleep(2 * QUICK.reload_interval))
+        for job in ("delete", "deploy-route"):
+            refused = site.run(job, ACCEPT_ROUTE_DIFFERENCES="false" if job == "delete" else "true")
+            assert refused.code == 1, refused.log
+            assert "is there again, but not where its maintenance is: spec.host is 'other.apps" in refused.log
+            assert "Nothing was changed" in refused.log
+            assert "oc apply" not in refused.log and "oc replace" not in refused.log
+            assert site.who() == [SHOWN]
         on.cluster.call(on.cluster.store.delete, "routes", manifests.NAMESPACE, site.name)
         site.end()
         assert site.is_back()
+
+
+@pytest.mark.slow
+def test_unless_the_move_was_meant(on: Stage) -> None:
+    with own_site(on, "moved", tls=TLS) as site:
+        site.begin()
+        make_again(on, site, host="moved-on.apps.example.test")
+        on.cluster.do(asyncio.sleep(2 * QUICK.reload_interval))
+        site.end(ACCEPT_ROUTE_DIFFERENCES="true")
+        assert site.live["spec"]["host"] == "moved-on.apps.example.test"
+        assert site.who(host="moved-on.apps.example.test") == ["application"]
+        assert on.cluster.find("routes", maintenance_name(site.name, None)) is None
+        assert on.cluster.find("secrets", snapshot_name(site.name)) is None
 
 
 @pytest.mark.parametrize("fault", ["the switch", pytest.param("the snapshot", marks=pytest.mark.slow)])
@@ -161,65 +175,104 @@ def test_a_failure_does_not_end_a_maintenance_that_it_did_not_begin(on: Stage, f
         assert site.is_back()
 
 
-@contextlib.contextmanager
-def a_router_that_admits_nothing(on: Stage) -> Iterator[None]:
-    """Another IngressController's, which sees every Route, and serves none."""
-    refusal = {"type": "Admitted", "status": "False", "reason": "RouteNotAdmitted", "message": "not mine"}
-
-    async def refuse() -> None:
-        while True:
-            for route in on.cluster.store.list("routes", manifests.NAMESPACE):
-                ingress = (route.get("status") or {}).get("ingress") or []
-                if not any(one["routerName"] == "internal" for one in ingress):
-                    mine = {"host": route["spec"]["host"], "routerName": "internal", "conditions": [refusal]}
-                    told = route | {"status": {"ingress": [*ingress, mine]}}
-                    on.cluster.store.update("routes", told, manager="internal", subresource="status")
-            await asyncio.sleep(0.02)
-
-    async def begin() -> asyncio.Task[None]:
-        return asyncio.create_task(refuse())
-
-    task = on.cluster.do(begin())
-    try:
-        yield
-    finally:
-        on.cluster.call(task.cancel)
+def killed_while_the_original_waits(on: Stage, site: OwnSite) -> None:
+    """A `delete` that has made the original again, and then nothing more."""
+    on.befall(Trouble("kill", method="DELETE", path=f"/routes/{maintenance_name(site.name, None)}$", client="ours"))
+    assert on.run_process("delete", {"ROUTE_NAME": site.name}).code == -9
+    on.relieve()
+    assert site.live and site.maintenance
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["swap", "repoint"])
-def test_a_router_that_never_served_it_is_no_hindrance(on: Stage, strategy: str) -> None:
-    with own_site(on, f"one-of-two-{strategy}", tls=TLS) as site, a_router_that_admits_nothing(on):
-        on.cluster.do(asyncio.sleep(0.2))
-        assert [one["routerName"] for one in site.live["status"]["ingress"]] == ["default", "internal"]
-        site.begin(ROUTE_STRATEGY=strategy)
-        assert site.who() == [SHOWN]
+@pytest.mark.parametrize("fault", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_what_our_last_run_left_is_the_teams_once_they_edit_it(on: Stage, fault: bool) -> None:
+    with own_site(on, f"edited-{fault}".lower(), tls=TLS) as site:
+        site.begin()
+        killed_while_the_original_waits(on, site)
+        edited = TLS | certificate(on, site.host, days_old=1)
+        site.edit(tls=edited, to={"kind": "Service", "name": "shop", "weight": 50})
+        uid = site.live["metadata"]["uid"]
+        if fault:  # whatever fails: what they edited stays
+            ours = f"/routes/{maintenance_name(site.name, None)}$"
+            on.befall(Trouble("403", method="DELETE", path=ours, times=FOR_GOOD, client="ours"))
+            assert site.run("delete", ADMISSION_TIMEOUT="3").code != 0
+            on.relieve()
+            assert site.live["metadata"]["uid"] == uid
         site.end()
+        assert site.live["metadata"]["uid"] == uid
+        assert site.live["spec"]["tls"] == edited
+        assert site.live["spec"]["to"]["weight"] == 50
+        site.edit(tls=TLS, to={"kind": "Service", "name": "shop", "weight": 100})
         assert site.is_back()
 
 
 @pytest.mark.slow
-def test_nor_where_a_switch_was_cut_short_before_its_end(on: Stage) -> None:
-    with own_site(on, "one-of-two-killed", tls=TLS) as site, a_router_that_admits_nothing(on):
+def test_what_our_last_run_left_is_made_anew_from_the_template(on: Stage) -> None:
+    with own_site(on, "corrected", tls=TLS) as site:
+        site.begin()
+        killed_while_the_original_waits(on, site)
+        corrected = copy.deepcopy(site.template)
+        corrected["spec"]["to"]["weight"] = 50
+        site.template = corrected
+        site.end()
+        assert site.live["spec"]["to"]["weight"] == 50
+
+
+@pytest.mark.slow
+def test_a_certificate_that_was_taken_away_does_not_come_back_from_a_maintenance_that_never_began(on: Stage) -> None:
+    with own_site(on, "revoked", tls=TLS) as site:
+        site.edit(tls=TLS | certificate(on, site.host, days_old=1))
+        time.sleep(1.1)  # of two Routes of one second chance decides which one is older, and is served
         on.befall(Trouble("kill", method="DELETE", path=f"/routes/{site.name}$", client="ours"))
         assert on.run_process("deploy-route", {"ROUTE_NAME": site.name}).code == -9
         on.relieve()
-        assert site.maintenance
+        older = TLS | certificate(on, site.host, days_old=80)
+        site.edit(tls=older)
+        site.begin()
+        assert site.maintenance["spec"]["tls"] == older
+        assert kept(on, site)["spec"]["tls"] == older
         site.end()
+        assert site.live["spec"]["tls"] == older
+        site.edit(tls=TLS)
         assert site.is_back()
 
 
-@pytest.mark.parametrize("strategy", ["repoint", pytest.param("swap", marks=pytest.mark.slow)])
-def test_the_templates_state_comes_back_where_that_was_accepted(on: Stage, strategy: str) -> None:
-    with own_site(on, f"accepted-{strategy}", tls=TLS) as site:
-        live = copy.deepcopy(site.live)
-        live["metadata"]["annotations"] |= {"haproxy.router.openshift.io/timeout": "5s", "team": "noted"}
-        live["metadata"]["labels"]["shard"] = "a"
-        on.cluster.call(on.cluster.store.update, "routes", live, manager="somebody")
-        accepted: Variables = {"ROUTE_STRATEGY": strategy, "ACCEPT_ROUTE_DIFFERENCES": "true"}
-        began = site.begin(**accepted)
-        assert "the template's state will come back" in began.log
-        site.end(**accepted)
-        assert site.live["metadata"]["annotations"].pop("team") == "noted"
-        assert set(site.live["metadata"]["annotations"]) - {"team"} == set(site.before[0]["annotations"])
-        assert site.live["metadata"]["labels"] == site.before[0]["labels"]
+@pytest.mark.slow
+def test_a_maintenance_that_was_ended_by_hand_leaves_its_certificate(on: Stage) -> None:
+    with own_site(on, "by-hand", tls=TLS) as site:
+        own = TLS | certificate(on, site.host, days_old=1)
+        site.edit(tls=own)
+        site.begin()
+        make_again(on, site)
+        ours = maintenance_name(site.name, None)
+        on.cluster.call(on.cluster.store.delete, "routes", manifests.NAMESPACE, ours)
+        ended = site.end()
+        assert "WARNING: the Route that is there again has no certificate" in ended.log
+        assert site.live["spec"]["tls"] == own
+        assert on.cluster.find("secrets", snapshot_name(site.name)) is None
+        site.edit(tls=TLS)
+        assert site.is_back()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", ["deploy-route", "delete"])
+def test_a_path_while_the_whole_waits_for_its_end(on: Stage, job: str) -> None:
+    """The path is under the page all the same: its Route comes and goes, and nobody waits for the application."""
+    with own_site(on, f"part-{job}", tls=TLS) as site:
+        path = {"SUBPATH": "/cart"}
+        if job == "delete":
+            site.begin(**path)
+        site.begin()
+        make_again(on, site)
+        part = maintenance_name(site.name, "/cart")
+        if job == "delete":
+            site.end(**path)
+        else:
+            on.befall(Trouble("403", method="PATCH", path=f"/routes/{part}{APPLY}$", client="ours"))
+            failed = site.run("deploy-route", ADMISSION_TIMEOUT="3", **path)
+            on.relieve()
+            assert failed.code == 1, failed.log
+            assert "in maintenance, as it was before" in failed.lines[-1]
+        assert on.cluster.find("routes", part) is None
+        assert site.who("/", "/cart") == [SHOWN, SHOWN]
+        site.end()
+        assert site.is_back()

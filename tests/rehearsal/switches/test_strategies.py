@@ -22,6 +22,7 @@ from tests.rehearsal.switches.scene import WHOLE, live, meanwhile
 SWAP: Variables = {"ROUTE_STRATEGY": "swap"}
 REPOINT: Variables = {"ROUTE_STRATEGY": "repoint"}
 CUSTOM_HOST = "routes/custom-host"
+EDGE = {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +200,22 @@ def test_a_certificate_that_was_renewed_meanwhile_stays(on: Stage, strategy: str
         assert "PRIVATE KEY" not in began.log + ended.log
         site.edit(tls=tls)
         assert site.is_back()
+
+
+@pytest.mark.parametrize("strategy", ["repoint", pytest.param("swap", marks=pytest.mark.slow)])
+def test_the_templates_state_comes_back_where_that_was_accepted(on: Stage, strategy: str) -> None:
+    with own_site(on, f"accepted-{strategy}", tls=EDGE) as site:
+        live = copy.deepcopy(site.live)
+        live["metadata"]["annotations"] |= {"haproxy.router.openshift.io/timeout": "5s", "team": "noted"}
+        live["metadata"]["labels"]["shard"] = "a"
+        on.cluster.call(on.cluster.store.update, "routes", live, manager="somebody")
+        accepted: Variables = {"ROUTE_STRATEGY": strategy, "ACCEPT_ROUTE_DIFFERENCES": "true"}
+        began = site.begin(**accepted)
+        assert "the template's state will come back" in began.log
+        site.end(**accepted)
+        assert site.live["metadata"]["annotations"].pop("team") == "noted"
+        assert set(site.live["metadata"]["annotations"]) - {"team"} == set(site.before[0]["annotations"])
+        assert site.live["metadata"]["labels"] == site.before[0]["labels"]
 
 
 OUR_PATCH = Trouble("rewrite", method="PATCH", path="routes/shop$", client="ours")
