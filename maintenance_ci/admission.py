@@ -71,7 +71,7 @@ def serving_routers(route: Mapping[str, Any]) -> frozenset[str]:
     if not routers:
         raise MaintenanceError(
             f"No router serves Route {route['metadata']['name']} ({_said(route)}): its users do not reach it now.",
-            "Find out why first: oc describe route " + str(route["metadata"]["name"]),
+            "Find out why first: oc describe route {name} -n {namespace}".format_map(route["metadata"]),
         )
     return routers
 
@@ -117,13 +117,13 @@ def wait_until_admitted(
 
     def admitted() -> bool | None:
         nonlocal nudged
+        waited = time.monotonic() - began  # when it was asked: an answer that is late is old
         route = cluster.get("routes", name)
         serving = admitting_routers(route)
         if serving and set(routers) <= serving:
             if nudge:  # also where the run that touched it was cut short
                 _forget_touch(cluster, route)
             return True
-        waited = time.monotonic() - began
         if route and not nudged and waited > NUDGE_AFTER:
             nudged = True
             _touch(cluster, route, datetime.now(UTC).isoformat(timespec="seconds"))

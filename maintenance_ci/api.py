@@ -9,15 +9,20 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import ssl
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import new_client_from_config
 from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import LocationParseError, ProxySchemeUnknown
+from yaml import YAMLError
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.waiting import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +34,10 @@ TIMEOUT = (5.0, 30.0)
 # Seconds for a whole answer, and its bytes at the most; bytes of a log's line.
 ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
+# Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
+SLACK = 15.0
+# Seconds for what a kubeconfig names to log in.
+LOGIN_TIMEOUT = 60.0
 MAX_LINE = 64 * 1024
 
 
@@ -55,14 +64,20 @@ class Api:
         configuration.retries = urllib3.Retry(
             connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
+        build = partial(new_client_from_config, kubeconfig, persist_config=False, client_configuration=configuration)
         try:
-            self._client: ApiClient = new_client_from_config(  # type: ignore[no-untyped-call]
-                kubeconfig, persist_config=False, client_configuration=configuration
-            )
-        except (ConfigException, OSError, ValueError, TypeError) as error:
+            # A kubeconfig may name a program that logs in, and that waits for somebody.
+            self._client: ApiClient = within(LOGIN_TIMEOUT, build)
+            if configuration.ssl_ca_cert:
+                ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        except (ImportError, ProxySchemeUnknown, LocationParseError) as error:
+            raise VariableError(["HTTPS_PROXY: must be the http:// or https:// address of a proxy"]) from error
+        except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
+        if not self._client.configuration.verify_ssl:  # somebody wants it so; said once, and not at each request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def close(self) -> None:
         """Close the connections."""
@@ -144,8 +159,11 @@ class Api:
         serialized = self._client.param_serialize(
             method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
         )
+        connect, read = limit = timeout or self.timeout
         with _reachable(self._host()):
-            return self._client.call_api(*serialized, _request_timeout=timeout or self.timeout)
+            # Neither is a limit for headers that drip. Three tries to connect, and time to send.
+            call = partial(self._client.call_api, *serialized, _request_timeout=limit)
+            return within(3 * connect + read + SLACK, call)
 
     def _host(self) -> str:
         return str(self._client.configuration.host)
@@ -164,8 +182,9 @@ def _reachable(host: str) -> Iterator[None]:
             raise MaintenanceError(
                 f"The certificate of the cluster {host} cannot be verified.", "Give its CA in OKD_CA."
             ) from error
+        where = "HTTPS_PROXY and NO_PROXY" if cause == "Proxy" else "OKD_URL and the network"
         raise TryAgainError(
-            f"The cluster {host} cannot be reached ({cause}).", "Check OKD_URL and the network, then run the job again."
+            f"The cluster {host} cannot be reached ({cause}).", f"Check {where}, then run the job again."
         ) from error
 
 
@@ -174,6 +193,8 @@ def _network_cause(error: Exception) -> str | None:
 
     The client wraps TLS faults in its own ApiException with status 0, and lets urllib3's others through.
     """
+    if isinstance(error, TimeoutError):
+        return "no end of its answer"
     if isinstance(error, urllib3.exceptions.HTTPError):
         reason = getattr(error, "reason", None) or error
         return type(reason).__name__.removesuffix("Error")
@@ -198,7 +219,9 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         if isinstance(answer, dict) and answer.get("message"):
             message = str(answer["message"])
     if status == 401:
-        return ForbiddenError("The cluster refuses the token (401).", "Check OKD_TOKEN: it may have expired.")
+        return ForbiddenError(
+            "The cluster refuses the token (401).", "Check OKD_TOKEN, or KUBECONFIG: it may have expired."
+        )
     if status == 403:
         return ForbiddenError(
             f"The token lacks a right, or the namespace does not exist: {message}.",

@@ -71,15 +71,18 @@ def _build_over_the_api(cluster: OpenShift, build_config: str, context: bytes, *
             raise MaintenanceError(f"The build {name} was deleted while it ran.", "Run the job again.")
         return found if found["status"]["phase"] in ENDED else None
 
+    look = f"Look at it: oc logs build/{name} -n {cluster.namespace}"
     left = max(1.0, timeout - (time.monotonic() - began))
     finished = wait_for(ended, timeout=left, say=log.say, subject=f"build {name}")
     if finished is None:
         raise MaintenanceError(
-            f"The build {name} did not end within {timeout:.0f} s.", f"Look at it: oc logs build/{name}"
+            f"The build {name} did not end within {timeout:.0f} s.",
+            look,
         )
     status = finished["status"]
     if status["phase"] != "Complete":
         reason = status.get("message") or status.get("reason") or "no reason given"
         raise MaintenanceError(
-            f"The build {name} ended as {status['phase']}: {reason}", f"Look at it: oc logs build/{name}"
+            f"The build {name} ended as {status['phase']}: {reason}",
+            look,
         )

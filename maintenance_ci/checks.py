@@ -154,7 +154,11 @@ def require_host_unclaimed(route: Mapping[str, Any], claims: Iterable[Mapping[st
         claims: all Routes on its host; None where the token may not look for them.
     """
     return _require_unclaimed(
-        route, claims, "Use ROUTE_STRATEGY=repoint, which never lets go of the host, or have it removed.", forced=False
+        route,
+        claims,
+        "Use ROUTE_STRATEGY=repoint, which never lets go of the host, or have it removed.",
+        unseen="ROUTE_STRATEGY=repoint never lets go of it",
+        forced=False,
     )
 
 
@@ -167,19 +171,23 @@ def require_host_returns(
     original, which was just created again, is the youngest.
     """
     return _require_unclaimed(
-        maintenance, claims, f"Have it removed first; {Force.HOST} goes on all the same.", forced=Force.HOST in force
+        maintenance,
+        claims,
+        f"Have it removed first; {Force.HOST} goes on all the same.",
+        unseen="an administrator can look: oc get routes --all-namespaces",
+        forced=Force.HOST in force,
     )
 
 
 def _require_unclaimed(
-    route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, advice: str, *, forced: bool
+    route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None, advice: str, *, unseen: str, forced: bool
 ) -> list[str]:
     host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
     if claims is None:
         unknown = (
             f"whether another namespace waits for {host} is unknown: the token may not list all namespaces' Routes."
         )
-        return [f"{unknown} If one does, it takes the host; ROUTE_STRATEGY=repoint never lets go of it."]
+        return [f"{unknown} If one does, it takes the host; {unseen}."]
     foreign = [
         f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
         for claim in claims
@@ -266,12 +274,12 @@ def require_no_rival(manifest: Mapping[str, Any], routes: Iterable[Mapping[str, 
             )
 
 
-def require_push_secret(secret: Mapping[str, Any] | None, name: str) -> None:
+def require_push_secret(secret: Mapping[str, Any] | None, name: str, namespace: str) -> None:
     """Refuse a build that would wait for its push Secret until it is given up."""
     if secret is None:
         raise MaintenanceError(
             f"DOCKER_REGISTRY needs the Secret {name}, which is not there.",
-            f"Create it: oc create secret docker-registry {name} …",
+            f"Create it: oc create secret docker-registry {name} -n {namespace} …",
         )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import signal
+import os
 import sys
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError, VariableError
-from maintenance_ci.interruption import interrupt_on_sigterm
+from maintenance_ci.interruption import interrupted_when_cancelled, signals_restored
 from maintenance_ci.report import JobLog
 
 if TYPE_CHECKING:
@@ -43,13 +43,16 @@ MAINTENANCE_ROUTE = "route-templates/maintenance-route.yaml.j2"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
     arguments = _parser().parse_args(argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
     if isinstance(sys.stdout, io.TextIOWrapper):  # a runner's locale may be ASCII
         sys.stdout.reconfigure(errors="backslashreplace")
-    before = signal.getsignal(signal.SIGTERM)
     try:
-        return _command(arguments)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        with signals_restored():
+            return _command(arguments)
+    except KeyboardInterrupt:  # before anything was begun, or after all was said
+        return JobLog(sys.stdout).fail(MaintenanceError("The command was interrupted."))
 
 
 def _command(arguments: argparse.Namespace) -> int:
@@ -73,11 +76,8 @@ def _command(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, log: JobLog) -> int:
     try:
-        try:
-            interrupt_on_sigterm()
+        with interrupted_when_cancelled():
             return arguments.run(arguments, log) or 0
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left is to say how it ended
     except MaintenanceError as error:
         return log.fail(error)
     except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     instead = plan.add_mutually_exclusive_group()
     instead.add_argument("--delete", action="store_true", help="what delete would do")
     instead.add_argument("--all", action="store_true", help="compare every template of the project with the cluster")
+    instead.add_argument(
+        "--page-later", action="store_true", help="the page need not be there yet: build-and-deploy makes it"
+    )
     export = _add(commands, "export-route", _export_route, "print the Route as a template that brings it back")
     export.add_argument("route", metavar="ROUTE", help="the Route's name")
     export.add_argument("--commit", action="store_true", help="write it to ROUTE_TEMPLATES_PROJECT")
@@ -192,7 +195,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
             plan_delete(settings, cluster, templates, log)
         else:
             template = _find(MAINTENANCE_ROUTE).read_text()
-            plan_deploy(settings, cluster, templates, template, log)
+            plan_deploy(settings, cluster, templates, template, log, page_later=arguments.page_later)
 
 
 def _plan_all(log: JobLog) -> None:
@@ -220,7 +223,11 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
         if templates:
             commit(settings, templates, found, log, force=arguments.force)
         else:
-            sys.stdout.write(found.text)
+            try:
+                sys.stdout.write(found.text)
+                sys.stdout.flush()
+            except OSError as error:
+                raise MaintenanceError(f"The template could not be written: {error.strerror}.") from error
 
 
 def _status(arguments: argparse.Namespace, log: JobLog) -> None:
@@ -279,6 +286,8 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
             )
         else:
             kubeconfig = str(settings.kubeconfig)
+        if settings.okd_insecure_skip_tls_verify:
+            log.warn("the certificate of the cluster's API is not verified (OKD_INSECURE_SKIP_TLS_VERIFY)")
         cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
         with contextlib.closing(cluster):
             yield cluster, kubeconfig, private

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -12,6 +13,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.waiting import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +74,11 @@ class _LimitedAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
         """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""
-        response = super().send(request, *arguments, **{**named, "stream": True})
+        send = partial(super().send, request, *arguments, **{**named, "stream": True})
+        try:
+            response = within(self._seconds, send)  # requests knows no limit for headers that drip
+        except TimeoutError as error:
+            raise requests.Timeout("no end of its headers", request=request) from error
         page = response.headers.get("Content-Type", "").startswith("text/html")
         if page and response.ok and not response.is_redirect:
             response.close()

@@ -59,8 +59,8 @@ class Helm:
         settings = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
         self._run("upgrade", "--install", release, str(chart), *settings)
 
-    def uninstall(self, release: str) -> None:
-        """Remove the release, in whatever state it is; one that is not there is no error, every other failure is."""
+    def uninstall(self, release: str) -> bool:
+        """Remove the release, in whatever state it is, and say whether there was one."""
         try:
             # Not with --ignore-not-found: it takes a refusal, or a server that is away, for "not found" as well.
             self._run("uninstall", release)
@@ -68,6 +68,8 @@ class Helm:
             if NOT_FOUND not in error.what:
                 raise
             self._say(f"There is no release {release}.")
+            return False
+        return True
 
     def _put_right(self, release: str, *, in_use: bool) -> None:
         """Let a release be upgraded again whose Helm was killed.

@@ -1,4 +1,4 @@
-"""SIGTERM: how GitLab cancels a job, and where that has to wait."""
+"""How a job is cancelled (SIGTERM by GitLab, SIGHUP where a terminal goes away), and where that has to wait."""
 
 from __future__ import annotations
 
@@ -8,20 +8,48 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+CANCELLING = (signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (*CANCELLING, signal.SIGINT)
 
 
-def interrupt_on_sigterm() -> None:
-    """End as on Ctrl-C when the job is cancelled, so that it is undone, and what is private removed; once."""
-    signal.signal(signal.SIGTERM, _interrupt)
+@contextlib.contextmanager
+def interrupted_when_cancelled() -> Iterator[None]:
+    """End the body as on Ctrl-C when the job is cancelled, so that it is undone, and what is private removed; once.
+
+    What is said afterwards, of how it ended, is not interrupted any more. A SIGHUP that is ignored (nohup) stays so.
+    """
+    before = {number: signal.getsignal(number) for number in CANCELLING}
+    heeded = [number for number in CANCELLING if before[number] != signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        _ignore(heeded)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _ignore(CANCELLING)
     raise KeyboardInterrupt
+
+
+def _ignore(numbers: Iterable[signal.Signals]) -> None:
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def signals_restored() -> Iterator[None]:
+    """Let the signals do, after the body, what they did before."""
+    before = {number: signal.getsignal(number) for number in CANCELLING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -9,14 +9,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maintenance_ci.errors import MaintenanceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """Yield a folder that only this user can read, removed at the end with all that is in it."""
-    with tempfile.TemporaryDirectory(prefix="maintenance-ci-") as folder:  # mkdtemp makes it 0700
+    """Yield a folder that only this user can read, removed at the end with all that is in it.
+
+    Raises:
+        MaintenanceError: there is no place for it.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="maintenance-ci-")  # mkdtemp makes it 0700
+    except OSError as error:
+        raise MaintenanceError(
+            f"No temporary folder can be made: {error.strerror}.", "Let TMPDIR name a folder with room."
+        ) from error
+    with made as folder:
         yield Path(folder)
 
 

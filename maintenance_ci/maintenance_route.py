@@ -24,7 +24,7 @@ from maintenance_ci.mirrored_metadata import (
 from maintenance_ci.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 Object = dict[str, Any]
 
@@ -211,6 +211,28 @@ def backend_services(route: Mapping[str, Any]) -> set[str]:
     return {
         backend["name"] for backend in backends if backend.get("kind", "Service") == "Service" and "name" in backend
     }
+
+
+def routes_beside(shown: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], leaving: Container[str]) -> list[str]:
+    """Return the Routes that go on serving a path below the one that shows the page: the router takes the longest.
+
+    Args:
+        shown: the Route that shows the page.
+        routes: of the namespace.
+        leaving: the names of those that are no matter: the original, and ours.
+
+    Returns:
+        ``/api (Route api)``, sorted.
+    """
+    host, path = shown["spec"].get("host"), (shown["spec"].get("path") or "").rstrip("/")
+    return sorted(
+        f"{route['spec']['path']} (Route {route['metadata']['name']})"
+        for route in routes
+        if route["spec"].get("host") == host
+        and (route["spec"].get("path") or "").rstrip("/").startswith(f"{path}/")
+        and route["metadata"]["name"] not in leaving
+        and PAGE not in backend_services(route)
+    )
 
 
 def routes_to(service: str, routes: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 FIELD_MANAGER = MANAGED_BY
 # A Lease that is not renewed in time is lost: one answer that does not come must not take that long.
-LEASE_PATIENCE = (2.0, 5.0)
+LEASE_PATIENCE = (2.0, 10.0)
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).
 BUILD_START_TIMEOUT = (5.0, 330.0)
 # How often a change is tried again when a controller wrote the object's status meanwhile.
@@ -78,14 +78,12 @@ class OpenShift:
     def select(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return the namespace's objects, those with ``labels`` only where given."""
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
-        found = self._request("GET", self._path(plural), query=query)
-        return list(found.get("items") or []) if found else []
+        return _items(self._request("GET", self._path(plural), query=query))
 
     def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
         """Return the objects of all namespaces that the field selector names."""
         path = self._path(plural, everywhere=True)
-        found = self._request("GET", path, query=[("fieldSelector", field_selector)])
-        return list(found.get("items") or []) if found else []
+        return _items(self._request("GET", path, query=[("fieldSelector", field_selector)]))
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
@@ -233,6 +231,15 @@ class OpenShift:
         if f"/{GROUPS['leases']}/" in path and self._api.timeout > LEASE_PATIENCE:
             request["timeout"] = LEASE_PATIENCE
         return self._api.object(method, path, **request)
+
+
+def _items(answer: Object | None) -> list[Object]:
+    """Return the items of a list. Anything else is no empty one: it would say that nobody needs the page any more."""
+    if not answer or not str(answer.get("kind")).endswith("List"):
+        raise TryAgainError(
+            "The address of the cluster answers, but not as a Kubernetes API.", "Check OKD_URL, then run the job again."
+        )
+    return list(answer.get("items") or [])
 
 
 def _holds(found: object, patch: object) -> bool:

@@ -94,7 +94,7 @@ def _row(route: Object, there: Mapping[str, Object], kept: Mapping[str, Object],
 def _state(route: Object, name: str, there: Mapping[str, Object], *, page_ready: bool) -> str:
     whole = route["metadata"]["name"] == maintenance_name(name, None)
     if whole and name in there:
-        return "half done: the original is there too"
+        return "half done, the original is there too: run the job deploy-route or delete"
     if PAGE not in backend_services(route):
         return "somebody sent it elsewhere"
     if not admitting_routers(route):
@@ -107,7 +107,11 @@ def _cut_short(snapshot: Object, there: Mapping[str, Object]) -> Row:
     metadata = snapshot["metadata"]
     notes = metadata.get("annotations") or {}
     name = notes.get(ROUTE_ANNOTATION, "")
-    state = "over, but for its snapshot" if name in there else "the Route is gone"
+    state = "over, but for its snapshot"
+    if name not in there:
+        state = "the Route is gone"
+    elif not admitting_routers(there[name]):
+        state = "the Route is back, but no router serves it"
     return Row(
         route=name,
         host="",

@@ -6,6 +6,7 @@ In GitLab each phase is a section that can be folded, and what must not be overl
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import threading
@@ -184,8 +185,9 @@ class JobLog:
         if isinstance(error, RefusedError):
             self._fail(f"{len(error.errors)} things stand in the way. {self.state}", _told(error))
         else:
-            # After a switch the state says what to run; "run the job again" would say the opposite.
-            advice = "" if self.switched and error.advice.startswith("Run ") else error.advice
+            # Where the state says what to run, "run the job again" would say it twice, or the opposite.
+            told = self.switched or "Run the job" in self.state
+            advice = "" if told and error.advice.startswith("Run ") else error.advice
             # By itself: a key in it, cut off before its end, must not hide what follows.
             self._fail(f"{self._harmless(error.what)} {self.state} {advice}")
         return EXIT_PERSON if self.switched else error.exit_code
@@ -208,6 +210,8 @@ class JobLog:
                 (folder / name).write_text(text, encoding="utf-8")
             except OSError as error:
                 self.warn(f"The report {name} could not be written: {error.strerror}.")
+                with contextlib.suppress(OSError):  # half a report is worse than none
+                    (folder / name).unlink(missing_ok=True)
 
     def forget_reports(self, folder: Path) -> None:
         """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
@@ -255,9 +259,22 @@ class JobLog:
 
     def _write_raw(self, line: str) -> None:
         with self._writing:
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+            try:
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._go_on_unread()
             self._spoken = time.monotonic()
+
+    def _go_on_unread(self) -> None:
+        """Say what follows to nobody: a reader that is gone, or a full disk, must not end a switch half-way."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, self._stream.fileno())  # also for what the stream holds still, at the very end
+        except (OSError, ValueError):
+            self._stream = io.StringIO()
+        finally:
+            os.close(nowhere)
 
     def _harmless(self, text: str) -> str:
         """Return a text of any number of lines as one of a report."""

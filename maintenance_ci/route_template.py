@@ -263,7 +263,11 @@ def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
                 "tls": tls,
                 "backends": {str(i): {"kind": "Service", "weight": 100} | _given(b) for i, b in enumerate(backends)},
             },
-            "labels": {key: val for key, val in (metadata.get("labels") or {}).items() if not is_tracking_label(key)},
+            "labels": {
+                key: val
+                for key, val in (metadata.get("labels") or {}).items()
+                if not is_tracking_label(key) and not key.startswith(NOTES)
+            },
             "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_PREFIXES)},
         }
     )

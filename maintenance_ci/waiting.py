@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from maintenance_ci.errors import TryAgainError
 
@@ -39,6 +40,34 @@ def wait_for(
             say(f"still waiting for {subject} ({now - began:.0f} s of {timeout:.0f} s)")
             spoken = now
         time.sleep(min(every, max(0.0, began + timeout - now)))
+
+
+def within(seconds: float, work: Callable[[], Found]) -> Found:
+    """Return what ``work`` returns, or raise what it raises; not later than after ``seconds``.
+
+    It works in a thread of its own, which is left behind when the time is over: for what has no end of its own, such as
+    an answer whose headers drip.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    ended: list[tuple[Found | None, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            ended.append((work(), None))
+        except BaseException as error:  # noqa: BLE001 - raised below, where it is waited for
+            ended.append((None, error))
+
+    worker = threading.Thread(target=run, daemon=True)
+    worker.start()
+    worker.join(seconds)
+    if not ended:
+        raise TimeoutError(f"no end within {seconds:g} s")
+    [(found, error)] = ended
+    if error is not None:
+        raise error
+    return cast("Found", found)
 
 
 def let_pass(seconds: float, *, say: Callable[[str], None], subject: str) -> None:

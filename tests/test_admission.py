@@ -12,7 +12,7 @@ from maintenance_ci.waiting import wait_for
 def route(**verdicts: str) -> dict[str, Any]:
     """A Route with what each router says of it: ``True``, or a reason."""
     return {
-        "metadata": {"name": "shop"},
+        "metadata": {"name": "shop", "namespace": "web"},
         "status": {
             "ingress": [
                 {
@@ -40,8 +40,9 @@ def test_who_serves_and_who_refuses() -> None:
 
 def test_a_route_that_nobody_serves() -> None:
     assert serving_routers(route(default="True", public="RouteNotAdmitted")) == {"default"}
-    with pytest.raises(MaintenanceError, match="default says RouteNotAdmitted: why"):
+    with pytest.raises(MaintenanceError, match="default says RouteNotAdmitted: why") as caught:
         serving_routers(route(default="RouteNotAdmitted"))
+    assert caught.value.advice.endswith("oc describe route shop -n web")
 
 
 def test_the_drain_outlasts_the_reload_interval() -> None:

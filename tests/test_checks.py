@@ -203,9 +203,10 @@ def test_differences_are_refused_unless_accepted() -> None:
 
 
 def test_a_push_secret() -> None:
-    require_push_secret({"metadata": {}}, "s")
-    with pytest.raises(MaintenanceError, match="needs the Secret s"):
-        require_push_secret(None, "s")
+    require_push_secret({"metadata": {}}, "s", "web")
+    with pytest.raises(MaintenanceError, match="needs the Secret s") as caught:
+        require_push_secret(None, "s", "web")
+    assert "docker-registry s -n web" in caught.value.advice
 
 
 def refuse(refusals: Refusals, *errors: MaintenanceError) -> None:

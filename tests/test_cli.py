@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from maintenance_ci.cli import main
 from maintenance_ci.errors import EXIT_PERSON, MaintenanceError, TryAgainError
 from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
 from maintenance_ci.report import JobLog
@@ -59,6 +60,17 @@ def test_each_command_has_help_of_its_own(command: str) -> None:
 
 def test_help_answers_at_once() -> None:
     assert median_seconds("--help") < 0.3
+
+
+def test_an_interruption_before_anything_was_begun_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maintenance_ci.settings.secrets_given", interrupted)
+    assert main(["status"]) == 1
+    assert capsys.readouterr().out == "ERROR: The command was interrupted. Nothing was changed.\n"
 
 
 def test_a_job_s_imports_are_cheap() -> None:

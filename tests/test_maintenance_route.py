@@ -7,11 +7,13 @@ import pytest
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import (
+    PAGE,
     backend_services,
     maintenance_name,
     maintenance_tls,
     maintenance_values,
     render_maintenance_route,
+    routes_beside,
 )
 from maintenance_ci.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
 from maintenance_ci.variable_types import MAX_ROUTE_NAME
@@ -268,3 +270,19 @@ def test_what_is_a_team_s_to_change_may_be_changed() -> None:
     route = render_maintenance_route(template, values)
     assert route["metadata"]["annotations"]["team"] == "web"
     assert route["spec"]["tls"]["certificate"] == "mine"
+
+
+def test_what_other_routes_of_the_host_go_on_serving() -> None:
+    def on(name: str, path: str = "", host: str = "h.example.test", service: str = "app") -> dict[str, Any]:
+        spec = {"host": host, "to": {"kind": "Service", "name": service}} | ({"path": path} if path else {})
+        return {"metadata": {"name": name}, "spec": spec}
+
+    shown = on("shop-maintenance-page", service=PAGE)
+    others = [
+        on("shop"), on("api", "/api"), on("deep", "/api/v2"), on("other", "/api", host="o.example.test"),
+        on("shop-maintenance-page-1a2b3c4d", "/cart", service=PAGE), shown,
+    ]  # fmt: skip
+    leaving = {"shop", "shop-maintenance-page"}
+    assert routes_beside(shown, others, leaving) == ["/api (Route api)", "/api/v2 (Route deep)"]
+    assert routes_beside(on("part", "/api", service=PAGE), others, leaving) == ["/api/v2 (Route deep)"]
+    assert routes_beside(on("part", "/ap", service=PAGE), others, leaving) == []

@@ -53,7 +53,7 @@ def row(**changed: str) -> Row:
 PATH = row(path="/cart", strategy="subpath")
 CUT_SHORT = row(host="", since=KEPT, pipeline="41", pipeline_url="https://gitlab.example.test/p/41")
 OVER, GONE = "over, but for its snapshot: run the job delete", "the Route is gone: run the job delete"
-HALF = "half done: the original is there too"
+HALF = "half done, the original is there too: run the job deploy-route or delete"
 
 CASES: dict[str, tuple[list[Object], list[Object], list[Row]]] = {
     "nothing": ([route(), route("portal")], [], []),

@@ -136,6 +136,22 @@ def test_an_error_that_quotes_a_key_still_says_what_happened(log: JobLog, stream
     )
 
 
+class Gone(io.StringIO):
+    """A stream whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_log_that_nobody_reads_any_more_ends_nothing() -> None:
+    log, done = JobLog(Gone()), False
+    with log.phase("Roll back"):
+        log.say("what nobody reads")
+        done = True
+    assert done
+    assert log.fail(MaintenanceError("It broke.")) == 1
+
+
 def test_an_end_without_a_beginning_hides_nothing(log: JobLog, stream: io.StringIO) -> None:
     log.say("-----END RSA PRIVATE KEY-----\nthis is read")
     log.say("-----BEGIN RSA PRIVATE KEY-----\nMIIEow")

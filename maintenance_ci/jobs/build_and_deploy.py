@@ -56,7 +56,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
         if registry_image:
             with log.check("the Secret for DOCKER_REGISTRY is there"):
-                require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET)
+                require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project)
 
     with log.phase("Install the page's chart", collapsed=True):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
@@ -99,7 +99,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         f"It is shown by {', '.join(shown)} now."
         if shown
         else "It is not exposed: users still reach every application.",
-        "Next: the job deploy-route.",
+        *([] if shown else ["Next: the job deploy-route."]),
     )
 
 
@@ -158,5 +158,5 @@ def _wait_for_rollout(cluster: OpenShift, digest: str, timeout: float, log: JobL
     if not wait_for(rolled_out, timeout=timeout, say=log.say, subject="the rollout of the page", every=1.0):
         raise MaintenanceError(
             f"The page is not ready within {timeout:.0f} s: {lacking} ({troubles}).",
-            f"Look at it: oc describe deployment/{PAGE}, then run the job again.",
+            f"Look at it: oc describe deployment/{PAGE} -n {cluster.namespace}, then run the job again.",
         )

@@ -9,12 +9,12 @@ from maintenance_ci.admission import admitting_routers, wait_until_admitted, wai
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
 from maintenance_ci.forcing import Force
 from maintenance_ci.jobs.preflight import before_delete, look, shows_page_as_a_whole
-from maintenance_ci.jobs.restore import bring_back
+from maintenance_ci.jobs.restore import bring_back, waits_since_our_last_run
 from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.probe import Side
+from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.situation import SUBPATH
 
 if TYPE_CHECKING:
@@ -76,36 +76,43 @@ def delete(
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         seen = _wait_for_users(settings, cluster, found, way, log)
         left = commands_to_forget(settings.project, found) if way.snapshot else []
-        back = "Users reach the application again" if seen else "Users were sent back to the application"
-        log.now(f"{back}. Run the job delete again.", switched=False, by_hand=left)
+        back = "Users reach" if seen is Outcome.SEEN else "Users were sent back to"
+        log.now(f"{back} the application. Run the job delete again.", switched=False, by_hand=left)
 
     if way.snapshot:
         with log.phase("Forget the snapshot"):
             forget = partial(remove_snapshot, cluster, settings.route_name)
             insist(forget, "the snapshot to go", timeout=settings.admission_timeout, log=log)
 
+    removed = False
     with log.phase("Remove the page, if no Route needs it any more"):
         users = routes_to(PAGE, cluster.select("routes"))
         if users:
             log.say(f"it stays, needed by {', '.join(users)}")
         else:
             cluster.guard()
-            helm.uninstall(PAGE)
+            removed = helm.uninstall(PAGE)
 
+    page = "The page is removed." if removed else "There was no page to remove."
+    remains = "Next: start the application." if seen is Outcome.NOT_YET else "Nothing remains to be done."
     log.end(
         _ended(settings, found, way, users, seen=seen),
-        f"The page stays: {', '.join(users)} shows it." if users else "The page is removed.",
-        "To end that as well: the job delete of its own pipeline." if users else "Nothing remains to be done.",
+        f"The page stays: {', '.join(users)} shows it." if users else page,
+        "To end that as well: the job delete of its own pipeline." if users else remains,
     )
 
 
-def _ended(settings: RouteSettings, found: Situation, way: Return, users: Sequence[str], *, seen: bool) -> str:
+def _ended(settings: RouteSettings, found: Situation, way: Return, users: Sequence[str], *, seen: Outcome) -> str:
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
     still = [name for name in users if name in (*found.parts, found.route_name, found.ours)]
     but = f", but for what {', '.join(still)} still shows." if still else "."
+    if settings.subpath and found.begun:
+        return f"{place} has no maintenance of its own now; that of the whole Route goes on."
     if _nothing_to_end(found, way):
         return f"{place} is not in maintenance{but}"
-    if not seen:
+    if seen is Outcome.NOT_YET:
+        return f"{place} is out of maintenance{but} Its application does not run: the router answers its users 503."
+    if seen is Outcome.UNSEEN:
         return f"{place} is out of maintenance{but} Whether its users reach the application was not seen from here."
     return f"{place} is out of maintenance, and its users reach the application again{but}"
 
@@ -121,6 +128,8 @@ def _unchanged(found: Situation, besides: str = "") -> str:
 
 
 def _said(found: Situation) -> str:
+    if found.noted is None and found.subpath is None and waits_since_our_last_run(found.original):
+        return "it was put back by a run before, and no router serves it yet"
     if found.noted is None:
         return "it is not in maintenance: that was ended already, or never begun"
     return f"it is in maintenance, by {found.begun if found.subpath is None else f'Route {found.ours}'}"
@@ -152,8 +161,8 @@ def _keep_certificate(settings: RouteSettings, cluster: OpenShift, way: Return, 
     log.now(f"Route {settings.route_name} got its certificate back. {_unchanged(found, 'else ')}", switched=False)
 
 
-def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> bool:
-    """Wait until the application is met, and say whether that was seen.
+def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situation, way: Return, log: JobLog) -> Outcome:
+    """Wait until the application is met, and say what was seen.
 
     Removing the page earlier would answer 503 where a router has not reloaded.
     """
@@ -162,7 +171,7 @@ def _wait_for_users(settings: RouteSettings, cluster: OpenShift, found: Situatio
     if back is None or _nothing_to_end(found, way) or (settings.subpath and shown):
         # A run before may have been cut short before it waited; or the page is still what users of the path meet.
         wait_until_reloaded(settings.router_reload_interval, log=log)
-        return False
+        return Outcome.UNSEEN
     if settings.subpath is None:
         routers = admitting_routers(found.noted)
         wait_until_admitted(

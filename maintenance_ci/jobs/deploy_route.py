@@ -12,8 +12,8 @@ from maintenance_ci.jobs.preflight import Switch, before_deploy, look, original_
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
-from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services
-from maintenance_ci.probe import Side, public_url
+from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services, routes_beside
+from maintenance_ci.probe import Outcome, Side, public_url
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SUBPATH, SWAP, pipeline_of
 from maintenance_ci.snapshot import snapshot_name
@@ -66,15 +66,17 @@ def deploy_route(
                 wait_until_admitted(
                     cluster, found.ours, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
                 )
-            seen = wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log)
+            seen = wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log) is Outcome.SEEN
 
     log.now("Users were sent to the maintenance page. To end it: run the job delete.", switched=False, by_hand=[])
     url = public_url(switch.manifest)
-    unseen = f"Users of {url} were sent to the maintenance page; whether they meet it was not seen from here."
+    beside = routes_beside(switch.manifest, found.routes.values(), {found.route_name, found.ours})
+    but = f", but for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
+    unseen = f"Users of {url} were sent to the maintenance page{but}; whether they meet it was not seen from here."
     log.end(
-        f"Users of {url} now meet the maintenance page." if seen else unseen,
+        f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
-        *(["To look at the application meanwhile:", *port_forwards] if port_forwards else []),
+        *_meanwhile(port_forwards),
     )
 
 
@@ -134,12 +136,19 @@ def _confirm_maintenance(
         insist(note, "the pipeline to be noted", timeout=settings.admission_timeout, log=log)
         if found.begun == SWAP:
             wait_until_admitted(cluster, found.ours, frozenset(), timeout=settings.admission_timeout, log=log)
-        seen = wait_until_seen_by_users(settings, noted, Side.PAGE, log)
+        seen = wait_until_seen_by_users(settings, noted, Side.PAGE, log) is Outcome.SEEN
+    if settings.route_strategy != found.begun:
+        log.say(f"ROUTE_STRATEGY={settings.route_strategy} has no effect now: it was begun by {found.begun}")
     met = f"users of {noted['spec']['host']} meet the page" if seen else "whether users meet the page was not seen"
     log.end(
         f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
         f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
+        *_meanwhile(_port_forwards(cluster, original) if found.original is None else []),
     )
+
+
+def _meanwhile(port_forwards: list[str]) -> list[str]:
+    return ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
 
 
 def _of_newest_pipeline(settings: RouteSettings, noted: Object) -> str:

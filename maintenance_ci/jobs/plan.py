@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 
 
 def plan_deploy(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject | None,
+    route_template: str,
+    log: JobLog,
+    *,
+    page_later: bool = False,
 ) -> None:
-    """Say what ``deploy-route`` would do.
+    """Say what ``deploy-route`` would do; with ``page_later`` as after a `build-and-deploy`, which makes the page.
 
     Raises:
         MaintenanceError: it would refuse; all reasons at once.
@@ -44,7 +50,9 @@ def plan_deploy(
         log.end("To end it: run the job delete.", NOTHING_CHANGED)
         return
     with log.phase("Check what could go wrong"):
-        switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
+        switch = before_deploy(
+            settings, cluster, templates, route_template, found, original, log, page_later=page_later
+        )
         if switch.strategy != SUBPATH:
             with switch.refusals.gather("the snapshot's name is free, or ours"):
                 require_ours(cluster.get("secrets", snapshot_name(settings.route_name)), settings.route_name)

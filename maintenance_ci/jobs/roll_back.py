@@ -21,7 +21,7 @@ from maintenance_ci.jobs.preflight import Return, Switch, look, shows_page_as_a_
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
-from maintenance_ci.probe import Side
+from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SUBPATH, SWAP
 from maintenance_ci.snapshot import manifest_of
@@ -110,7 +110,13 @@ def page_again_on_failure(
         # What somebody else put there is not ours to take away.
         undoable = found.repointed or way.created is not None or settings.subpath is not None
         known = Force.ENDPOINTS in settings.force
-        if found.noted is None or not undoable or known or error.advice == HOST_LOST:
+        if error.advice == HOST_LOST:
+            lost = found.noted or way.restored or found.original
+            host = lost["spec"]["host"] if lost else ""
+            now = "Users meet neither the page nor the application."
+            log.now(now, switched=True, by_hand=[f"oc get routes --all-namespaces | grep -F {host}"])
+            raise
+        if found.noted is None or not undoable or known:
             raise
         with undisturbed(), log.phase("Send users back to the page"):
             log.warn(error.what)
@@ -168,7 +174,7 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
 
     Each step looks at what is there, and is tried again while the cluster is away.
     """
-    step = partial(insist, timeout=settings.admission_timeout, log=log)
+    step = partial(insist, timeout=settings.admission_timeout, log=log, even_if_forbidden=True)
     original = manifest_of(switch.original)
     if switch.strategy == SUBPATH:
         if found.maintenance is None:
@@ -195,4 +201,6 @@ def _wait_for_users(settings: RouteSettings, found: Situation, switch: Switch, l
         # A path below a Route that shows the page as a whole; an application that was down before.
         wait_until_reloaded(settings.router_reload_interval, log=log)
         return False
-    return switch.made and wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log)
+    if not switch.made:
+        return False
+    return wait_until_seen_by_users(settings, switch.original, Side.APPLICATION, log) is Outcome.SEEN

@@ -6,8 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from maintenance_ci.admission import admitting_routers
 from maintenance_ci.checks import ready_services
-from maintenance_ci.lease import LEASE, describe
+from maintenance_ci.lease import DURATION, LEASE, describe
 from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, routes_to
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.overview import rows, table
@@ -30,19 +31,20 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
     ready = PAGE in ready_services(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
     lease = cluster.get("leases", LEASE)
     found = rows(routes, snapshots, page_ready=ready)
-    at_work = describe(lease) if lease else None
+    shown_by = routes_to(PAGE, (route for route in routes if admitting_routers(route)))
+    at_work = f"{describe(lease)}; last renewed {lease['spec'].get('renewTime')}" if lease else None
     if as_json:
         document = {
             "namespace": cluster.namespace,
-            "page": {"ready": ready, "shown_by": routes_to(PAGE, routes)},
+            "page": {"ready": ready, "shown_by": shown_by},
             "at_work": at_work,
             "maintenance": [asdict(row) for row in found],
         }
         log.end(*json.dumps(document, indent=2).splitlines(), blank=False)
         return
     lines = table(found) if found else [f"Nothing is in maintenance in {cluster.namespace}."]
-    shown = ", ".join(routes_to(PAGE, routes)) or "no Route"
-    lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; {shown} sends users to it.")
+    shown = ", ".join(shown_by) or "no Route"
+    lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; sent to it by: {shown}.")
     if at_work:
-        lines.append(f"At work now: {at_work}.")
+        lines.append(f"At work now: {at_work} (dead where that is over {DURATION:.0f} s ago).")
     log.end(*lines, blank=False)

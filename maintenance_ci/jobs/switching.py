@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.admission import drain_time, wait_until_reloaded
-from maintenance_ci.errors import ConflictError, MaintenanceError, NotNowError, TryAgainError
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
@@ -29,7 +29,7 @@ OUTCOMES: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
 
 def wait_until_seen_by_users(
     settings: RouteSettings, route: Object, wanted: Side, log: JobLog, *, excused: Side | None = None
-) -> bool:
+) -> Outcome:
     """Wait until every answer on the public URL comes from the wanted side, or as long as a router needs.
 
     Args:
@@ -40,14 +40,14 @@ def wait_until_seen_by_users(
         excused: a side whose answers are no failure either: somebody knows, and wants it so.
 
     Returns:
-        Whether it was seen.
+        What was seen: `Outcome.NOT_YET` where users meet the side that is excused.
 
     Raises:
         MaintenanceError: answers of another side keep coming.
     """
     if not settings.probes:
         wait_until_reloaded(settings.router_reload_interval, log=log)
-        return False
+        return Outcome.UNSEEN
     probe = _probe(settings, route)
     window = drain_time(settings.router_reload_interval)
     timeout = window + settings.admission_timeout
@@ -60,7 +60,7 @@ def wait_until_seen_by_users(
         if not excused or any(answer.side is not excused for answer in last):
             raise MaintenanceError(fault)
         log.warn(f"forced, although: {fault}")
-    return outcome is Outcome.SEEN
+    return outcome
 
 
 def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | None:
@@ -74,23 +74,39 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words})")
     if answer.side is Side.UNSEEN:
         seconds = drain_time(settings.router_reload_interval)
-        log.warn(f"the runner cannot see it: instead of watching it, deploy-route waits {seconds:g} s")
+        log.warn(
+            "the runner cannot see it (PUBLIC_ADDRESS says where it is asked for, PUBLIC_CA whom it trusts): "
+            f"instead of watching it, deploy-route waits {seconds:g} s"
+        )
     return answer.side
 
 
-def insist(change: Callable[[], object], subject: str, *, timeout: float, log: JobLog) -> None:
+def insist(
+    change: Callable[[], object], subject: str, *, timeout: float, log: JobLog, even_if_forbidden: bool = False
+) -> None:
     """Make one change, again while the cluster is away or somebody else writes the same object.
+
+    With ``even_if_forbidden`` also while the token is refused: an API server that is rolled out refuses everybody for
+    a moment, and a way back must not end there.
 
     Raises:
         TryAgainError: not within ``timeout`` seconds.
         NotNowError: nor was it sent.
+        ForbiddenError: the token is refused still.
     """
     sent = False
+    forbidden: ForbiddenError | None = None
 
     def attempt() -> bool | None:
-        nonlocal sent
+        nonlocal sent, forbidden
         try:
             change()
+        except ForbiddenError as error:
+            if not even_if_forbidden:
+                raise
+            log.say(f"{error.what} Trying again.")
+            forbidden = error
+            return None
         except ConflictError as error:
             log.say(f"{error.what} Looking again.")
             return None
@@ -100,6 +116,8 @@ def insist(change: Callable[[], object], subject: str, *, timeout: float, log: J
         return True
 
     if not wait_for(attempt, timeout=timeout, say=log.say, subject=subject, every=1.0):
+        if forbidden:
+            raise forbidden
         kind = TryAgainError if sent else NotNowError
         raise kind(f"Waited {timeout:.0f} s in vain for {subject}.", "Run the job again.")
 

@@ -29,12 +29,12 @@ from tests.rehearsal.lease.leases import (
 
 HOLD = """
 import signal, sys, time
-from maintenance_ci.interruption import interrupt_on_sigterm
+from maintenance_ci.interruption import interrupted_when_cancelled
 from maintenance_ci.lease import Holder, held
 from maintenance_ci.openshift import OpenShift
-interrupt_on_sigterm()
 cluster = OpenShift(sys.argv[1], "web")
-with held(cluster, Holder(sys.argv[2], "deploy-route", ""), timeout=5, say=print, duration=3, renew_every=0.3):
+holder = Holder(sys.argv[2], "deploy-route", "")
+with interrupted_when_cancelled(), held(cluster, holder, timeout=5, say=print, duration=3, renew_every=0.3):
     print("held", flush=True)
     time.sleep(60)
 """

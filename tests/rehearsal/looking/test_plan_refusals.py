@@ -205,6 +205,17 @@ def test_rights_that_are_missing_are_listed_by_what_they_are_for(cluster: Cluste
     assert "docs/service-account.yaml" in line
 
 
+def test_a_plan_may_come_before_the_page() -> None:
+    """The pipeline's own, with PLAN_ONLY: build-and-deploy runs before the switch, and not before the plan."""
+    with running(QUICK) as cluster:
+        now, later = plan(cluster), plan(cluster, "--page-later")
+    assert now.code == 1
+    assert "The maintenance page is not ready" in refusals(now)[0]
+    assert later.code == 0, later.log
+    assert "WARNING: the page is not there yet: build-and-deploy, which runs before, makes it" in later.log
+    assert later.lines[-1] == FREE_DEPLOY
+
+
 def test_everything_that_is_wrong_is_in_one_message() -> None:
     with running(QUICK) as cluster, reading_only(cluster) as reader:  # without the page
         own(cluster, "Shop")

@@ -53,7 +53,7 @@ def cells(line: list[str]) -> list[str]:
 def test_nothing_is_in_maintenance(cluster: Cluster) -> None:
     assert table(cluster) == [
         ["Nothing is in maintenance in web."],
-        ["The page is ready; keeper sends users to it."],
+        ["The page is ready; sent to it by: keeper."],
     ]
     assert document(cluster) == {
         "namespace": "web",
@@ -75,7 +75,7 @@ def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[st
     head, row, page = table(cluster)
     assert cells(head) == ["ROUTE", "HOST", "PATH", "STRATEGY", "SINCE", "PIPELINE", "STATE"]
     assert cells(row) == ["shop", HOST, "/", strategy, since, "42", "shown"]
-    assert page == [f"The page is ready; {', '.join(shown_by)} sends users to it."]
+    assert page == [f"The page is ready; sent to it by: {', '.join(shown_by)}."]
     found = document(cluster)
     assert found["page"] == {"ready": True, "shown_by": shown_by}
     assert found["maintenance"] == [
@@ -105,11 +105,14 @@ def test_paths_beside_and_under_a_whole_route(cluster: Cluster) -> None:
     assert [cells(line)[2] for line in table(cluster)[1:-1]] == ["/", "/cart"]
 
 
+HALF = "half done, the original is there too: run the job deploy-route or delete"
+
+
 @pytest.mark.parametrize(
     ("trouble", "strategy", "state"),
     [
         ("ours PATCH routes/shop-maintenance-page: kill", "swap", "over, but for its snapshot: run the job delete"),
-        ("ours DELETE routes/shop$: kill", "swap", "half done: the original is there too"),
+        ("ours DELETE routes/shop$: kill", "swap", HALF),
         ("ours DELETE routes/shop$: kill after", "swap", "shown"),
         ("ours PATCH routes/shop$: kill after", "repoint", "shown"),
     ],
@@ -122,7 +125,14 @@ def test_a_job_that_was_killed_is_told_with_its_lease(
     assert cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy}).code == -9
     [row] = document(cluster)["maintenance"]
     assert (row["route"], row["strategy"], row["state"]) == ("shop", strategy, state)
+    # A Route that waits for its host sends nobody anywhere.
+    assert document(cluster)["page"]["shown_by"] == [KEEPER, *([row_of(strategy)] if state == "shown" else [])]
     assert table(cluster)[-1][0].startswith("At work now: job deploy-route of pipeline 1 (https://")
+
+
+def row_of(strategy: str) -> str:
+    """The Route that shows the page."""
+    return "shop" if strategy == "repoint" else WHOLE
 
 
 @pytest.mark.slow
@@ -171,7 +181,7 @@ def test_a_page_that_is_not_ready(cluster: Cluster) -> None:
     finally:
         scale(cluster, 1)
     assert cells(row)[-1] == "the page is not ready"
-    assert page == [f"The page has no ready endpoint; keeper, {WHOLE} sends users to it."]
+    assert page == [f"The page has no ready endpoint; sent to it by: keeper, {WHOLE}."]
     assert (found["page"]["ready"], found["maintenance"][0]["state"]) == (False, "the page is not ready")
     assert document(cluster)["maintenance"][0]["state"] == "shown"
 
@@ -179,9 +189,10 @@ def test_a_page_that_is_not_ready(cluster: Cluster) -> None:
 def test_who_is_at_work(cluster: Cluster) -> None:
     hold_lease(cluster)
     at_work = (
-        "job build-and-deploy of pipeline 99 (https://gitlab.example.test/p/99), since 2026-11-23T06:00:00.000000Z"
+        "job build-and-deploy of pipeline 99 (https://gitlab.example.test/p/99), since 2026-11-23T06:00:00.000000Z; "
+        "last renewed 2026-11-23T06:00:00.000000Z"
     )
-    assert table(cluster)[-1] == [f"At work now: {at_work}."]
+    assert table(cluster)[-1] == [f"At work now: {at_work} (dead where that is over 30 s ago)."]
     assert document(cluster)["at_work"] == at_work
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from maintenance_ci.lease import LEASE
 from maintenance_ci.rehearsal.trouble import Trouble
 from tests.rehearsal.conftest import Job
-from tests.rehearsal.matrices.stage import Stage, Variables, changes
+from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes
 from tests.rehearsal.switches.scene import APPLY, PART, WAYS, WHOLE, rolled_back
 
 # When the job is cancelled: by the request that is under way (made already, or held up), or by what its log says.
@@ -50,7 +53,9 @@ CANCELLED: dict[str, tuple[str, str, Moment]] = {
 }
 
 
-def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary: Path) -> Job:
+def cancel(
+    on: Stage, job: str, variables: Variables, moment: Moment, temporary: Path, number: int = signal.SIGTERM
+) -> Job:
     """Run the job as a process of its own, and send it, at that moment, the SIGTERM of a cancelled pipeline."""
     if isinstance(moment, Trouble):
         on.befall(moment)
@@ -68,7 +73,7 @@ def cancel(on: Stage, job: str, variables: Variables, moment: Moment, temporary:
             await asyncio.wait([work], timeout=0.01)
         await asyncio.wait([work], timeout=0.1)
         assert not work.done(), f"it ended before it was cancelled:\n{done.log}"
-        os.kill(processes[0], signal.SIGTERM)
+        os.kill(processes[0], number)
         return await work
 
     workplace = on.cluster.workplace(variables | {"TMPDIR": str(temporary)})
@@ -131,4 +136,31 @@ def test_a_job_that_is_cancelled_at_its_very_end_has_done_its_work(on: Stage, tm
     assert done.code == 0, done.log
     assert on.cluster.find("leases", LEASE) is None
     assert "now meet the maintenance page." in done.log
+    on.ok("delete", WAYS["repoint"])
+
+
+def test_a_terminal_that_goes_away_is_no_other_end(on: Stage, tmp_path: Path) -> None:
+    done = cancel(on, "deploy-route", WAYS["repoint"], ours("PATCH", "/routes/shop$"), tmp_path, signal.SIGHUP)
+    assert done.code == 1, done.log
+    assert on.cluster.find("leases", LEASE) is None
+    assert list(tmp_path.iterdir()) == []
+    assert on.differs() == [], done.log
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_end_a_switch_half_way(on: Stage) -> None:
+    """As `maintenance-ci deploy-route | head -1` ends it."""
+    place = on.cluster.workplace(WAYS["repoint"] | {"REPORT_DIR": "."})
+    with subprocess.Popen(
+        [sys.executable, "-m", "maintenance_ci", "deploy-route"],
+        cwd=place.folder, env=dict(place.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(60) == 0, said
+    assert said == ""
+    assert on.crowd.served_by() == {SHOWN}
+    report = json.loads((place.folder / "maintenance-report.json").read_text())
+    assert report["exit_code"] == 0
     on.ok("delete", WAYS["repoint"])

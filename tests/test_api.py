@@ -1,0 +1,110 @@
+"""One request to an API server that misbehaves below HTTP, or that is none."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci import api
+from maintenance_ci.errors import TryAgainError, VariableError
+from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.openshift import OpenShift
+from tests.misbehaving_server import Respond, head, serving
+
+
+@contextlib.contextmanager
+def asking(folder: Path, answer: bytes | Respond, *, timeout: float = 0.5) -> Iterator[OpenShift]:
+    with serving(answer) as (port, _):
+        config = write_kubeconfig(folder, url=f"http://127.0.0.1:{port}", token="sha256~t", namespace="web")
+        with contextlib.closing(OpenShift(str(config), "web", timeout=timeout)) as client:
+            yield client
+
+
+def drip(begin: bytes, rest: bytes) -> Respond:
+    """Begin an answer, and go on with it for ever."""
+
+    def respond(peer: socket.socket) -> None:
+        peer.sendall(begin)
+        for _ in range(100):
+            peer.sendall(rest)
+            time.sleep(0.05)
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [drip(b"HTTP/1.1 200 OK\r\nX: ", b"y"), drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["headers that drip", "100 Continue, for ever"],
+)
+def test_an_answer_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Respond) -> None:
+    monkeypatch.setattr(api, "SLACK", 0.3)
+    began = time.monotonic()
+    with asking(tmp_path, answer, timeout=0.3) as client:
+        with pytest.raises(TryAgainError, match="no end of its answer"):
+            client.get("routes", "shop")
+        assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("answer", [{"kind": "Status"}, {"kind": "Route", "metadata": {"name": "shop"}}])
+def test_what_is_no_list_is_no_empty_one(tmp_path: Path, answer: dict[str, object]) -> None:
+    """Of an empty list `delete` would conclude that nobody needs the page any more."""
+    body = json.dumps(answer).encode()
+    with asking(tmp_path, head(200, Content_Type="application/json", Content_Length=str(len(body))) + body) as client:
+        for select in (lambda: client.select("routes"), lambda: client.select_everywhere("routes", "spec.host=h")):
+            with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
+                select()
+
+
+def test_a_program_that_logs_in_and_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
+    with pytest.raises(VariableError, match="KUBECONFIG"):
+        OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
+
+
+def kubeconfig(folder: Path, *, user: dict[str, object] | None = None, **cluster: object) -> str:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", **cluster}}],
+        "users": [{"name": "u", "user": user or {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return str(folder / "kubeconfig")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: kubeconfig(folder, server=42),
+        lambda folder: kubeconfig(folder, **{"certificate-authority-data": "bm8gY2VydGlmaWNhdGU="}),
+        lambda folder: write(folder, "{ no: yaml"),
+        lambda folder: write(folder, "- a list"),
+    ],
+    ids=["a server that is a number", "a CA that is none", "no YAML", "a list"],
+)
+def test_a_kubeconfig_that_cannot_be_used(tmp_path: Path, make: Callable[[Path], str]) -> None:
+    with pytest.raises(VariableError, match="KUBECONFIG"):
+        OpenShift(make(tmp_path), "web")
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "kubeconfig").write_text(text)
+    return str(folder / "kubeconfig")
+
+
+@pytest.mark.filterwarnings("ignore:SOCKS support")
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "proxy.example.test:3128"])
+def test_a_proxy_that_cannot_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(VariableError, match="HTTPS_PROXY: must be"):
+        OpenShift(kubeconfig(tmp_path), "web")
