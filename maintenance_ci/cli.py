@@ -33,7 +33,12 @@ environment; README.md lists them all.
 Exit codes: 0 done; 1 failed, and users meet what they met before (plan: something stands in the way); 2 a variable is
 wrong, nothing was touched; 3 users may have been switched, a person must look; 75 a server is away, try again.
 """
+REHEARSE_EPILOG = """
+It reads no variables of yours: cluster and GitLab are its own, and the jobs get theirs. docs/rehearsal.md says more.
 
+Exit codes: 0 the jobs went through and every user was well served; 1 not, or it could not be run to its end; 2 an
+argument is wrong.
+"""
 
 # What leaves reports for GitLab, and says so when it takes long.
 JOBS = frozenset({"build-and-deploy", "deploy-route", "delete", "plan"})
@@ -111,7 +116,14 @@ def _parser() -> argparse.ArgumentParser:
     status = _add(commands, "status", _status, "list what is in maintenance in the namespace")
     status.add_argument("--json", action="store_true", help="as one JSON document")
     rehearse = _add(
-        commands, "rehearse", _rehearse, "run the three jobs on an embedded OpenShift, and show who answered"
+        commands,
+        "rehearse",
+        _rehearse,
+        "run the three jobs on an embedded OpenShift, and show who answered",
+        epilog=REHEARSE_EPILOG,
+    )
+    rehearse.add_argument(
+        "--strategy", choices=("swap", "repoint"), default="swap", help="ROUTE_STRATEGY of the jobs (default: swap)"
     )
     rehearse.add_argument("--subpath", metavar="PATH", help="put only this path into maintenance")
     rehearse.add_argument("--keep", action="store_true", help="leave the cluster up, and print how to use it")
@@ -129,12 +141,13 @@ def _add(
     name: str,
     run: Callable[[argparse.Namespace, JobLog], int | None],
     what: str,
+    epilog: str = EPILOG,
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         name,
         help=what,
         description=what[0].upper() + what[1:] + ".",
-        epilog=EPILOG,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, command=name)
@@ -261,6 +274,7 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
             docker=arguments.docker,
             templates=arguments.templates,
             picture=arguments.picture,
+            variables={"ROUTE_STRATEGY": arguments.strategy},
         )
     )
 

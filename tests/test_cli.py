@@ -12,6 +12,7 @@ import pytest
 from maintenance_ci.cli import main
 from maintenance_ci.errors import EXIT_PERSON, MaintenanceError, TryAgainError
 from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
+from maintenance_ci.rehearsal.rehearse import Options
 from maintenance_ci.report import JobLog
 
 JOBS = ("build-and-deploy", "deploy-route", "delete")
@@ -56,6 +57,32 @@ def test_each_command_has_help_of_its_own(command: str) -> None:
     options = {"plan": "--delete", "status": "--json", "rehearse": "--subpath"}
     for other, option in options.items():
         assert (option in done.stdout) == (other == command)
+
+
+def test_a_rehearsal_claims_no_variables_and_has_exit_codes_of_its_own() -> None:
+    text = " ".join(run("rehearse", "--help").stdout.split())
+    assert "It reads no variables of yours" in text
+    assert "0 the jobs went through and every user was well served; 1 not" in text
+    for of_the_jobs in ("OKD_URL", "75"):
+        assert of_the_jobs not in text
+        assert of_the_jobs in run("delete", "--help").stdout
+
+
+@pytest.mark.parametrize(("given", "strategy"), [([], "swap"), (["--strategy", "repoint"], "repoint")])
+def test_a_rehearsal_has_the_strategy_that_is_asked_for(
+    given: list[str], strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does with it is tested in rehearsal/test_rehearse.py."""
+    asked: list[Options] = []
+    monkeypatch.setattr("maintenance_ci.rehearsal.rehearse.rehearse", lambda options: asked.append(options) or 0)
+    assert main(["rehearse", *given]) == 0
+    assert [dict(options.variables or {}) for options in asked] == [{"ROUTE_STRATEGY": strategy}]
+
+
+def test_a_strategy_that_there_is_not_is_exit_code_2() -> None:
+    done = run("rehearse", "--strategy", "move")
+    assert done.returncode == 2
+    assert "invalid choice: 'move'" in done.stderr
 
 
 def test_help_answers_at_once() -> None:

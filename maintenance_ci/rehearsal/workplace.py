@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import VariableError
 from maintenance_ci.folders import find
 from maintenance_ci.rehearsal.tools import helm_path
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What makes a folder a chart, a page, Route templates.
-NEEDED = {"chart": "Chart.yaml", "docker": "Dockerfile", "route-templates": "maintenance-route.yaml.j2"}
+NEEDED = {"chart": "Chart.yaml", "docker": "Dockerfile", "templates": "maintenance-route.yaml.j2"}
+# Where it lies in a checkout, if not under its option's name.
+PLACES = {"templates": "route-templates"}
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,16 @@ def prepare(
     """Set up ``folder`` for jobs, with one's own chart, page or Route templates where given.
 
     Raises:
-        MaintenanceError: a folder of one's own is none.
+        VariableError: a folder of one's own is none.
         ToolMissingError: there is no Helm, and none can be had.
     """
     work, tools, temporary = folder / "checkout", folder / "tools", folder / "tmp"
     for made in (work, tools, temporary):
         made.mkdir()
-    for name, own in (("chart", chart), ("docker", docker), ("route-templates", templates)):
-        if own and not (own / NEEDED[name]).is_file():
-            raise MaintenanceError(f"There is no {own / NEEDED[name]}.", "Name a folder that holds it.")
+    for option, own in (("chart", chart), ("docker", docker), ("templates", templates)):
+        if own and not (own / NEEDED[option]).is_file():
+            raise VariableError([f"--{option}: There is no {own / NEEDED[option]}"])
+        name = PLACES.get(option, option)
         (work / name).symlink_to((own or find(name)).resolve())
     (tools / "helm").symlink_to(helm_path())
     (tools / "maintenance-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m maintenance_ci "$@"\n')
