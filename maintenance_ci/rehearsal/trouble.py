@@ -91,6 +91,14 @@ class Trouble:
     after: bool = False
     client: str = ""
 
+    def __str__(self) -> str:
+        """Return the line that it is written by."""
+        whose = "gitlab" if self.gitlab else self.client
+        which = (whose, self.method, self.path, f"#{self.first}" if self.first > 1 else "")
+        times = "always" if self.times == FOR_GOOD else f"x{self.times}" if self.times > 1 else ""
+        what = (self.effect, self.argument, "after" if self.after else "", times)
+        return f"{' '.join(filter(None, which))}: {' '.join(filter(None, what))}"
+
     def concerns(self, *, gitlab: bool, method: str, path: str, user_agent: str = "") -> bool:
         """Say whether it may befall such a request."""
         return (
@@ -131,7 +139,7 @@ class Troubles:
     """The troubles of one cluster, waiting for their requests.
 
     Attributes:
-        met: those that came true, with the request.
+        met: those whose request came, with that request.
         kill: ends the job, for ``kill``; set by whoever runs jobs, for instance by `may_kill`. None while none runs.
     """
 
@@ -140,6 +148,12 @@ class Troubles:
         self.kill: Callable[[], object] | None = None
         self._store, self._builds, self._namespace = store, builds, namespace
         self._seen: dict[Trouble, int] = dict.fromkeys(troubles, 0)
+        self._true: set[Trouble] = set()
+
+    @property
+    def never(self) -> dict[Trouble, int]:
+        """Those that never came true, with the number of requests that they were written for."""
+        return {trouble: seen for trouble, seen in self._seen.items() if trouble not in self._true}
 
     def add(self, trouble: Trouble) -> None:
         """Let it happen from now on."""
@@ -192,9 +206,10 @@ class Troubles:
         if trouble.effect in ("rewrite", "delete", "fail-build", "delay"):
             if trouble.effect == "delay":
                 await asyncio.sleep(float(trouble.argument))
-            else:
-                self._change_cluster(trouble, request)
+            if trouble.effect == "delay" or self._change_cluster(trouble, request):
+                self._true.add(trouble)
             return taken or await handler(request)
+        self._true.add(trouble)
         return await self._answer(trouble, request)
 
     async def _answer(self, trouble: Trouble, request: web.Request) -> web.StreamResponse:
@@ -232,19 +247,22 @@ class Troubles:
                 self.met.pop()
         return answer
 
-    def _change_cluster(self, trouble: Trouble, request: web.Request) -> None:
+    def _change_cluster(self, trouble: Trouble, request: web.Request) -> bool:
+        """Change it, and say whether there was anything to change."""
         if trouble.effect == "fail-build":
             self._builds.fail_next = "the rehearsal fails this build"
-            return
+            return True
         plural, _, name = (trouble.argument or "/".join(request.path.split("/")[-2:])).partition("/")
         if trouble.effect == "rewrite":
             one = self._store.find(plural, self._namespace, name)
             if one is not None:
                 self._store.update(plural, _rewritten(one), manager="somebody-else")
-            return
-        for found in self._store.list(plural, self._namespace):
-            if found["metadata"]["name"].startswith(name):
-                self._store.delete(plural, self._namespace, found["metadata"]["name"])
+            return one is not None
+        names = [there["metadata"]["name"] for there in self._store.list(plural, self._namespace)]
+        concerned = [found for found in names if found.startswith(name)]
+        for found in concerned:
+            self._store.delete(plural, self._namespace, found)
+        return bool(concerned)
 
 
 def _kill(group: int) -> None:

@@ -36,6 +36,7 @@ from tests.rehearsal.conftest import QUICK, Cluster, running
 )  # fmt: skip
 def test_a_trouble_is_one_line(line: str, trouble: Trouble) -> None:
     assert parse_trouble(line) == trouble
+    assert str(trouble) == line
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,29 @@ def test_another_writer_writes_that_very_object(cluster: Cluster, client: OpenSh
         found = cluster.find("routes", name)
         assert found is not None
         assert ("rehearsal/written-by" in found["metadata"]["annotations"]) is written
+
+
+def test_what_never_came_true(cluster: Cluster, client: OpenShift) -> None:
+    """Also where the request came, but there was nothing to change, or it took no effect to come after."""
+    troubles = cluster.inside.troubles
+    lines = {
+        "GET services/shop: delay 0": None,
+        "GET services/shop #2: 500": 1,
+        "DELETE services/shop: 503": 0,
+        "GET routes/nowhere: rewrite": 1,
+        "GET routes/shop: delete pods/nowhere": 1,
+        "GET routes/other: rewrite routes/shop": None,
+        "POST routes: reset after": 0,
+    }
+    for line in lines:
+        expect(cluster, line)
+    client.get("services", "shop")
+    for name in ("nowhere", "shop", "other"):
+        client.get("routes", name)
+    with pytest.raises(ConflictError):
+        client.create("routes", new_route("shop"))
+    never = {str(trouble): seen for trouble, seen in cluster.call(lambda: troubles.never).items()}
+    assert never == {line: seen for line, seen in lines.items() if seen is not None}
 
 
 def test_a_dollar_ends_the_path(cluster: Cluster, client: OpenShift) -> None:
