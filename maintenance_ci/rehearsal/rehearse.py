@@ -87,8 +87,18 @@ def rehearse(options: Options) -> int:
 async def _cancellable(options: Options) -> int:
     """Run the story, until Ctrl-C or a SIGTERM cancels it."""
     story = asyncio.ensure_future(_run(options))
+    stopping = False
+
+    def stop() -> None:
+        """Cancel the story, once: a second Ctrl-C must not cut short what puts back, and removes, what there is."""
+        nonlocal stopping
+        if not stopping:
+            _say("stopping; a job that is under way puts back first what it has begun")
+            story.cancel()
+        stopping = True
+
     for sig in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sig, story.cancel)
+        asyncio.get_running_loop().add_signal_handler(sig, stop)
     return await story
 
 

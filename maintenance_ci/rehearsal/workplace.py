@@ -60,15 +60,20 @@ class Workplace:
             process_group=0,  # a Ctrl-C in the terminal is ours to answer
         )
         started(child.pid)
+        assert child.stdout is not None
         try:
-            if child.stdout is not None:
-                async for line in child.stdout:
-                    say(line.decode(errors="replace").rstrip())
+            await _hand_over(child.stdout, say)
             return await child.wait()
         finally:
             if child.returncode is None:
                 child.terminate()
+                await _hand_over(child.stdout, say)  # what it puts back
                 await child.wait()
+
+
+async def _hand_over(log: asyncio.StreamReader, say: Callable[[str], None]) -> None:
+    async for line in log:
+        say(line.decode(errors="replace").rstrip())
 
 
 def prepare(

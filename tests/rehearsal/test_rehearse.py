@@ -18,6 +18,7 @@ from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.rehearsal.conftest import start_alone
 
 ROOT = Path(__file__).parent.parent.parent
+STOPPING = "stopping; a job that is under way puts back first what it has begun"
 
 
 def test_it_passes_for_the_whole_route(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +132,31 @@ def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None
             break
     os.killpg(running.pid, signal.SIGINT)
     output, _ = running.communicate(timeout=30)
-    assert output == "stopped; everything that was started is removed\n"
+    assert output == f"{STOPPING}\nstopped; everything that was started is removed\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path) -> None:
+    """Says so at once, and once only; another Ctrl-C does not cut it short."""
+    running = start_alone(["-c", QUICK_ONE], tmp_path)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "── Wait until users meet the page" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    shown: list[str] = []
+    for line in running.stdout:
+        shown.append(line.rstrip())
+        if line.rstrip() == STOPPING:
+            break
+    assert not any("Roll back" in line for line in shown)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=30)
+    assert "── Roll back" in output
+    assert "ERROR: The job was interrupted. It was rolled back: users reach the application" in output
+    assert output.endswith("\nstopped; everything that was started is removed\n")
+    assert STOPPING not in output
+    assert running.returncode == 1
     assert list(tmp_path.iterdir()) == []
 
 
