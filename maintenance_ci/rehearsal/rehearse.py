@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import EXIT_FAILED, MaintenanceError, VariableError
+from maintenance_ci.errors import EXIT_FAILED, EXIT_TRY_AGAIN, MaintenanceError, VariableError
 from maintenance_ci.maintenance_route import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
@@ -35,6 +35,8 @@ JOBS = ("build-and-deploy", "deploy-route", "delete")
 IMAGE_TAG = "v1"
 # Seconds for which each side must be seen to serve, beyond the jobs' own time.
 HOLD = 11.0
+# Who serves when the job has ended.
+SERVES = {"deploy-route": "the page serves", "delete": "the application serves again"}
 PATHS = ("/", "/cart", "/checkout", "/checkout/payment?step=2", "/static/app.js")
 
 
@@ -63,6 +65,24 @@ class Options:
     variables: Mapping[str, str] | None = None
     cluster: ClusterOptions | None = None
     hold: float = HOLD
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job that failed."""
+
+    job: str
+    code: int
+
+    @property
+    def undone(self) -> bool:
+        """Whether its exit code says that users meet the application, as they did before."""
+        return self.job == "deploy-route" and self.code in (EXIT_FAILED, EXIT_TRY_AGAIN)
+
+    @property
+    def after(self) -> str:
+        """Who may serve from then on."""
+        return "the application serves still" if self.undone else f"either side may serve after {self.job}"
 
 
 def rehearse(options: Options) -> int:
@@ -138,10 +158,12 @@ class Rehearsal:
             phases, failed = await self._story()
         finally:
             answers = await self._users.stop()
-        phases.append(self._phase(phases, self._began))
+        phases.append(self._phase(phases, failed))
         verdict = judge(answers, phases, minimum_seconds=min(10.0, self._options.hold))
-        if failed:
-            verdict = Verdict(verdict.rows, (*verdict.faults, *failed))
+        faults = [f"the job {failed.job} ended with exit code {failed.code}"] if failed else []
+        for never, seen in self._cluster.troubles.never.items():
+            faults.append(f"the trouble '{never}' never came true ({seen} such requests were made)")
+        verdict = Verdict(verdict.rows, (*verdict.faults, *faults))
         _say("")
         _say(format_table(verdict))
         for trouble, request in self._cluster.troubles.met:
@@ -151,29 +173,34 @@ class Rehearsal:
             _say(f"the picture: {self._options.picture}")
         return verdict
 
-    async def _story(self) -> tuple[list[Phase], list[str]]:
-        """Run the three jobs; return the phases that are over, and what went wrong with the jobs.
+    async def _story(self) -> tuple[list[Phase], Failed | None]:
+        """Run the three jobs; return the phases that are over, and which job failed.
 
         In a phase one side alone must answer: the application until deploy-route starts, the page from when it has
-        ended until delete starts, the application from when that has ended.
+        ended until delete starts, the application from when that has ended. A job that failed is the last one.
         """
         phases: list[Phase] = []
         await self._hold("the application serves")
         for job in JOBS:
             if job != "build-and-deploy":
-                phases.append(self._phase(phases, self._began))
+                phases.append(self._phase(phases))
             code = await self._job(job)
-            if code:
-                return phases, [f"the job {job} ended with exit code {code}"]
+            failed = Failed(job, code) if code else None
             if job != "build-and-deploy":
                 self._began = self._users.elapsed
-                await self._hold("the page serves" if job == "deploy-route" else "the application serves again")
-        return phases, []
+                await self._hold(failed.after if failed else SERVES[job])
+            if failed:
+                return phases, failed
+        return phases, None
 
-    def _phase(self, before: list[Phase], began: float) -> Phase:
-        """Close the phase that began then: application, maintenance, application again."""
+    def _phase(self, before: list[Phase], failed: Failed | None = None) -> Phase:
+        """Close the phase that is on: application, maintenance, application again; or what came after a failure."""
+        now = self._users.elapsed
+        if failed and before:
+            either = None if failed.undone else self._in_maintenance
+            return Phase(f"after {failed.job}", self._began, now, APPLICATION, either)
         name = ("application", "maintenance", "application again")[len(before)]
-        return Phase(name, began, self._users.elapsed, self._in_maintenance if len(before) == 1 else APPLICATION)
+        return Phase(name, self._began, now, self._in_maintenance if len(before) == 1 else APPLICATION)
 
     async def _hold(self, what: str) -> None:
         self._tell(f"{what}: {self._options.hold:g} s, and until the router has reloaded")

@@ -18,16 +18,21 @@ SWITCHING = "(switching)"
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of the stream (seconds since its start) in which one side, or one side for each path, must answer."""
+    """A stretch of the stream (seconds since its start) in which one side, or one side for each path, must answer.
+
+    ``also`` may answer as well: after a job that failed half-way either side may.
+    """
 
     name: str
     start: float
     end: float
     expected: str | Callable[[str], str]
+    also: str | Callable[[str], str] | None = None
 
-    def expects(self, path: str) -> str:
-        """Say who must answer on this path."""
-        return self.expected if isinstance(self.expected, str) else self.expected(path)
+    def expects(self, path: str) -> tuple[str, ...]:
+        """Say who may answer on this path."""
+        sides = (self.expected,) if self.also is None else (self.expected, self.also)
+        return tuple(side if isinstance(side, str) else side(path) for side in sides)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class _Stretch:
     answers: list[Answer]
 
     def allows(self, answer: Answer) -> bool:
-        return any(answer.served_by == side.expects(answer.path) for side in self.sides)
+        return any(answer.served_by in side.expects(answer.path) for side in self.sides)
 
 
 def under(subpath: str, inside: str, outside: str) -> Callable[[str], str]:
@@ -185,7 +190,7 @@ def _wrong_side(stretch: _Stretch) -> list[str]:
     kinds = defaultdict(list)
     for answer in stretch.answers:
         if answer.status is not None and answer.status < 500 and not stretch.allows(answer):
-            expected = " or ".join(dict.fromkeys(side.expects(answer.path) for side in stretch.sides))
+            expected = " or ".join(dict.fromkeys(who for side in stretch.sides for who in side.expects(answer.path)))
             kinds[f"were answered by {answer.served_by}, not by {expected}"].append(answer)
     return [_fault(stretch, answers, what) for what, answers in kinds.items()]
 

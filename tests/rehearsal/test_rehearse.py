@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -95,6 +96,58 @@ def test_trouble_comes_true_and_is_told(capfd: pytest.CaptureFixture[str]) -> No
     output = capfd.readouterr().out
     assert "the rehearsal fails this build" in output
     assert "the trouble fail-build came to POST /apis/build.openshift.io/v1/namespaces/web/buildconfigs/" in output
+
+
+# Above the list of what was wrong.
+FAILED = re.compile(r"^FAILED: .*$", re.MULTILINE)
+
+
+def with_trouble(*lines: str, **variables: str) -> Options:
+    return Options(
+        picture=None,
+        hold=1.0,
+        variables={"ROUTER_RELOAD_INTERVAL": "1", **variables},
+        cluster=ClusterOptions(reload_interval=1.0, troubles=tuple(map(parse_trouble, lines))),
+    )
+
+
+def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.CaptureFixture[str]) -> None:
+    """By repoint, which deletes no Route; else it passes."""
+    lines = ("DELETE routes/shop$: 503", "GET routes: delay 0", "PATCH routes/shop$ #9: reset after")
+    assert rehearse(with_trouble(*lines, ROUTE_STRATEGY="repoint")) == 1
+    output = capfd.readouterr().out
+    assert "by repoint: the original itself is sent to the page" in output
+    assert FAILED.split(output)[1].splitlines()[1:4] == [
+        "  the trouble 'DELETE routes/shop$: 503' never came true (0 such requests were made)",
+        "  the trouble 'PATCH routes/shop$ #9: reset after' never came true (2 such requests were made)",
+        "  the trouble delay came to GET /apis/route.openshift.io/v1/namespaces/web/routes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "job", "code", "sides"),
+    [
+        ("DELETE routes/shop$: 418", "deploy-route", "1", {"application"}),
+        ("DELETE routes/shop$: kill after", "deploy-route", "-9", {"application", "maintenance-page:v1"}),
+        pytest.param(
+            "DELETE routes/shop-maintenance-page$: 418", "delete", "1", {"maintenance-page:v1"}, marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_after_a_job_that_failed_users_are_watched_on(
+    line: str, job: str, code: str, sides: set[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is wrong but the job: users are served well by the side that its exit code says, or by either."""
+    assert rehearse(with_trouble(line)) == 1
+    output = capfd.readouterr().out
+    table, faults = FAILED.split(output)
+    assert faults.splitlines()[1] == f"  the job {job} ended with exit code {code}"
+    assert faults.splitlines()[2].startswith("  the trouble ")
+    rows = table[table.index("\nphase ") :]
+    last = rows[rows.index(f"\nafter {job} ") :]
+    assert set(re.findall(r"(application|maintenance-page:v1) +\d", last)) <= sides
+    phases = [found for found in re.findall(r"^(\S.*?)  ", rows, re.MULTILINE) if found != "(switching)"]
+    assert phases == ["phase", "application", *(["maintenance"] if job == "delete" else []), f"after {job}"]
 
 
 QUICK_ONE = """

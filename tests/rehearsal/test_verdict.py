@@ -86,6 +86,16 @@ def test_a_request_that_ends_after_its_phase_belongs_to_the_switch() -> None:
     assert faults(changed(9.5, served_by=PAGE, latency=0.4)) != ()
 
 
+def test_after_a_job_that_failed_either_side_may_answer_but_nobody_else() -> None:
+    after = [PHASES[0], Phase("after deploy-route", 12, 23, "application", also=lambda path: PAGE)]
+    assert faults(stream(23), after) == ()
+    assert len(faults(stream(23), [after[0], replace(after[1], also=None)])) == 2
+    for status, served_by, says in ((200, "unknown", f"not by application or {PAGE}"), (503, "router", "got a 503")):
+        (fault,) = faults(changed(15, status=status, served_by=served_by)[:2300], after)
+        assert fault.startswith("after deploy-route: 1 requests")
+        assert says in fault
+
+
 def test_no_answer_is_left_out() -> None:
     answers = [*stream(), answer(34.5), answer(35.0, "router", 503)]
     verdict = judge(answers, PHASES)
