@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,24 @@ def test_the_command_beside_make_is_where_make_puts_it() -> None:
     troubles = [shlex.split(line)[-1] for line in re.findall(r"^\$ (\.venv/bin/.*)$", GUIDE, re.MULTILINE)]
     assert troubles
     assert set(troubles) <= documented().keys()
+
+
+def test_a_maintenance_of_a_path_is_ended_by_hand_as_the_readme_says(cluster: Cluster) -> None:
+    section = README.split("### When something fails at night")[1].split("\n### ")[0]
+    shows, deletes = re.findall(r"^ *\$ oc ((?:get|delete) route.*)$", section, re.MULTILINE)
+    ok(cluster.run("build-and-deploy"))
+    ok(cluster.run("deploy-route", {"SUBPATH": "/cart"}))
+    (name,) = cluster.routes() - {"shop"}
+    assert typed(cluster, f"{shows} --output=name").split() == [f"route.route.openshift.io/{name}"]
+    typed(cluster, deletes.replace("NAME", name))
+    assert cluster.routes() == {"shop"}
+
+
+def typed(cluster: Cluster, command: str) -> str:
+    """Do with kubectl what oc would do, as an administrator."""
+    kubeconfig = str(cluster.call(cluster.inside.admin_kubeconfig))
+    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
+    argv = [kubectl, "--kubeconfig", kubeconfig, *shlex.split(command)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
