@@ -89,6 +89,21 @@ def test_the_minutes_of_the_jobs_are_documented() -> None:
     assert text in (ROOT / "docs/pipeline.md").read_text()
 
 
+def test_the_schedule_for_drift_is_right(tmp_path: Path) -> None:
+    """In the environment of `plan`, which a token for the namespace alone reaches."""
+    (text,) = example("drift", "docs/templates.md").values()
+    (tmp_path / "drift.yml").write_text(text)
+    assert schema_faults(tmp_path / "drift.yml") == ""
+    (job,) = yaml.safe_load(text).values()
+    plan = our_pipeline()["plan"]["environment"]
+    assert job["environment"] == {**plan, "name": plan["name"].replace("$PROJECT", job["variables"]["PROJECT"])}
+    after = (ROOT / "docs/templates.md").read_text().split("plan --all\n```")[1]
+    for name in ("OKD_URL", "OKD_TOKEN", "OKD_CA", "ROUTE_TEMPLATES_PROJECT"):
+        assert f"`{name}`" in after
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert job["image"].endswith(f":{version}")
+
+
 def test_no_token_is_in_a_command_line() -> None:
     commands = re.findall(r"^ *\$ (curl .*(?:\\\n.*)*)", (ROOT / "docs/pipeline.md").read_text(), re.MULTILINE)
     assert len(commands) >= 6
