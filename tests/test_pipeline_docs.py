@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from maintenance_ci.admission import drain_time
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
+from maintenance_ci.variable_types import MAX_RELOAD
 from tests.gitlab_pipeline import COMPONENT, JOBS, PIPELINE, PLACEHOLDER, ROOT, component, our_pipeline, schema_faults
-from tests.readme import table
+from tests.readme import README, table
 from tests.rehearsal.gitlab_ci.documented import example, tag_command
 
 
@@ -87,6 +90,41 @@ def test_the_minutes_of_the_jobs_are_documented() -> None:
     minutes = {name: spec["default"] for name, spec in component()[0].items() if name.endswith("-minutes")}
     text = f"A job has {minutes['route-minutes']} minutes, `build-and-deploy` {minutes['build-minutes']}: more than"
     assert text in (ROOT / "docs/pipeline.md").read_text()
+
+
+def test_what_needs_more_minutes_is_said_in_all_places() -> None:
+    text = " ".join((ROOT / "docs/pipeline.md").read_text().split())
+    longer = text.split("With a longer ")[1].split(", give more")[0]
+    inputs, _ = component()
+    of_inputs = inputs["build-minutes"]["description"] + inputs["route-minutes"]["description"]
+    named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", longer))
+    assert named == set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", of_inputs))
+    (row,) = [line for line in README.splitlines() if "more minutes for the job" in line]
+    assert named == set(re.findall(r"`(\w+)`", row))
+
+
+def test_the_longest_route_job_by_default_is_documented() -> None:
+    given = RouteSettings.model_fields
+    lease, admission = (given[name].default for name in ("lease_timeout", "admission_timeout"))
+    reload = drain_time(MAX_RELOAD)
+    longest = lease + 2 * 2 * (admission + reload)
+    sum_of_it = f"{lease:g} + 2 x ({admission:g} + {reload:g} + {admission:g} + {reload:g}) = {longest:g} s"
+    text = " ".join((ROOT / "docs/pipeline.md").read_text().split())
+    assert f"{sum_of_it}, which is {math.ceil(longest / 60)} minutes" in text
+
+
+def test_the_parent_of_several_clusters_asks_as_the_component_does() -> None:
+    form = yaml.safe_load(example("matrix")[".gitlab-ci.yml"])["variables"]
+    ours = our_pipeline()["variables"]
+    assert {"ROUTE_NAME", "SUBPATH", "IMAGE_TAG", "FORCE", "PLAN_ONLY"} <= form.keys()
+    for name, asked in form.items():
+        assert (asked["value"], asked.get("options")) == (ours[name]["value"], unlike(ours[name].get("options")))
+    assert "PROJECT" not in form
+
+
+def unlike(options: list[str] | None) -> list[str] | None:
+    """An input may stand among the options twice."""
+    return options and list(dict.fromkeys(options))
 
 
 def test_the_schedule_for_drift_is_right(tmp_path: Path) -> None:
