@@ -261,6 +261,7 @@ def test_nothing_is_changed_when_the_release_cannot_be_read(place: Place) -> Non
     assert place.is_empty()
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_takes_its_helm_along(cluster: Cluster) -> None:
     """With the pipeline's own rights; the next job is not in the way of anybody's."""
     cluster.inside.troubles.add(parse_trouble("PATCH deployments/maintenance-page: silence"))
