@@ -2,8 +2,8 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# The tests mostly wait: four at a time keep two cores busy. Whoever has nothing left takes over from the others.
-JOBS ?= 4
+# The tests mostly wait: three at a time keep two cores busy. Whoever has nothing left takes over from the others.
+JOBS ?= 3
 SPREAD := -n $(JOBS) --dist worksteal
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 

@@ -79,13 +79,20 @@ def _deadline(name: str) -> Iterator[None]:
         yield
         return
 
+    over = False
+
     def give_up(_signal: int, _frame: object) -> None:
-        raise MaintenanceError(f"{name} does not render: it takes longer than {RENDER_TIMEOUT:g} s.")
+        if not over:
+            raise MaintenanceError(f"{name} does not render: it takes longer than {RENDER_TIMEOUT:g} s.")
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, RENDER_TIMEOUT)
+    # Again and again: where Python calls something that may not fail, what is raised in it is lost.
+    signal.setitimer(signal.ITIMER_REAL, RENDER_TIMEOUT, 0.1)
     try:
-        yield
+        try:
+            yield
+        finally:
+            over = True  # what ends the body, and whoever does, is not interrupted
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -116,7 +123,7 @@ def limited(name: str) -> Iterator[None]:
         MaintenanceError: it would.
     """
     try:
-        with _deadline(name), _little_memory():
+        with _little_memory(), _deadline(name):
             yield
     except MemoryError as error:
         raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error

@@ -166,7 +166,7 @@ def test_every_command_starts_in_an_empty_folder(image: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("part", ["", "/cart"])
+@pytest.mark.parametrize("part", ["", pytest.param("/cart", marks=pytest.mark.slow)])
 def test_the_jobs_need_no_checkout(image: Path, tmp_path: Path, part: str) -> None:
     with running(QUICK) as cluster:
         form = {"ROUTE_NAME": "shop", "SUBPATH": part, "IMAGE_TAG": "v1", "ROUTER_RELOAD_INTERVAL": "0.3"}

@@ -27,7 +27,7 @@ def documented() -> dict[str, set[str]]:
     return {line: set(re.findall(r"`(\w+)`", strategies)) for line, strategies in rows}
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", ["repoint", pytest.param("swap", marks=pytest.mark.slow)])
 def test_each_documented_trouble_comes_true(strategy: str) -> None:
     """Its request is made, by a maintenance that nothing troubles; and what it deletes is there."""
     with running(QUICK) as cluster:
@@ -55,10 +55,10 @@ def test_each_documented_trouble_comes_true(strategy: str) -> None:
 @pytest.mark.parametrize(
     ("line", "strategy"),
     [
-        ("DELETE routes/shop: rewrite", "swap"),
-        ("PATCH routes/shop$: rewrite", "repoint"),
+        pytest.param("DELETE routes/shop: rewrite", "swap", marks=pytest.mark.slow),
+        pytest.param("PATCH routes/shop$: rewrite", "repoint", marks=pytest.mark.slow),
         ("GET endpointslices: delete pods/maintenance-page", "repoint"),
-        ("ours PATCH routes/shop$: kill after", "repoint"),
+        pytest.param("ours PATCH routes/shop$: kill after", "repoint", marks=pytest.mark.slow),
     ],
 )
 def test_what_a_documented_trouble_changes_is_there(line: str, strategy: str, cluster: Cluster) -> None:

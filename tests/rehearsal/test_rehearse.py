@@ -111,13 +111,16 @@ def with_trouble(*lines: str, **variables: str) -> Options:
     )
 
 
+@pytest.mark.slow
 def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.CaptureFixture[str]) -> None:
     """By repoint, which deletes no Route; else it passes."""
     lines = ("DELETE routes/shop$: 503", "GET routes: delay 0", "PATCH routes/shop$ #9: reset after")
     assert rehearse(with_trouble(*lines, ROUTE_STRATEGY="repoint")) == 1
     output = capfd.readouterr().out
     assert "by repoint: the original itself is sent to the page" in output
-    assert FAILED.split(output)[1].splitlines()[1:4] == [
+    # Besides, a machine that is busy may have let too few users in.
+    told = [line for line in FAILED.split(output)[1].splitlines() if line.startswith("  the trouble ")]
+    assert told[:3] == [
         "  the trouble 'DELETE routes/shop$: 503' never came true (0 such requests were made)",
         "  the trouble 'PATCH routes/shop$ #9: reset after' never came true (2 such requests were made)",
         "  the trouble delay came to GET /apis/route.openshift.io/v1/namespaces/web/routes",
@@ -128,7 +131,13 @@ def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.Captu
     ("line", "job", "code", "sides"),
     [
         ("DELETE routes/shop$: 418", "deploy-route", "1", {"application"}),
-        ("DELETE routes/shop$: kill after", "deploy-route", "-9", {"application", "maintenance-page:v1"}),
+        pytest.param(
+            "DELETE routes/shop$: kill after",
+            "deploy-route",
+            "-9",
+            {"application", "maintenance-page:v1"},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "DELETE routes/shop-maintenance-page$: 418", "delete", "1", {"maintenance-page:v1"}, marks=pytest.mark.slow
         ),
@@ -189,6 +198,7 @@ def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path) -> None:
     """Says so at once, and once only; another Ctrl-C does not cut it short."""
     running = start_alone(["-c", QUICK_ONE], tmp_path)
@@ -204,7 +214,9 @@ def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path
             break
     assert not any("Roll back" in line for line in shown)
     running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=30)
+    output = running.stdout.read()  # `communicate` would miss what was read ahead
+    running.stdout.close()
+    running.wait(30)
     assert "── Roll back" in output
     assert "ERROR: The job was interrupted. It was rolled back: users reach the application" in output
     assert output.endswith("\nstopped; everything that was started is removed\n")
