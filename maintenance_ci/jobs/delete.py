@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end, commands_to_forget
 from maintenance_ci.forcing import Force
-from maintenance_ci.jobs.preflight import before_delete, look, shows_page_as_a_whole
-from maintenance_ci.jobs.restore import bring_back, waits_since_our_last_run
+from maintenance_ci.jobs.preflight import before_delete, look
+from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.jobs.there_again import shows_page_as_a_whole, waits_since_our_last_run
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.situation import SUBPATH

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
 from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.certificates import carry_over_certificates, certificate_of, passthrough_certificate
+from maintenance_ci.certificates import carry_over_certificates, passthrough_certificate
 from maintenance_ci.checks import (
     Refusals,
     ready_services,
@@ -29,10 +29,12 @@ from maintenance_ci.checks import (
     require_trace,
 )
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import (
-    kept_original,
-    original_from_template,
-    original_to_restore,
+from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore
+from maintenance_ci.jobs.there_again import (
+    THERE_AGAIN,
+    as_mirrored,
+    certified_again,
+    shows_page_as_a_whole,
     waits_since_our_last_run,
 )
 from maintenance_ci.maintenance_route import (
@@ -45,7 +47,7 @@ from maintenance_ci.maintenance_route import (
     render_maintenance_route,
 )
 from maintenance_ci.ownership import require_unowned
-from maintenance_ci.repoint import REPOINT, repointed, without_notes
+from maintenance_ci.repoint import REPOINT, repointed
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
 from maintenance_ci.route_template import differences, moved
 from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation, stands_for
@@ -60,10 +62,6 @@ if TYPE_CHECKING:
     from maintenance_ci.rights import Job, Strategy
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.template_project import TemplateProject
-
-
-# Where the two Routes are that `moved` compares.
-THERE_AGAIN = ("in the Route that is there again", "in its maintenance Route")
 
 
 @dataclass
@@ -158,7 +156,7 @@ def before_deploy(
 
     A plan may be made before the page is there (``page_later``).
     """
-    original, whole = _as_mirrored(original, found), found.begun or settings.route_strategy
+    original, whole = as_mirrored(original, found), found.begun or settings.route_strategy
     switch = Switch(SUBPATH if settings.subpath else whole, original, refusals=Refusals(log.check))
     switch.shown_before = switch.strategy == SWAP and shows_page_as_a_whole(found)
     switch.keeps_snapshot = switch.shown_before and not waits_since_our_last_run(found.original)
@@ -238,7 +236,7 @@ def before_delete(
             with gather("the Route that is there again is the one in maintenance"):
                 accepted = settings.accept_route_differences
                 require_same_place(moved(found.original, shown, THERE_AGAIN), found, accepted=accepted)
-        way.certified = _certified(found.original, shown, found.whole, way.kept, log)
+        way.certified = certified_again(found.original, shown, found.whole, way.kept, log)
     back = way.restored or (None if away else found.original)
     if back and found.noted:
         with gather("the application is ready"):
@@ -288,38 +286,6 @@ def _manifest(
         **pipeline,
     )
     return render_maintenance_route(route_template, values)
-
-
-def shows_page_as_a_whole(found: Situation) -> bool:
-    """Tell whether users of the whole Route meet the page by its maintenance Route, as far as the routers say.
-
-    The original may be there again, and wait, or be served elsewhere. While the maintenance Route waits, it is its own:
-    a switch was cut short before its end.
-    """
-    return bool(admitting_routers(found.whole))
-
-
-def _as_mirrored(original: Object, found: Situation) -> Object:
-    """Return the original that is to be mirrored; made again without its certificate, it has that one still."""
-    others = {"the maintenance Route": found.whole} if found.original and shows_page_as_a_whole(found) else {}
-    return without_notes(carry_over_certificates(original, others)[0])
-
-
-def _certified(
-    original: Object, shown: Object | None, whole: Object | None, kept: Object | None, log: JobLog
-) -> Object | None:
-    """Return the original that is there with the certificate that would go with its maintenance; None: it has that.
-
-    While the page is shown, the newest one. Where somebody has ended the maintenance by hand, the snapshot's, if the
-    Route has none at all. Where the maintenance never began, what the Route has is what somebody wants.
-    """
-    if shown is None and (whole or certificate_of(original)):
-        return None
-    certified, note = carry_over_certificates(original, {"the Route in maintenance": shown, "the snapshot": kept})
-    if certified == original:
-        return None
-    log.warn(note or "the Route that is there again has no certificate: it gets the one that it had")
-    return certified
 
 
 def _require_way_back(

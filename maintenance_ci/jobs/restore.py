@@ -8,6 +8,7 @@ from maintenance_ci.admission import admitting_routers, wait_until_seen
 from maintenance_ci.certificates import carry_over_certificates
 from maintenance_ci.checks import require_same_route
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.jobs.there_again import waits_since_our_last_run
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.route_template import (
@@ -19,7 +20,6 @@ from maintenance_ci.route_template import (
     parse_template,
     template_path,
 )
-from maintenance_ci.situation import as_we_applied_it
 from maintenance_ci.snapshot import route_in
 
 if TYPE_CHECKING:
@@ -148,11 +148,6 @@ def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
     except MaintenanceError as error:
         log.warn(error.what)
         return None
-
-
-def waits_since_our_last_run(original: Object | None) -> bool:
-    """Tell whether the original is there, not served, as a restore of ours has made it that did not come to its end."""
-    return original is not None and as_we_applied_it(original) and not admitting_routers(original)
 
 
 def bring_back(

@@ -17,10 +17,11 @@ from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.errors import MaintenanceError, TryAgainError
 from maintenance_ci.forcing import Force
 from maintenance_ci.interruption import undisturbed
-from maintenance_ci.jobs.preflight import Return, Switch, look, shows_page_as_a_whole
+from maintenance_ci.jobs.preflight import Return, Switch, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
 from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.jobs.there_again import shows_page_as_a_whole
 from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.repoint import REPOINT, merge_patch
 from maintenance_ci.situation import SUBPATH, SWAP
