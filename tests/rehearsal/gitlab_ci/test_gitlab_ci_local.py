@@ -72,7 +72,9 @@ def test_a_plan_takes_the_place_of_the_jobs(cluster: Cluster, make_project: Make
     project = make_project(cluster, example("component"), OKD_TOKEN=token)
     plan = FORM | {"PLAN_ONLY": "true"}
     assert set(project.jobs(**plan)) == {"plan"}
-    assert project.run("plan", **plan).code != 0  # there is no page yet
+    early = ok(project.run("plan", **plan))
+    assert "the page is not there yet: build-and-deploy, which runs before, makes it" in early.log
+    assert project.run("plan", **plan | {"ROUTE_NAME": "nowhere"}).code != 0
     ok(project.run("build-and-deploy", **FORM))
     ok(project.run("plan", **plan))
     assert cluster.routes() == {"shop"}
