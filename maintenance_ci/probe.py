@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from maintenance_ci.waiting import SIGN_OF_LIFE
+from maintenance_ci.waiting import SIGN_OF_LIFE, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -135,22 +134,13 @@ class Probe:
         """Ask once, and return the answer: a failure is one, too."""
         asked = time.monotonic()
         opened: list[socket.socket] = []
-        heard: list[Answer] = []
-        # A server that drips, or a name server that is silent, holds a thread but not the job.
-        worker = threading.Thread(target=lambda: heard.append(self._exchange(opened, asked)), daemon=True)
-        worker.start()
         try:
-            worker.join(self.timeout)
-            late = worker.is_alive()
+            # A server that drips, or a name server that is silent, holds a thread but not the job.
+            answer = within(self.timeout, lambda: self._exchange(opened, asked))
+        except TimeoutError:
+            answer = Answer(asked, Side.UNSEEN, _too_slow(self.timeout))
         finally:
             _cut(opened)
-        # Not what a reader has to say that was cut off.
-        if late:
-            answer = Answer(asked, Side.UNSEEN, _too_slow(self.timeout))
-        elif heard:
-            answer = heard[0]
-        else:
-            raise RuntimeError("a probe ended without an answer: the lines above say why")
         self.answers.append(answer)
         return answer
 

@@ -74,7 +74,6 @@ class Switch:
         manifest: the Route that will show the page.
         routers: those that serve the original.
         refusals: why it must not be done.
-        shown_before: whether users met the page before: a `delete` was cut short. Then there is no way back but that.
         keeps_snapshot: the one that is there is the original, and is not to be overwritten.
         begun: whether anything may be changed already.
         kept: whether the snapshot is written.
@@ -87,7 +86,6 @@ class Switch:
     manifest: Object = field(default_factory=dict)
     routers: frozenset[str] = frozenset()
     refusals: Refusals = field(default_factory=Refusals)
-    shown_before: bool = False
     keeps_snapshot: bool = False
     begun: bool = False
     kept: bool = False
@@ -158,8 +156,8 @@ def before_deploy(
     """
     original, whole = as_mirrored(original, found), found.begun or settings.route_strategy
     switch = Switch(SUBPATH if settings.subpath else whole, original, refusals=Refusals(log.check))
-    switch.shown_before = switch.strategy == SWAP and shows_page_as_a_whole(found)
-    switch.keeps_snapshot = switch.shown_before and not waits_since_our_last_run(found.original)
+    shown = switch.strategy == SWAP and shows_page_as_a_whole(found)
+    switch.keeps_snapshot = shown and not waits_since_our_last_run(found.original)
     log.record.strategy = switch.strategy
     gather = switch.refusals.gather
     with gather("the Route is an original"):

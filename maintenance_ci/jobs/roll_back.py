@@ -182,7 +182,7 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
             step(lambda: remove_route(cluster, found.ours), "the maintenance Route to go")
             return _wait_for_users(settings, found, switch, log)
         return False
-    if switch.shown_before:
+    if switch.strategy == SWAP and shows_page_as_a_whole(found):  # a `delete` was cut short: users met the page before
         return False
     step(lambda: bring_back(cluster, original, switch.routers, log), "the original Route to be there")
     if switch.strategy == SWAP:
