@@ -39,6 +39,8 @@ SLACK = 15.0
 # Seconds for what a kubeconfig names to log in.
 LOGIN_TIMEOUT = 60.0
 MAX_LINE = 64 * 1024
+# Characters of an answer in plain text that a message repeats.
+MAX_TEXT = 300
 
 
 class Api:
@@ -211,13 +213,24 @@ def _is_about_the_object(content: bytes) -> bool:
     return False
 
 
-def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
-    """Make our error of the server's answer, with the server's own message."""
-    message = f"HTTP {status} for {path}"
+def _own_message(content: bytes) -> str:
+    """Return what an answer says of itself: a Status' message, or the first line of plain text; empty for none.
+
+    Plain text is what the API server says in the place of an aggregated API that is down, such as OpenShift's own:
+    ``error trying to reach service: dial tcp …`` (recorded). A page of HTML is some proxy's, and says nothing to us.
+    """
     with contextlib.suppress(ValueError, RecursionError):
         answer = json.loads(content)
-        if isinstance(answer, dict) and answer.get("message"):
-            message = str(answer["message"])
+        message = answer.get("message") if isinstance(answer, dict) else None
+        return str(message or "")
+    first, _, _ = content[:MAX_LINE].decode(errors="replace").strip().partition("\n")
+    plain = "".join(character for character in first if character.isprintable())[:MAX_TEXT].strip()
+    return "" if plain.startswith("<") else plain.rstrip(".")
+
+
+def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
+    """Make our error of the server's answer, with the server's own message."""
+    message = _own_message(content) or f"HTTP {status} for {path}"
     if status == 401:
         return ForbiddenError(
             "The cluster refuses the token (401).", "Check OKD_TOKEN, or KUBECONFIG: it may have expired."

@@ -108,3 +108,29 @@ def test_a_proxy_that_cannot_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(VariableError, match="HTTPS_PROXY: must be"):
         OpenShift(kubeconfig(tmp_path), "web")
+
+
+DOWN = "error trying to reach service: dial tcp 10.128.0.7:8443: connect: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("text/plain; charset=utf-8", DOWN, f"(HTTP 503): {DOWN}."),
+        ("text/plain", f"{DOWN}\nand more\x1b[31m\n", f"(HTTP 503): {DOWN}."),
+        ("text/plain", f"\x1b[31mred\x00 {'x' * 1000}", f"(HTTP 503): [31mred {'x' * 292}."),
+        ("text/plain", "", "(HTTP 503): HTTP 503 for /apis/route.openshift.io/v1/namespaces/web/routes/shop."),
+        ("text/html", "\n<!DOCTYPE html><html>busy</html>", "(HTTP 503): HTTP 503 for /apis/route.openshift.io/v1/"),
+        ("application/json", '{"kind": "Status", "message": "etcd is away"}', "(HTTP 503): etcd is away."),
+        ("application/json", '["no Status"]', "(HTTP 503): HTTP 503 for /apis/route.openshift.io/v1/"),
+    ],
+    ids=["of an aggregated API", "first line only", "long, with control characters", "empty", "HTML", "Status", "JSON"],
+)
+def test_what_a_refusal_says_of_itself(tmp_path: Path, kind: str, body: str, shown: str) -> None:
+    """An aggregated API that is down, such as OpenShift's own, is answered for in plain text (recorded)."""
+    content = body.encode()
+    answer = head(503, Content_Type=kind, Content_Length=str(len(content))) + content
+    with asking(tmp_path, answer) as client, pytest.raises(TryAgainError) as refused:
+        client.get("routes", "shop")
+    assert shown in refused.value.what
+    assert "\n" not in refused.value.what
