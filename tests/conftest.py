@@ -2,9 +2,12 @@
 
 import pytest
 
+from tests.inherited_signals import heeded_by_children
 from tests.rehearsal.matrices.totals import pytest_terminal_summary
 
 __all__ = ["pytest_terminal_summary"]
+
+heeded_by_children()
 
 # In a module that holds no tests itself pytest sees to that only where it is told to.
 pytest.register_assert_rewrite(
