@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ def build_page(
                 environment=environment,
                 say=log.say,
                 timeout=timeout,
+                stop=threading.Event(),
             )
     else:
         _build_over_the_api(cluster, build_config, context, timeout=timeout, log=log)

@@ -41,7 +41,14 @@ def on_path(name: str, environment: Mapping[str, str]) -> str | None:
     return shutil.which(name, path=environment.get("PATH"))
 
 
-def run(argv: Sequence[str], *, environment: Mapping[str, str], say: Callable[[str], None], timeout: float) -> None:
+def run(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    say: Callable[[str], None],
+    timeout: float,
+    stop: threading.Event | None = None,
+) -> None:
     """Run ``argv``, handing every line that it prints to ``say`` as it comes.
 
     Nothing secret may stand in ``argv``: it is shown, and other users of the machine can read it.
@@ -51,28 +58,29 @@ def run(argv: Sequence[str], *, environment: Mapping[str, str], say: Callable[[s
         environment: the child's whole environment.
         say: gets the command line, then each line of its output.
         timeout: seconds after which the command is ended.
+        stop: ends the command earlier, once another thread sets it; it is set when this returns.
 
     Raises:
         CommandError: it is not there, ended with another code than 0, or did not end in time.
     """
     say(f"$ {shlex.join(argv)}")
     last: deque[str] = deque(maxlen=LAST_LINES)
-    late = threading.Event()
+    stop, late = stop or threading.Event(), threading.Event()
     with _start(argv, environment, stderr=subprocess.STDOUT) as child:
 
-        def give_up() -> None:
-            late.set()
+        def end_in_time() -> None:
+            if not stop.wait(timeout):
+                late.set()
             _end(child)
 
-        timer = threading.Timer(timeout, give_up)
-        timer.start()
+        threading.Thread(target=end_in_time, daemon=True).start()
         try:
             for line in child.stdout or ():
                 say(line.rstrip())
                 last.append(line.strip())
             code = child.wait()
         finally:  # also on SIGTERM: a command that outlives its job would go on changing the cluster
-            timer.cancel()
+            stop.set()
             _end(child)
     if code != 0:
         raise _failure(argv, None if late.is_set() else code, timeout, last)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci import command
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -20,6 +21,7 @@ def start_build(
     environment: Mapping[str, str],
     say: Callable[[str], None],
     timeout: float,
+    stop: threading.Event | None = None,
 ) -> None:
     """Build ``folder`` in the cluster, follow its log, and wait for its end.
 
@@ -27,7 +29,7 @@ def start_build(
     oc of OpenShift 4.21).
 
     Raises:
-        CommandError: the build failed, or did not end within ``timeout`` seconds.
+        CommandError: the build failed, did not end within ``timeout`` seconds, or ``stop`` was set.
     """
     argv = ["oc", "start-build", build_config, f"--from-dir={folder}", "--follow", "--wait", "--namespace", namespace]
-    command.run(argv, environment={**environment, "KUBECONFIG": kubeconfig}, say=say, timeout=timeout)
+    command.run(argv, environment={**environment, "KUBECONFIG": kubeconfig}, say=say, timeout=timeout, stop=stop)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maintenance_ci.errors import VariableError
+from maintenance_ci.page_variables import BaseImageReference, BuildResources, PageResources
 from maintenance_ci.variable_types import (
     TRUE,
     Boolean,
@@ -83,6 +84,12 @@ class BuildAndDeploySettings(JobSettings):
     image_tag: ImageTag
     build_maintenance_page: Boolean = False
     docker_registry: Registry | None = None
+    # The image that the page is built upon, instead of the Dockerfile's, and the Secret that it is pulled with.
+    page_base_image: BaseImageReference | None = None
+    page_base_pull_secret: SecretName | None = None
+    # What the page's Pod and its build's ask for and may use: as quotas and LimitRanges of the namespace want it.
+    page_resources: PageResources = Field(default_factory=dict)
+    build_resources: BuildResources = Field(default_factory=dict)
     maintenance_title: Text = "We’ll be back soon!"
     maintenance_message: Text = "Sorry, we are carrying out maintenance. Please come back later."
     maintenance_signature: Text = "The maintenance team"

@@ -37,8 +37,11 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm_path(), *arguments], capture_output=True, text=True, check=False)
 
 
-def template(*values: str, release: str = "maintenance-page", chart: Path = CHART) -> Objects:
-    flags = [flag for value in ("imageTag=v1", *values) for flag in ("--set-string", value)]
+def template(
+    *values: str, release: str = "maintenance-page", chart: Path = CHART, kubernetes: str = "1.36.0"
+) -> Objects:
+    flags = ["--kube-version", kubernetes]
+    flags += [flag for value in ("imageTag=v1", *values) for flag in ("--set-string", value)]
     done = helm("template", release, chart, "--namespace", "web", *flags)
     assert done.returncode == 0, done.stderr
     documents = [document for document in yaml.safe_load_all(done.stdout) if document]
@@ -110,7 +113,7 @@ def test_a_new_tag_or_chart_rolls_no_pods(objects: Objects, tmp_path: Path) -> N
     other = template("imageTag=v2", chart=newer)
     assert other["Deployment"]["metadata"] != objects["Deployment"]["metadata"]
     assert other["Deployment"]["spec"] == objects["Deployment"]["spec"]
-    other_limit = template("resources.memoryLimit=32Mi")
+    other_limit = template("resources.limits.memory=32Mi")
     assert other_limit["Deployment"]["spec"] != objects["Deployment"]["spec"]
 
 
@@ -171,8 +174,6 @@ def test_a_rollout_never_leaves_the_page_without_a_pod(objects: Objects) -> None
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     for probe in ("readinessProbe", "livenessProbe"):
         assert container(objects)[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
-    assert container(objects)["lifecycle"]["preStop"] == {"exec": {"command": ["sleep", "10"]}}
-    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 30
 
 
 def test_the_pod_meets_the_restricted_standard(objects: Objects) -> None:
@@ -193,8 +194,74 @@ def test_resources_are_those_of_the_values(objects: Objects) -> None:
         "requests": {"cpu": "5m", "memory": "12Mi"},
         "limits": {"memory": "24Mi"},
     }
-    other = template("resources.cpuLimit=100m", "resources.memoryLimit=32Mi")
-    assert container(other)["resources"]["limits"] == {"cpu": "100m", "memory": "32Mi"}
+    other = template(
+        "resources.limits.cpu=100m", "resources.limits.memory=32Mi", "resources.requests.ephemeral-storage=1Mi"
+    )
+    assert container(other)["resources"] == {
+        "requests": {"cpu": "5m", "memory": "12Mi", "ephemeral-storage": "1Mi"},
+        "limits": {"cpu": "100m", "memory": "32Mi"},
+    }
+    assert "resources" not in other["BuildConfig"]["spec"]
+    for_builds = template("buildResources.limits.cpu=1", "buildResources.requests.memory=64Mi")
+    assert for_builds["BuildConfig"]["spec"]["resources"] == {"limits": {"cpu": "1"}, "requests": {"memory": "64Mi"}}
+    assert for_builds["Deployment"]["spec"] == objects["Deployment"]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("values", "strategy"),
+    [
+        (["base.name=quay.io/a/nginx:1"], {"from": {"kind": "DockerImage", "name": "quay.io/a/nginx:1"}}),
+        (
+            [f"base.name=registry.example.test:5000/a/nginx@sha256:{'0' * 64}", "base.pullSecret=mirror"],
+            {
+                "from": {"kind": "DockerImage", "name": f"registry.example.test:5000/a/nginx@sha256:{'0' * 64}"},
+                "pullSecret": {"name": "mirror"},
+            },
+        ),
+        (
+            ["base.kind=ImageStreamTag", "base.name=nginx:1.30"],
+            {"from": {"kind": "ImageStreamTag", "name": "nginx:1.30"}},
+        ),
+        (
+            ["base.kind=ImageStreamTag", "base.name=nginx:1.30", "base.namespace=shared"],
+            {"from": {"kind": "ImageStreamTag", "name": "nginx:1.30", "namespace": "shared"}},
+        ),
+        (["base.pullSecret=12"], {"pullSecret": {"name": "12"}}),
+        (["base.name="], {}),
+    ],
+)
+def test_a_page_is_built_upon_the_base_image_that_is_named(values: list[str], strategy: dict[str, Any]) -> None:
+    assert template(*values)["BuildConfig"]["spec"]["strategy"] == {"type": "Docker", "dockerStrategy": strategy}
+
+
+NATIVE, IN_THE_CONTAINER = {"sleep": {"seconds": 10}}, {"exec": {"command": ["sleep", "10"]}}
+
+
+@pytest.mark.parametrize(
+    ("version", "hook"),
+    [
+        ("1.24.17", IN_THE_CONTAINER),
+        ("v1.29.8+f10c92d", IN_THE_CONTAINER),
+        ("1.29.99", IN_THE_CONTAINER),
+        ("v1.30.0-rc.1", NATIVE),
+        ("1.30.0", NATIVE),
+        ("v1.30.4+abcdef", NATIVE),
+        ("v1.30.4-eks-a737599", NATIVE),
+        ("1.36.0", NATIVE),
+        ("2.0.0", NATIVE),
+        ("v0.0.0-master", IN_THE_CONTAINER),
+    ],
+)
+def test_the_kubelet_itself_sleeps_before_the_pod_ends_where_it_can(version: str, hook: dict[str, Any]) -> None:
+    objects = template(kubernetes=version)
+    assert container(objects)["lifecycle"]["preStop"] == hook
+    assert objects["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 30
+
+
+def test_a_page_without_a_drain_has_no_hook(tmp_path: Path) -> None:
+    done = helm("template", "page", CHART, "--set-string", "imageTag=v1", "--set", "drainSeconds=0")
+    assert done.returncode == 0
+    assert "preStop" not in done.stdout
 
 
 def test_every_source_reaches_the_page_and_only_the_page(objects: Objects) -> None:
@@ -232,8 +299,11 @@ def refusal(*arguments: str) -> str:
         (["--set-string", "imageTag=v1", "--set", "pushSecret="], "pushSecret"),
         (["--set-string", "imageTag=v1", "--set", "replicas=0"], "replicas"),
         (["--set-string", "imageTag=v1", "--set", "replicas=two"], "replicas"),
-        (["--set-string", "imageTag=v1", "--set", "resources.memoryLimit=24MB"], "memoryLimit"),
+        (["--set-string", "imageTag=v1", "--set", "resources.limits.memory=24MB"], "/resources/limits/memory"),
         (["--set-string", "imageTag=v1", "--set", "resources.memory=24Mi"], "memory"),
+        (["--set-string", "imageTag=v1", "--set", "buildResources.limits.gpu=1"], "gpu"),
+        (["--set-string", "imageTag=v1", "--set", "base.kind=ImageStream"], "/base/kind"),
+        (["--set-string", "imageTag=v1", "--set", "base.name=a b"], "/base/name"),
         (["--set-string", "imageTag=v1", "--set", "imagetag=v2"], "imagetag"),
     ],
 )
@@ -335,6 +405,8 @@ def test_an_upgrade_keeps_the_image_that_the_trigger_wrote(tmp_path: Path) -> No
             code, output = await page.upgrade("v1")
             assert code == 0, output
             assert container({"Deployment": page.deployment()})["image"] == "maintenance-page:latest"
+            # A server of 1.36, built from source: its version is "v0.0.0-master+$Format:%H$" (recorded).
+            assert container({"Deployment": page.deployment()})["lifecycle"]["preStop"] == NATIVE
             page.pin(PINNED)
             before = page.deployment()
             code, output = await page.upgrade("v2")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,29 @@ def test_a_command_that_does_not_end_is_killed() -> None:
     with pytest.raises(CommandError, match="did not end within 1 s"):
         run(python("import time; time.sleep(30)"), timeout=1)
     assert time.monotonic() - began < 10
+
+
+def test_another_thread_may_end_it() -> None:
+    stop = threading.Event()
+
+    def say(line: str) -> None:
+        if line == "ready":
+            stop.set()
+
+    with pytest.raises(CommandError, match=r"failed \(exit code -15\): ready"):
+        command.run(
+            python("import time; print('ready', flush=True); time.sleep(60)"),
+            environment=ENVIRONMENT,
+            say=say,
+            timeout=50,
+            stop=stop,
+        )
+
+
+def test_whoever_may_end_it_hears_of_its_end() -> None:
+    stop = threading.Event()
+    command.run(python("print('done')"), environment=ENVIRONMENT, say=lambda _: None, timeout=50, stop=stop)
+    assert stop.is_set()
 
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"

@@ -60,10 +60,9 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
 
     with log.phase("Install the page's chart", collapsed=True):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
-        values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
         in_use = bool(routes_to(PAGE, cluster.select("routes")))
         cluster.guard()
-        tools.helm.upgrade(PAGE, tools.chart, values, in_use=in_use)
+        tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=in_use)
         log.now("The page's chart is installed; no Route was touched.", switched=False)
 
     digest = None
@@ -101,6 +100,17 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         else "It is not exposed: users still reach every application.",
         *([] if shown else ["Next: the job deploy-route."]),
     )
+
+
+def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:
+    values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
+    base = settings.page_base_image
+    if base:
+        values |= {"base.kind": base.kind, "base.name": base.name, "base.namespace": base.namespace}
+    if settings.page_base_pull_secret:
+        values["base.pullSecret"] = settings.page_base_pull_secret
+    values |= {f"resources.{name}": amount for name, amount in settings.page_resources.items()}
+    return values | {f"buildResources.{name}": amount for name, amount in settings.build_resources.items()}
 
 
 def _page_conf(settings: BuildAndDeploySettings) -> str:
