@@ -2,12 +2,12 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# The tests mostly wait: three at a time keep two cores busy. Whoever has nothing left takes over from the others.
-JOBS ?= 3
+# The tests mostly wait: five at a time keep two cores busy. Whoever has nothing left takes over from the others.
+JOBS ?= 5
 SPREAD := -n $(JOBS) --dist worksteal
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help setup rehearse test test-all lint format lock clean
+.PHONY: help setup rehearse test test-slow test-all bench lint format lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/'
@@ -26,8 +26,16 @@ rehearse: setup  ## put a Route into maintenance and out again on this machine; 
 test: setup      ## run the tests that take under six minutes
 	$(BIN)/pytest $(SPREAD) -m "not slow" $(ARGS)
 
+test-slow: setup ## run the tests that `make test` leaves out
+	$(BIN)/pytest $(SPREAD) -m slow $(ARGS)
+
 test-all: setup  ## run all tests
 	$(BIN)/pytest $(SPREAD) $(ARGS)
+
+bench: setup     ## measure how long commands take to begin, how many requests jobs make, how quick the embedded API is
+	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.requests
+	$(BIN)/python -m benchmarks.api_server
 
 lint: setup      ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -20,7 +20,6 @@ from maintenance_ci.maintenance_route import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
-from maintenance_ci.rehearsal.picture import draw
 from maintenance_ci.rehearsal.tools import ToolMissingError
 from maintenance_ci.rehearsal.users import APPLICATION, UNKNOWN, Users
 from maintenance_ci.rehearsal.verdict import Phase, Verdict, format_table, judge, under
@@ -169,6 +168,8 @@ class Rehearsal:
         for trouble, request in self._cluster.troubles.met:
             _say(f"  the trouble {trouble.effect} came to {request}")
         if self._options.picture:
+            from maintenance_ci.rehearsal.picture import draw  # matplotlib: half a second that most need not wait for
+
             draw(answers, phases, self._options.picture, "Who answered the users")
             _say(f"the picture: {self._options.picture}")
         return verdict

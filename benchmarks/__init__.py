@@ -1,0 +1,1 @@
+"""What is measured in seconds: never a test, since a machine that is busy is no fault. `make bench` runs all."""

@@ -1,0 +1,43 @@
+"""How long each command takes to begin, and what a job's imports cost: python -m benchmarks.start_up."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.measuring import cost_of, show
+
+PYTHON = (sys.executable,)
+OURS = (*PYTHON, "-m", "maintenance_ci")
+JOBS = ("build-and-deploy", "deploy-route", "delete", "plan", "status", "export-route shop")
+IMPORTS = {
+    "nothing: Python itself": "pass",
+    "the variables (pydantic)": "import maintenance_ci.settings",
+    "the cluster (kubernetes)": "import maintenance_ci.openshift",
+    "the template project (gitlab)": "import maintenance_ci.template_project",
+    "a whole job": "import maintenance_ci.jobs.delete, maintenance_ci.openshift, maintenance_ci.template_project, "
+    "maintenance_ci.helm, maintenance_ci.lease, maintenance_ci.probe",
+    "the rehearsal": "import maintenance_ci.rehearsal.rehearse",
+}
+
+
+def main() -> None:
+    """Measure, and print two tables."""
+    commands = {"--help": cost_of([*OURS, "--help"])}
+    # Without variables a job ends when it has read them: what comes before its first request.
+    commands |= {
+        f"{job}, without variables": cost_of([*OURS, *job.split()], environment={"PATH": "/usr/bin:/bin"})
+        for job in JOBS
+    }
+    commands["rehearse, with a wrong option"] = cost_of([*OURS, "rehearse", "--picture", "/nowhere/x.png"])
+    imports = {name: cost_of([*PYTHON, "-c", code]) for name, code in IMPORTS.items()}
+    head = ("processor s", "elapsed s")
+    show(
+        "Until a command begins",
+        ("command", *head),
+        [(name, one.processor, one.elapsed) for name, one in commands.items()],
+    )
+    show("Importing", ("what", *head), [(name, one.processor, one.elapsed) for name, one in imports.items()])
+
+
+if __name__ == "__main__":
+    main()
