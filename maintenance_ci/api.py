@@ -22,6 +22,7 @@ from urllib3.exceptions import LocationParseError, ProxySchemeUnknown
 from yaml import YAMLError
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.maintenance_route import MANAGED_BY
 from maintenance_ci.waiting import within
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Api:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
+        # The server notes it as the manager of the fields that a request without ``fieldManager`` writes.
+        self._client.user_agent = MANAGED_BY
         if not self._client.configuration.verify_ssl:  # somebody wants it so; said once, and not at each request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 

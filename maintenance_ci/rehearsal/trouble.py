@@ -51,7 +51,7 @@ RETRY_AFTER = "1"  # seconds, of a 429 or 503
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build", "kill")
 # How the User-Agent of each begins.
-CLIENTS = {"ours": "OpenAPI-Generator/", "helm": "Helm/"}
+CLIENTS = {"ours": "maintenance-ci", "helm": "Helm/"}
 FORM = "[gitlab|ours|helm] [METHOD] [PATH[$]] [#N]: EFFECT [ARGUMENT] [after] [xN|always]"
 LINE = re.compile(
     r"((?P<whose>gitlab|ours|helm)(?=[\s:#]))?\s*"

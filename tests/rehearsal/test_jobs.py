@@ -276,7 +276,7 @@ def test_deploy_route_makes_few_requests(cluster: Cluster) -> None:
     first = len(cluster.inside.server.requests)
     ok(cluster.run("deploy-route", {"ROUTE_TEMPLATE_PARAMETERS": json.dumps({"HOSTNAME": manifests.HOST})}))
     requests = [
-        request for request in cluster.inside.server.requests[first:] if "OpenAPI-Generator" in request.user_agent
+        request for request in cluster.inside.server.requests[first:] if request.user_agent == "maintenance-ci"
     ]
     assert len(requests) >= 6
     polls = [request for request in requests if request.method == "GET" and request.path.endswith(f"/routes/{WHOLE}")]

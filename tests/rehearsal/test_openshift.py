@@ -114,6 +114,20 @@ def test_a_patch_changes_what_it_names_and_nothing_else(cluster: Cluster, client
     assert sent(cluster, "PATCH") == [200]
 
 
+def test_all_that_a_job_writes_is_noted_as_its_own(cluster: Cluster, client: OpenShift, found: Object) -> None:
+    """Whoever changes such a field later by server-side apply, as Helm 4 does, reads in the conflict whose it is."""
+    secret: Object = {"metadata": {"name": "noted", "namespace": NAMESPACE}, "data": {}}
+    client.patch("routes", found, TO_PAGE)
+    created = client.create("secrets", secret)
+    client.replace("secrets", {**created, "data": {"a": "YQ=="}})
+    noted = cluster.find("secrets", "noted")
+    assert noted is not None
+    cluster.call(cluster.store.delete, "secrets", NAMESPACE, "noted")
+    managers = [{one["manager"] for one in written["metadata"]["managedFields"]} for written in (noted, live(cluster))]
+    assert managers[0] == {"maintenance-ci"}
+    assert managers[1] - {"test"} - {one["manager"] for one in found["metadata"]["managedFields"]} == {"maintenance-ci"}
+
+
 def test_a_patch_that_changes_nothing_is_not_sent(cluster: Cluster, client: OpenShift, found: Object) -> None:
     client.patch("routes", found, {"spec": {"to": {"name": NAME}, "path": None}})
     assert sent(cluster, "PATCH") == []
