@@ -121,15 +121,17 @@ class OpenShift:
         self._allow(plural)
         return self._request("PUT", self._path(plural, str(manifest["metadata"]["name"])), body=manifest) or {}
 
-    def patch(self, plural: str, found: Object, patch: Object) -> None:
+    def patch(self, plural: str, found: Object, patch: Object, *, dry_run: bool = False) -> None:
         """Change, by a JSON merge patch, the very object that was read.
+
+        With ``dry_run`` the server says what would become of it, or refuses, and changes nothing.
 
         Raises:
             ConflictError: what somebody wants of it changed since it was read, or it is gone.
         """
 
         def change(current: Object) -> None:
-            if _holds(current, patch):  # an answer that was lost: it is done
+            if not dry_run and _holds(current, patch):  # an answer that was lost: it is done
                 return
             version = {"resourceVersion": current["metadata"]["resourceVersion"]}
             body = {**patch, "metadata": {**patch.get("metadata", {}), **version}}
@@ -137,6 +139,7 @@ class OpenShift:
             made = self._request(
                 "PATCH",
                 self._path(plural, name),
+                query=[("dryRun", "All")] if dry_run else [],
                 body=body,
                 content_type="application/merge-patch+json",
                 missing_is_none=True,
@@ -144,7 +147,10 @@ class OpenShift:
             if made is None:
                 raise ConflictError(f"{name} is gone.", "Run the job again.")
 
-        self._change_as_read(plural, found, change, done=lambda current: current is not None and _holds(current, patch))
+        def done(current: Object | None) -> bool:
+            return not dry_run and current is not None and _holds(current, patch)
+
+        self._change_as_read(plural, found, change, done=done, guarded=DRY_RUN if dry_run else plural)
 
     def delete(self, plural: str, found: Object) -> None:
         """Delete the very object that was read: not one of the same name made since. One already gone is no error.
@@ -161,11 +167,12 @@ class OpenShift:
         change: Callable[[Object], None],
         *,
         done: Callable[[Object | None], bool],
+        guarded: str = "",
     ) -> None:
         """Make a change that holds for the object as it was read; a controller may write its status meanwhile."""
         for _ in range(CONFLICT_RETRIES):
             try:
-                return self._insist(plural, partial(change, found))
+                return self._insist(guarded or plural, partial(change, found))
             except ConflictError:
                 now = self.get(plural, str(found["metadata"]["name"]))
                 if done(now):

@@ -29,7 +29,7 @@ from maintenance_ci.checks import (
     require_trace,
 )
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore
+from maintenance_ci.jobs.restore import kept_original, original_from_template, original_to_restore, try_out
 from maintenance_ci.jobs.there_again import (
     THERE_AGAIN,
     as_mirrored,
@@ -196,7 +196,7 @@ def before_deploy(
         with gather("no other namespace claims the host"):
             _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
     with gather("the template brings the Route back"):
-        _require_way_back(settings, cluster, templates, original, log)
+        _require_way_back(settings, cluster, templates, original, found.original, log)
     return switch
 
 
@@ -287,7 +287,12 @@ def _manifest(
 
 
 def _require_way_back(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, original: Object, log: JobLog
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject | None,
+    original: Object,
+    live: Object | None,
+    log: JobLog,
 ) -> None:
     """Refuse what the template would not bring back, before anything is changed."""
     if templates is None:
@@ -295,7 +300,7 @@ def _require_way_back(
     restored = original_from_template(settings, cluster, templates)
     found = differences(restored, original)
     require_same_route(found, accepted=settings.accept_route_differences)
-    cluster.apply("routes", carry_over_certificates(restored, {"the live Route": original})[0], dry_run=True)
+    try_out(cluster, carry_over_certificates(restored, {"the live Route": original})[0], live=live)
     for difference in found:
         log.warn(f"accepted: {difference}; the template's state will come back")
     log.say("the template of the original is there, and the cluster takes what it renders to")

@@ -118,7 +118,8 @@ def original_to_restore(
         restored = _rendered(settings, cluster, text)
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
-        cluster.apply("routes", carry_over_certificates(restored, others)[0], dry_run=True)
+        complete, _ = carry_over_certificates(restored, others)
+        try_out(cluster, complete, live=holder if is_repointed(holder) else None, before=kept)
     except MaintenanceError as error:
         # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
         if isinstance(error, (TryAgainError, ForbiddenError)) and text is not None:
@@ -139,6 +140,27 @@ def original_to_restore(
     if note:
         log.say(note)
     return restored
+
+
+def try_out(cluster: OpenShift, restored: Object, *, live: Object | None, before: Object | None = None) -> None:
+    """Let the cluster judge the original as it would come back; nothing is changed.
+
+    Where the Route is there the change is a whole one, as it will be: an apply would leave fields that are not the
+    restored one's, such as the page's certificate on a Route that becomes passthrough, which the API refuses.
+
+    Args:
+        cluster: the Route's namespace.
+        restored: the original as it would come back.
+        live: the Route of its name, that is there now.
+        before: what it was before its maintenance, where that is known.
+
+    Raises:
+        MaintenanceError: the cluster does not take it.
+    """
+    if live is None:
+        cluster.apply("routes", restored, dry_run=True)
+    else:
+        cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored, before)), dry_run=True)
 
 
 def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:

@@ -275,9 +275,7 @@ def test_deploy_route_makes_few_requests(cluster: Cluster) -> None:
     cluster.inside.gitlab.projects[0].branches["main"]["shop.yaml"] = TEMPLATE.encode()
     first = len(cluster.inside.server.requests)
     ok(cluster.run("deploy-route", {"ROUTE_TEMPLATE_PARAMETERS": json.dumps({"HOSTNAME": manifests.HOST})}))
-    requests = [
-        request for request in cluster.inside.server.requests[first:] if request.user_agent == "maintenance-ci"
-    ]
+    requests = [request for request in cluster.inside.server.requests[first:] if request.user_agent == "maintenance-ci"]
     assert len(requests) >= 6
     polls = [request for request in requests if request.method == "GET" and request.path.endswith(f"/routes/{WHOLE}")]
     assert len(requests) - len(polls) <= 12, [(request.method, request.path) for request in requests]
