@@ -7,6 +7,11 @@ JOBS ?= 5
 SPREAD := -n $(JOBS) --dist worksteal
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
+# A caller's PYTHONPATH, PYTHONHOME, … or locale would change the Python that runs here. What reaches the jobs, Helm and the
+# tests is decided in maintenance_ci/rehearsal/workplace.py and tests/clean_environment.py: nothing of the caller's.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
+export PYTHONUTF8 := 1
+
 .PHONY: help setup rehearse test test-slow test-all bench lint format lock clean
 
 help:            ## list the targets

@@ -54,6 +54,9 @@ class Right:
     name: str = ""
 
 
+BUILD = "build.openshift.io"
+# Of the ImageStream: it tells whether anything is to be built.
+IMAGE_RIGHT = Right("get", "image.openshift.io", "imagestreams", "see which images of the page there are", PAGE)
 # Of a restore template that is an OpenShift Template, which is known when it was read.
 TEMPLATE_RIGHT = Right("create", "template.openshift.io", "processedtemplates", "fill in the restore template")
 
@@ -94,6 +97,43 @@ def needed_rights(
     if job == "delete":
         rights += _uninstall_rights()
     return tuple(dict.fromkeys(rights))
+
+
+def deploying_rights() -> tuple[Right, ...]:
+    """Return what ``build-and-deploy`` needs in any case, a Helm put right after it was killed included."""
+    alone, chart, shown = "be the only job of the namespace", "deploy the page with Helm", "see the page run"
+    rights = [
+        IMAGE_RIGHT,
+        *_one(ROUTES, "routes", "see which Routes show the page", "list"),
+        *_one("coordination.k8s.io", "leases", alone, "create"),
+        *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
+        *_one("", "secrets", chart, "get", "list", "create", "update", "delete"),
+    ]
+    for group, plural in CHART_KINDS:
+        rights += _one(group, plural, chart, "create") + _one(group, plural, chart, "get", "patch", "delete", on=[PAGE])
+    # A PUT that creates is asked for both.
+    rights += _one("image.openshift.io", "imagestreamtags", "make an image the latest", "create", "update")
+    rights += _one("apps", "deployments", shown, "get", on=[PAGE]) + _one("", "pods", shown, "list")
+    return tuple(dict.fromkeys(rights))
+
+
+def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
+    """Return what a build of the page needs besides.
+
+    Args:
+        with_oc: ``oc start-build --follow --wait`` does it: it reads the BuildConfig first, and lists and watches the
+            Build at the end (recorded on OpenShift 4.21).
+    """
+    why = "build the page with oc" if with_oc else "build the page"
+    rights = _one(BUILD, "buildconfigs/instantiatebinary", why, "create", on=[PAGE])
+    rights += _one(BUILD, "builds/log", why, "get")
+    if with_oc:
+        return (
+            *_one(BUILD, "buildconfigs", why, "get", on=[PAGE]),
+            *rights,
+            *_one(BUILD, "builds", why, "list", "watch"),
+        )
+    return (*rights, *_one(BUILD, "builds", why, "get"))
 
 
 def _one(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = ("",)) -> list[Right]:

@@ -2,8 +2,12 @@
 
 import pytest
 
+from tests.clean_environment import clean
 from tests.inherited_signals import heeded_by_children
-from tests.rehearsal.matrices.totals import pytest_terminal_summary
+
+clean()  # before any module of a test, or a library, looks at the environment
+
+from tests.rehearsal.matrices.totals import pytest_terminal_summary  # noqa: E402
 
 __all__ = ["pytest_terminal_summary"]
 

@@ -8,7 +8,15 @@ import yaml
 
 from maintenance_ci.errors import ForbiddenError
 from maintenance_ci.maintenance_route import maintenance_name
-from maintenance_ci.rights import TEMPLATE_RIGHT, Right, missing, needed_rights, require_rights
+from maintenance_ci.rights import (
+    TEMPLATE_RIGHT,
+    Right,
+    building_rights,
+    deploying_rights,
+    missing,
+    needed_rights,
+    require_rights,
+)
 
 ROUTES = "route.openshift.io"
 PATCH = Right("patch", ROUTES, "routes", "switch the Route", "shop")
@@ -62,6 +70,12 @@ def test_nothing_is_missing_where_rules_together_grant_it() -> None:
     assert missing([PATCH, HOST], []) == [PATCH, HOST]
 
 
+def documented_rules() -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((Path(__file__).parent.parent / "docs/service-account.yaml").read_text())
+    [role] = [document for document in documents if document["kind"] == "Role"]
+    return list(role["rules"])
+
+
 def tls(**fields: str) -> dict[str, Any]:
     to = {"kind": "Service", "name": "app"}
     return {"metadata": {"name": "shop"}, "spec": {"host": "h.example.test", "to": to, "tls": fields}}
@@ -105,6 +119,26 @@ def test_what_delete_needs() -> None:
     assert not [right for right in part if "snapshot" in right.why]
 
 
+def test_what_build_and_deploy_needs() -> None:
+    kinds = ("deployments", "services", "buildconfigs", "imagestreams", "networkpolicies")
+    chart = {right for kind in kinds for right in every(kind, "create get patch delete")}
+    assert short(*deploying_rights()) == (
+        every("leases", "get create update delete")
+        | every("secrets", "get list create update delete")
+        | every("imagestreamtags", "create update")
+        | {"list routes", "list pods"}
+        | chart
+    )
+    upload = {"create buildconfigs/instantiatebinary", "get builds/log"}
+    assert short(*building_rights(with_oc=False)) == upload | {"get builds"}
+    assert short(*building_rights(with_oc=True)) == upload | {"get buildconfigs", "list builds", "watch builds"}
+
+
+@pytest.mark.parametrize("with_oc", [True, False])
+def test_the_documented_role_holds_what_a_build_needs(with_oc: bool) -> None:
+    assert missing([*deploying_rights(), *building_rights(with_oc=with_oc)], documented_rules()) == []
+
+
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
 def test_what_depends_on_the_route(job: Any) -> None:
     def more(strategy: Any, original: dict[str, Any]) -> set[str]:
@@ -126,12 +160,11 @@ def test_what_depends_on_the_route(job: Any) -> None:
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
 @pytest.mark.parametrize("subpath", [None, "/a"])
 def test_the_documented_role_holds_everything(job: Any, strategy: Any, subpath: str | None) -> None:
-    documents = yaml.safe_load_all((Path(__file__).parent.parent / "docs/service-account.yaml").read_text())
-    [role] = [document for document in documents if document["kind"] == "Role"]
+    rules = documented_rules()
     external = tls(termination="reencrypt", externalCertificate="s", destinationCACertificate="ca")
     needed = needed_rights(job, strategy=strategy, route_name="shop", subpath=subpath, original=external)
-    assert missing([*needed, TEMPLATE_RIGHT], role["rules"]) == []
-    assert missing(needed, role["rules"][1:]) != []
+    assert missing([*needed, TEMPLATE_RIGHT], rules) == []
+    assert missing(needed, rules[1:]) != []
 
 
 def test_services_are_asked_for_by_name_where_the_route_is_known() -> None:

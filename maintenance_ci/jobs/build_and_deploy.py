@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maintenance_ci import command
 from maintenance_ci.builds import build_page
 from maintenance_ci.checks import require_push_secret
 from maintenance_ci.errors import MaintenanceError
@@ -18,6 +19,13 @@ from maintenance_ci.page_image import (
     pod_troubles,
     rollout_lacks,
 )
+from maintenance_ci.rights import (
+    IMAGE_RIGHT,
+    building_rights,
+    deploying_rights,
+    find_missing_rights,
+    require_rights,
+)
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from maintenance_ci.helm import Helm
-    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
     from maintenance_ci.settings import BuildAndDeploySettings
 
@@ -52,7 +60,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):
-        there = cluster.get("imagestreams", PAGE)
+        there = _require_rights(settings, cluster, tools.environment, log)
         log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
         if registry_image:
             with log.check("the Secret for DOCKER_REGISTRY is there"):
@@ -111,6 +119,24 @@ def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:
         values["base.pullSecret"] = settings.page_base_pull_secret
     values |= {f"resources.{name}": amount for name, amount in settings.page_resources.items()}
     return values | {f"buildResources.{name}": amount for name, amount in settings.build_resources.items()}
+
+
+def _require_rights(
+    settings: BuildAndDeploySettings, cluster: OpenShift, environment: Mapping[str, str], log: JobLog
+) -> Object | None:
+    """Refuse a token that lacks what the job needs, before anything is changed; return the page's ImageStream.
+
+    What a build needs is not asked of a job that has its image already.
+    """
+    with log.check("the token has the rights that the job needs"):
+        building = building_rights(with_oc=command.on_path("oc", environment) is not None)
+        lacking = find_missing_rights(cluster, (*deploying_rights(), *building))
+        there = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
+        built = not settings.docker_registry and image_digest(there, settings.image_tag)
+        if built and not settings.build_maintenance_page:
+            lacking = [right for right in lacking if right not in building]
+        require_rights(lacking)
+    return there
 
 
 def _page_conf(settings: BuildAndDeploySettings) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+# The whole environment of HAProxy, nginx and the Pods: nothing of the caller's (nginx, for one, takes a variable NGINX
+# for sockets to inherit).
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+
 # Loaded before any fork: importing between fork and exec may deadlock.
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -42,6 +46,7 @@ async def start(
         return await asyncio.create_subprocess_exec(
             *map(str, argv),
             cwd=cwd,
+            env=ENVIRONMENT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -72,7 +77,11 @@ def removed_even_when_killed(folder: Path) -> Iterator[None]:
     """
     watch = 'read -r ended && exit 0; sleep 1; rm -rf "$1"'  # a second for the children to end, which die likewise
     with subprocess.Popen(  # noqa: S603 - a fixed argv
-        ["/bin/sh", "-c", watch, "sh", str(folder)], stdin=subprocess.PIPE, text=True, process_group=0
+        ["/bin/sh", "-c", watch, "sh", str(folder)],
+        stdin=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        env=ENVIRONMENT,
     ) as shell:
         try:
             yield

@@ -227,6 +227,7 @@ class Rehearsal:
 async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
     """Say how to use the cluster, and leave it up until Ctrl-C."""
     variables = {name: value for name, value in workplace.environment.items() if name not in ("HOME", "LANG", "PATH")}
+    variables |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     variables["KUBECONFIG"] = str(cluster.admin_kubeconfig())
     tools = workplace.environment["PATH"].partition(os.pathsep)[0]
     script = cluster.folder / "environment.sh"

@@ -1,4 +1,4 @@
-"""Where the rehearsal's real parts are: HAProxy and nginx from installed packages, Helm from PATH or from PyPI."""
+"""Where the rehearsal's real parts are: HAProxy and nginx from installed packages, Helm from PyPI."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.pinned_helm import pinned_helm_path
 
 
@@ -24,13 +25,20 @@ def nginx_path() -> Path:
 
 
 def helm_path() -> Path:
-    """Return the ``helm`` of PATH, or the one kept in the user's cache, fetched from PyPI the first time.
+    """Return the pinned Helm, kept in the user's cache and fetched from PyPI the first time; else the one on PATH.
+
+    In this order, so that the result is the same on every machine: the one on PATH may be any version.
 
     Raises:
-        MaintenanceError: there is none on PATH, and it cannot be fetched.
+        MaintenanceError: it cannot be fetched, and there is none on PATH.
     """
-    on_path = shutil.which("helm")
-    return Path(on_path) if on_path else pinned_helm_path()
+    try:
+        return pinned_helm_path()
+    except MaintenanceError:
+        on_path = shutil.which("helm")
+        if on_path is None:
+            raise
+        return Path(on_path)
 
 
 def _packaged(package: str, file: str) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +27,8 @@ class Workplace:
 
     Attributes:
         folder: what GitLab would have checked out.
-        environment: PATH, HOME and the pipeline's variables; nothing else of ours.
+        environment: PATH, HOME, TMPDIR, LANG, each a folder of the workplace's or fixed, and the pipeline's variables;
+            nothing of the caller's.
     """
 
     folder: Path
@@ -83,15 +83,18 @@ def prepare(
     chart: Path | None = None,
     docker: Path | None = None,
     templates: Path | None = None,
+    oc: Path | None = None,
 ) -> Workplace:
     """Set up ``folder`` for jobs, with one's own chart, page or Route templates where given.
+
+    A job finds what it calls, and nothing else of this machine's: Helm, and ``oc`` where one is given.
 
     Raises:
         VariableError: a folder of one's own is none.
         ToolMissingError: there is no Helm, and none can be had.
     """
-    work, tools, temporary = folder / "checkout", folder / "tools", folder / "tmp"
-    for made in (work, tools, temporary):
+    work, tools, temporary, home = (folder / name for name in ("checkout", "tools", "tmp", "home"))
+    for made in (work, tools, temporary, home):
         made.mkdir()
     for option, own in (("chart", chart), ("docker", docker), ("templates", templates)):
         if own and not (own / NEEDED[option]).is_file():
@@ -99,9 +102,10 @@ def prepare(
         name = PLACES.get(option, option)
         (work / name).symlink_to((own or find(name)).resolve())
     (tools / "helm").symlink_to(helm_path())
+    if oc:
+        (tools / "oc").symlink_to(oc)
     (tools / "maintenance-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m maintenance_ci "$@"\n')
     (tools / "maintenance-ci").chmod(0o755)
-    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "LC_ALL", "VIRTUAL_ENV") if name in os.environ}
-    search_path = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # What a job that is killed leaves goes with its workplace.
-    return Workplace(work, {**inherited, "PATH": search_path, "TMPDIR": str(temporary), **variables})
+    fixed = {"PATH": tools, "HOME": home, "TMPDIR": temporary, "LANG": "C.UTF-8"}
+    return Workplace(work, {name: str(value) for name, value in fixed.items()} | dict(variables))

@@ -1,87 +1,209 @@
-"""The build with ``oc``: with a program of that name that says how it was called, and with the real one where it is."""
+"""The build with ``oc``: with the stand-in, which makes the real one's requests, and with the real one where it is."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from maintenance_ci.rehearsal.tools import helm_path
-from tests.rehearsal.conftest import Cluster
+from maintenance_ci import oc
+from maintenance_ci.errors import CommandError
+from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.maintenance_route import PAGE
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.rights import User
+from tests import oc_stand_in
+from tests.rehearsal.conftest import QUICK, Cluster, Job, running
+from tests.rehearsal.outcomes import ok
 
-# Uploads as oc does, with the cluster's own API, or ends with the exit code that it is told.
-OC = f"""#!{sys.executable}
-import json, os, pathlib, ssl, sys, tarfile, io, urllib.request
-config = json.loads(pathlib.Path(os.environ["KUBECONFIG"]).read_text())
-folder = next(a[len("--from-dir="):] for a in sys.argv if a.startswith("--from-dir="))
-call = {{"argv": sys.argv[1:], "files": sorted(os.listdir(folder)), "environment": sorted(os.environ)}}
-pathlib.Path(os.environ["OC_CALL"]).write_text(json.dumps(call))
-if os.environ.get("OC_EXIT") == "0":
-    sys.exit(0)
-if os.environ.get("OC_EXIT"):
-    print("error: the build web/maintenance-page-1 status is \\"Failed\\"")
-    sys.exit(int(os.environ["OC_EXIT"]))
-packed = io.BytesIO()
-with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-    archive.add(folder, arcname=".")
-cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-root = cluster["server"] + "/apis/build.openshift.io/v1/namespaces/web"
-tls = ssl.create_default_context(cadata=__import__("base64").b64decode(cluster["certificate-authority-data"]).decode())
-def ask(path, data=None):
-    request = urllib.request.Request(root + path, data, {{"Authorization": "Bearer " + user["token"]}})
-    return urllib.request.urlopen(request, context=tls).read()
-build = json.loads(ask("/buildconfigs/maintenance-page/instantiatebinary", packed.getvalue()))
-print(ask("/builds/" + build["metadata"]["name"] + "/log?follow=true").decode())
-"""
+Right = tuple[str, str]
+TOKEN = "limited-token"
+BUILD_AGAIN: dict[str, str | None] = {"BUILD_MAINTENANCE_PAGE": "true"}
+BUILDS = f"/apis/build.openshift.io/v1/namespaces/{manifests.NAMESPACE}/"
+# What the real oc needs, as recorded, in the order in which it finds out.
+NEEDED: list[Right] = [
+    ("get", "buildconfigs"),
+    ("create", "buildconfigs/instantiatebinary"),
+    ("list", "builds"),
+    ("watch", "builds"),
+]
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Cluster]:
+    """A cluster in which the page was built once, without oc."""
+    with running(QUICK) as cluster:
+        ok(cluster.run("build-and-deploy"))
+        yield cluster
 
 
 @pytest.fixture
-def oc(tmp_path: Path) -> dict[str, str | None]:
-    """Variables of a job that finds an ``oc`` on its PATH."""
-    script = tmp_path / "oc"
-    script.write_text(OC)
-    script.chmod(0o755)
-    return {"PATH": f"{tmp_path}:{helm_path().parent}:{os.environ['PATH']}", "OC_CALL": str(tmp_path / "call.json")}
+def stand_in(tmp_path: Path) -> Path:
+    return oc_stand_in.install(tmp_path)
 
 
-def test_a_job_with_oc_on_its_path_builds_with_it(cluster: Cluster, oc: dict[str, str | None]) -> None:
-    job = cluster.run("build-and-deploy", oc)
-    assert job.code == 0, job.log
-    call = json.loads(Path(str(oc["OC_CALL"])).read_text())
+def role() -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((Path(__file__).parent.parent.parent / "docs/service-account.yaml").read_text())
+    return next(document["rules"] for document in documents if document["kind"] == "Role")
+
+
+def without(*rights: Right) -> list[dict[str, Any]]:
+    """The documented Role without these rights."""
+    return [
+        {**rule, "resources": [resource], "verbs": [verb for verb in rule["verbs"] if (verb, resource) not in rights]}
+        for rule in role()
+        for resource in rule["resources"]
+    ]
+
+
+def give(cluster: Cluster, rules: list[dict[str, Any]]) -> None:
+    users = cluster.inside.server.users
+    assert isinstance(users, dict)
+    users[TOKEN] = User("limited", roles={manifests.NAMESPACE: rules})
+
+
+def limited(cluster: Cluster, rules: list[dict[str, Any]], oc: Path | None) -> Job:
+    """Build anew with a token that has these rights."""
+    give(cluster, rules)
+    return cluster.run("build-and-deploy", {"OKD_TOKEN": TOKEN, **BUILD_AGAIN}, **({"oc": oc} if oc else {}))
+
+
+def by_oc(cluster: Cluster) -> list[tuple[str, str, int]]:
+    """The requests that oc made: method, path below the namespace's builds, status."""
+    requests = cluster.inside.server.requests
+    return [
+        (one.method, one.path.removeprefix(BUILDS), one.status) for one in requests if one.user_agent.startswith("oc/")
+    ]
+
+
+def test_a_job_that_finds_oc_builds_with_it(built: Cluster, tmp_path: Path) -> None:
+    record = tmp_path / "call.json"
+    job = ok(built.run("build-and-deploy", BUILD_AGAIN, oc=oc_stand_in.install(tmp_path, record=record)))
+    call = json.loads(record.read_text())
     folder = call["argv"][2].removeprefix("--from-dir=")
     assert call["argv"] == [
-        "start-build", "maintenance-page", f"--from-dir={folder}", "--follow", "--wait", "--namespace", "web",
+        "start-build", PAGE, f"--from-dir={folder}", "--follow", "--wait", "--namespace", "web",
     ]  # fmt: skip
     assert call["files"] == ["Dockerfile", "default.conf", "index.html", "nginx.conf", "page.conf"]
     assert not Path(folder).exists()
     assert "OKD_TOKEN" not in call["environment"]
     assert "STEP 1/" in job.log
-    assert cluster.inside.token not in job.log
+    assert built.inside.token not in job.log
 
 
-def test_a_build_that_oc_calls_failed_fails_the_job(cluster: Cluster, oc: dict[str, str | None]) -> None:
-    job = cluster.run("build-and-deploy", oc | {"OC_EXIT": "1"})
+def test_a_job_does_not_find_the_machine_s_oc(built: Cluster, stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}")
+    assert shutil.which("oc") == str(stand_in)
+    job = ok(built.run("build-and-deploy", BUILD_AGAIN))
+    assert "oc start-build" not in job.log
+
+
+def test_its_requests_are_the_real_one_s(built: Cluster, stand_in: Path) -> None:
+    built.inside.server.requests.clear()
+    job = limited(built, role(), stand_in)
+    assert job.code == 0, job.log
+    [name] = [path.split("/")[1] for _, path, _ in by_oc(built) if path.endswith("/log?follow=true")]
+    selector = f"builds?fieldSelector=metadata.name%3D{name}"
+    *first, (method, watch, status) = by_oc(built)
+    assert first == [
+        ("GET", f"buildconfigs/{PAGE}", 200),
+        ("POST", f"buildconfigs/{PAGE}/instantiatebinary?name={PAGE}&namespace=web", 201),
+        ("GET", f"builds/{name}/log?follow=true", 200),
+        ("GET", selector, 200),
+    ]
+    assert (method, watch.rpartition("&resourceVersion=")[0], status) == ("GET", selector, 200)
+    assert watch.endswith("&watch=true")
+
+
+@pytest.mark.parametrize("right", NEEDED, ids="-".join)
+def test_a_right_that_oc_lacks_is_told_before_anything_is_changed(built: Cluster, stand_in: Path, right: Right) -> None:
+    """The Role had no list and no watch once: the job failed after the build, for everybody who had oc."""
+    built.inside.server.requests.clear()
+    job = limited(built, without(right), stand_in)
+    assert job.code == 1, job.log
+    [told] = [line for line in job.lines if line.startswith("ERROR")]
+    assert f"to build the page with oc: {' '.join(right)}." in told
+    assert "Nothing was changed." in told
+    writes = [one for one in built.inside.server.requests if one.method != "GET"]
+    assert {one.path.rsplit("/", 1)[1] for one in writes if "/leases" not in one.path} <= {
+        "selfsubjectrulesreviews", "selfsubjectaccessreviews",
+    }  # fmt: skip
+
+
+def test_all_missing_rights_are_told_in_one_message(built: Cluster, stand_in: Path) -> None:
+    job = limited(built, without(*NEEDED, ("list", "pods"), ("get", "imagestreams")), stand_in)
+    [told] = [line for line in job.lines if line.startswith("ERROR")]
+    for what in ("get imagestreams", "list pods", "get buildconfigs", "create buildconfigs/instantiatebinary"):
+        assert what in told
+    assert "list, watch builds" in told
+
+
+def test_without_oc_neither_list_nor_watch_is_needed(built: Cluster) -> None:
+    job = limited(built, without(("list", "builds"), ("watch", "builds")), None)
+    assert job.code == 0, job.log
+    job = limited(built, without(("get", "builds")), None)
+    assert "to build the page: get builds." in job.log
+
+
+def test_what_a_build_needs_is_not_asked_of_a_job_that_has_its_image(built: Cluster, stand_in: Path) -> None:
+    give(built, without(*NEEDED[1:]))
+    ok(built.run("build-and-deploy", {"OKD_TOKEN": TOKEN}, oc=stand_in))
+
+
+@pytest.mark.parametrize("right", NEEDED[2:], ids="-".join)
+def test_an_oc_without_the_right_fails_after_a_build_that_went_well(
+    built: Cluster, stand_in: Path, tmp_path: Path, right: Right
+) -> None:
+    """The proof that the stand-in asks with the token, and for what: as the real one did on the real cluster."""
+    give(built, without(right))
+    with pytest.raises(CommandError, match=rf"cannot {right[0]} resource \"builds\""):
+        start_build(built, tmp_path, stand_in)
+    assert by_oc(built)[-1][2] == 403
+
+
+def start_build(cluster: Cluster, folder: Path, program: Path) -> list[str]:
+    ca, page = cluster.inside.ca_file.read_text(), folder / "page"
+    page.mkdir()
+    (page / "Dockerfile").write_text("FROM nginx\n")
+    kubeconfig = write_kubeconfig(folder, url=cluster.inside.server.url, token=TOKEN, namespace="web", ca=ca)
+    lines: list[str] = []
+    environment = {"PATH": str(program.parent)}
+    oc.start_build(
+        PAGE, page, kubeconfig=str(kubeconfig), namespace="web", environment=environment, say=lines.append, timeout=60
+    )  # fmt: skip
+    return lines
+
+
+def test_a_build_that_fails_fails_the_job(built: Cluster, stand_in: Path, tmp_path: Path) -> None:
+    page = tmp_path / "docker"
+    shutil.copytree(Path(__file__).parent.parent.parent / "docker", page)
+    (page / "Dockerfile").write_text("FROM nginx\nCOPY nope /x\n")
+    job = built.run("build-and-deploy", BUILD_AGAIN, oc=stand_in, docker=page)
     assert job.code == 1
-    assert (
-        'oc start-build failed (exit code 1): error: the build web/maintenance-page-1 status is "Failed"'
-        in job.lines[-1]
-    )
+    assert "error: the build web/maintenance-page-" in job.lines[-1]
+    assert 'status is "Failed"' in job.lines[-1]
     assert "no Route was touched" in job.lines[-1]
 
 
-def test_an_oc_that_ends_well_without_an_image_is_not_believed(cluster: Cluster, oc: dict[str, str | None]) -> None:
+def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, tmp_path: Path) -> None:
     """As ``oc start-build --follow`` without ``--wait`` ends when the build fails (recorded on OpenShift 4.21)."""
-    job = cluster.run("build-and-deploy", oc | {"OC_EXIT": "0"})
+    program = tmp_path / "oc"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    job = built.run("build-and-deploy", {"IMAGE_TAG": "v2"}, oc=program)
     assert job.code == 1
-    assert "The build left no image in maintenance-page:v1." in job.lines[-1]
+    assert "The build left no image in maintenance-page:v2." in job.lines[-1]
 
 
 @pytest.mark.skipif(shutil.which("oc") is None, reason="there is no oc on PATH, and PyPI has none")
-def test_the_real_oc(cluster: Cluster) -> None:
-    job = cluster.run("build-and-deploy")
+def test_the_real_oc(built: Cluster) -> None:
+    give(built, role())
+    job = built.run("build-and-deploy", {"OKD_TOKEN": TOKEN, **BUILD_AGAIN}, oc=Path(str(shutil.which("oc"))))
     assert job.code == 0, job.log
-    assert "$ oc start-build maintenance-page" in job.log
+    assert f"$ oc start-build {PAGE}" in job.log

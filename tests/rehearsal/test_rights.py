@@ -16,7 +16,16 @@ from maintenance_ci.openshift import OpenShift
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from maintenance_ci.rights import Right, find_claims, find_missing_rights, needed_rights, require_rights
+from maintenance_ci.rights import (
+    Right,
+    building_rights,
+    deploying_rights,
+    find_claims,
+    find_missing_rights,
+    needed_rights,
+    require_rights,
+)
+from tests import oc_stand_in
 from tests.rehearsal.conftest import QUICK, Cluster, running
 from tests.rehearsal.outcomes import ok
 
@@ -160,6 +169,18 @@ def test_a_job_passes_with_exactly_its_rights_and_is_refused_without_any_of_them
         give(cluster, *(rule(*triple) for triple in own))
         ok(cluster.run(job, variables(case)))
         assert state(cluster) != untouched
+
+
+@pytest.mark.parametrize("with_oc", [False, True])
+def test_a_page_is_built_and_deployed_with_exactly_its_rights(tmp_path: Path, with_oc: bool) -> None:
+    """The first time and again, so that Helm installs and upgrades."""
+    rights = [*deploying_rights(), *building_rights(with_oc=with_oc)]
+    oc: dict[str, Path] = {"oc": oc_stand_in.install(tmp_path)} if with_oc else {}
+    with running(QUICK) as cluster:
+        # A check of rights may name the object that a request creates; a Role cannot limit that.
+        give(cluster, *(rule(right.verb, right.group, right.resource) for right in rights))
+        for _ in range(2):
+            ok(cluster.run("build-and-deploy", {"OKD_TOKEN": TOKEN, "BUILD_MAINTENANCE_PAGE": "true"}, **oc))
 
 
 def state(cluster: Cluster) -> str:

@@ -168,18 +168,24 @@ class Builds:
             output.write(f"Successfully pushed {pushed}" if pushed else "Build complete, no image push requested")
             if pushed:
                 output.write("Push successful")
-            await asyncio.sleep(self._stage_seconds)
+            await self._ended(output)
             build.end("Complete")
         except asyncio.CancelledError:
             build.end("Cancelled", CANCELLED)
             raise
         except (image_build.BuildError, ApiError) as error:
             output.write(f"error: {error}")
+            await self._ended(output)
             build.end("Failed", FAILED, output.lines)
         finally:
             output.end()
             shutil.rmtree(context)
         self._prune(build)
+
+    async def _ended(self, output: BuildLog) -> None:
+        """End the log: the Build follows half a second later (recorded), and who only read the log sees it running."""
+        output.end()
+        await asyncio.sleep(self._stage_seconds)
 
     def _fail_on_demand(self) -> None:
         why, self.fail_next = self.fail_next, ""

@@ -43,8 +43,10 @@ def test_build_passes_its_phases_and_its_image_is_pushed(tmp_path: Path) -> None
             running = await cluster.builds.instantiate_binary(NAMESPACE, PAGE, {"name": PAGE}, page("a"))
             assert running["status"]["phase"] == "Running"
             log = await log_of(cluster, f"{PAGE}-1", follow=True)
+            # The log ends before the Build does: who asks then has to wait for its end.
+            assert cluster.get("builds", f"{PAGE}-1")["status"]["phase"] == "Running"
+            await until(lambda: "Complete" in seen)
             build = cluster.get("builds", f"{PAGE}-1")
-            await asyncio.sleep(0.01)
             watching.cancel()
             await asyncio.wait([watching])
             assert seen == ["pushed False", "New", "Pending", "Running", "pushed True", "Complete"]

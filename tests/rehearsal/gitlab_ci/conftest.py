@@ -56,14 +56,15 @@ def make_project(tmp_path: Path, program: Path, repository: Path) -> MakeProject
         else:
             for path, text in files.items():
                 (folder / path).write_text(text)
-            search, user_home = cluster.workplace().environment["PATH"], os.environ.get("HOME", "/")
+            place = cluster.workplace().environment  # as an image of the jobs has it; the runner needs its own tools
+            search, user_home = f"{place['PATH']}{os.pathsep}{os.environ['PATH']}", place["HOME"]
         inside = cluster.inside
         commit(folder, remote=f"{inside.gitlab.url}/ops/maintenance.git")
         environment = {
             "PATH": search,
             "HOME": user_home,
             # Where pip is told of an index of this machine's.
-            "XDG_CONFIG_HOME": os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config"),
+            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
             "GIT_CONFIG_GLOBAL": os.devnull,
             # A clone of our repository comes from the disk: the embedded GitLab serves no git.
             "GIT_CONFIG_COUNT": "1",
