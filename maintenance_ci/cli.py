@@ -201,7 +201,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.plan import plan_delete, plan_deploy
     from maintenance_ci.settings import RouteSettings, read_settings
 
-    settings = read_settings(RouteSettings)
+    settings = read_settings(RouteSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
         if arguments.delete:
@@ -216,7 +216,7 @@ def _plan_all(log: JobLog) -> None:
     from maintenance_ci.settings import read_settings
     from maintenance_ci.template_settings import DriftSettings
 
-    settings = read_settings(DriftSettings)
+    settings = read_settings(DriftSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
         if templates:
@@ -229,7 +229,7 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.template_settings import CommitSettings, ExportSettings
 
     model = CommitSettings if arguments.commit else ExportSettings
-    settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route})
+    settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route}, only_looks=not arguments.commit)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         found = export(settings, cluster, log)
         templates = _templates(settings) if arguments.commit else None
@@ -247,7 +247,7 @@ def _status(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.status import status
     from maintenance_ci.settings import JobSettings, read_settings
 
-    settings = read_settings(JobSettings)
+    settings = read_settings(JobSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         status(cluster, log, as_json=arguments.json)
 

@@ -15,6 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maintenance_ci.errors import VariableError
 from maintenance_ci.page_variables import BaseImageReference, BuildResources, PageResources
 from maintenance_ci.variable_types import (
+    MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
+    MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB,
+    MAX_ROUTE_NAME,
+    MAX_SUBPATH,
+    MAX_SUBPATH_IN_GITLAB,
+    PLAN_ONLY_NO,
     TRUE,
     Boolean,
     Certificates,
@@ -152,7 +158,23 @@ class RouteSettings(TemplatesSettings):
     @classmethod
     def missing(cls, given: Mapping[str, str]) -> list[str]:
         """Add what a whole Route needs to be restored: its template. A part of the site restores nothing."""
-        return JobSettings.missing(given) if "SUBPATH" in given else super().missing(given)
+        faults = JobSettings.missing(given) if "SUBPATH" in given else super().missing(given)
+        return faults + (_too_long(given) if in_gitlab(given) else [])
+
+
+def _too_long(given: Mapping[str, str]) -> list[str]:
+    """Return that the names are too long for a pipeline or an environment of GitLab, where each alone is good."""
+    route, subpath = len(given.get("ROUTE_NAME", "")), len(given.get("SUBPATH", ""))
+    longest = MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else MAX_ROUTE_AND_SUBPATH_IN_GITLAB
+    fits = route <= longest and subpath <= MAX_SUBPATH_IN_GITLAB
+    if fits or route > MAX_ROUTE_NAME or subpath > MAX_SUBPATH:
+        return []
+    message = (
+        "ROUTE_NAME and SUBPATH: are too long for the name of an environment of GitLab; there SUBPATH may have "
+        f"{MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
+        f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; run the jobs in a terminal, which has no such limit"
+    )
+    return [message]
 
 
 # GitLab masks no value that is shorter.
@@ -167,8 +189,11 @@ def read_settings(
     environment: Mapping[str, str] | None = None,
     *,
     arguments: Mapping[str, str] | None = None,
+    only_looks: bool = False,
 ) -> Settings:
     """Read ``model`` from the pipeline's variables; ``arguments`` of the command line go before them.
+
+    With PLAN_ONLY only a command that changes nothing (``only_looks``) may go on.
 
     Raises:
         VariableError: names every variable that is wrong.
@@ -180,9 +205,20 @@ def read_settings(
         settings = model.model_validate(given)
     except ValidationError as error:
         faults = [_fault(found) for found in error.errors()] + faults
+    if not only_looks and plan_only(variables):
+        faults.append(
+            "PLAN_ONLY: asks for a plan alone, and this command would change something; run `maintenance-ci plan`, or "
+            "give PLAN_ONLY=false (0, no and empty are a no, too; everything else is a yes)"
+        )
     if faults:
         raise VariableError(faults)
     return settings
+
+
+def plan_only(environment: Mapping[str, str] | None = None) -> bool:
+    """Tell whether nothing may be changed: PLAN_ONLY is anything but a no. The pipeline's rules decide alike."""
+    variables = os.environ if environment is None else environment
+    return not PLAN_ONLY_NO.fullmatch(variables.get("PLAN_ONLY", ""))
 
 
 def in_gitlab(environment: Mapping[str, str] | None = None) -> bool:

@@ -27,7 +27,7 @@ OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a
 IMAGE_TAG = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 REGISTRY = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 # RFC 3986 path characters. A percent sign is left out: the router compares paths as they are written.
-URL_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
+URL_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 GITLAB_PROJECT = re.compile(r"[0-9]+|[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)+")
 GIT_REF = re.compile(r"[A-Za-z0-9_][\w./@+-]*")
 ADDRESS_URL = re.compile(
@@ -40,6 +40,13 @@ PIPELINE_URL = re.compile(r"https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,2000}")
 
 # A Route's name may have 253 characters; the maintenance Route's adds up to 26 (maintenance_route.maintenance_name).
 MAX_ROUTE_NAME = 253 - 26
+MAX_SUBPATH = 255
+# A pipeline's name and an environment's may have 255 characters in GitLab. The longest of ours
+# (templates/maintenance) is "Maintenance of PROJECT/ROUTE_NAMESUBPATH"; the namespace may take 63 of them.
+MAX_ROUTE_AND_SUBPATH_IN_GITLAB = 255 - len("Maintenance of ") - 63 - len("/")
+# With a SUBPATH, the Route's share of these; the rules of a pipeline can add nothing up.
+MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB = 63
+MAX_SUBPATH_IN_GITLAB = MAX_ROUTE_AND_SUBPATH_IN_GITLAB - MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB
 # A Secret variable in GitLab may hold 10,000 characters; nothing that we read as text is longer than a page needs.
 MAX_TEXT = 500
 
@@ -48,6 +55,8 @@ MAX_SECONDS = 3600
 MIN_RELOAD, MAX_RELOAD = 0.1, 120
 
 TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+# The only PLAN_ONLY with which a job changes something. The rules of the pipeline hold the same pattern.
+PLAN_ONLY_NO = re.compile(r"[\t\n\f\r ]*(false|0|no)?[\t\n\f\r ]*", re.IGNORECASE)
 
 
 def _boolean(value: object) -> bool:
@@ -74,9 +83,12 @@ def _route_name(value: str) -> str:
 def _subpath(value: str) -> str:
     if value == "/":
         raise ValueError("'/' is the whole Route: leave SUBPATH empty for that")
-    if len(value) > 255 or not URL_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
-        raise ValueError("must be an absolute path such as /shop, without '..', '//', '%', query, fragment or space")
-    return value.rstrip("/")
+    if len(value) > MAX_SUBPATH or not URL_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
+        raise ValueError(
+            "must be an absolute path such as /shop, without a slash at its end, '..', '//', '%', query, fragment or "
+            "space"
+        )
+    return value
 
 
 def _image_tag(value: str) -> str:

@@ -59,11 +59,22 @@ def extended(jobs: Configuration) -> Configuration:
 
 def our_pipeline(**given: object) -> Configuration:
     """Our own pipeline, with its include put into it, and these inputs besides its own."""
-    ours = yaml.safe_load(PIPELINE.read_text())
-    (include,) = ours.pop("include")
+    return whole_pipeline(PIPELINE.read_text(), **given)
+
+
+def whole_pipeline(text: str, **given: object) -> Configuration:
+    """A project's file, which includes the component, with that put into it, and these inputs besides its own.
+
+    A file with inputs of its own has their defaults, or these.
+    """
+    *header, body = yaml.safe_load_all(text)
+    for own in header:
+        asked = {name: spec.get("default") for name, spec in own["spec"]["inputs"].items()}
+        body = filled(body, asked | given)
+    (include,) = body.pop("include")
     inputs, jobs = component()
     defaults = {name: spec.get("default") for name, spec in inputs.items()}
-    return extended(merged(filled(jobs, defaults | include["inputs"] | given), ours))
+    return extended(merged(filled(jobs, defaults | include["inputs"] | ({} if header else given)), body))
 
 
 def schema_faults(file: Path) -> str:

@@ -54,7 +54,7 @@ def test_a_route_goes_into_maintenance_and_comes_back(cluster: Cluster) -> None:
 
 def test_a_subpath_goes_into_maintenance_beside_the_application(cluster: Cluster) -> None:
     ok(cluster.run("build-and-deploy"))
-    part: dict[str, str | None] = {"SUBPATH": "/cart/", "ROUTE_TEMPLATES_PROJECT": None, "CI_JOB_TOKEN": None}
+    part: dict[str, str | None] = {"SUBPATH": "/cart", "ROUTE_TEMPLATES_PROJECT": None, "CI_JOB_TOKEN": None}
     with cluster.users("/", "/cart", "/cart/2", "/cartoon") as answers:
         ok(cluster.run("deploy-route", part))
         assert cluster.routes() == {"shop", maintenance_name("shop", "/cart")}

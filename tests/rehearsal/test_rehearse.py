@@ -42,7 +42,7 @@ def test_it_passes_for_the_whole_route(tmp_path: Path, capfd: pytest.CaptureFixt
 def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> None:
     options = Options(
         picture=None,
-        subpath="/cart/",
+        subpath="/cart",
         hold=2.0,
         cluster=ClusterOptions(reload_interval=1.0),
         variables={"ROUTER_RELOAD_INTERVAL": "1"},
