@@ -12,7 +12,13 @@ import yaml
 
 from maintenance_ci.admission import drain_time
 from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
-from maintenance_ci.variable_types import MAX_RELOAD
+from maintenance_ci.variable_types import (
+    MAX_RELOAD,
+    MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
+    MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB,
+    MAX_SUBPATH_IN_GITLAB,
+)
+from tests.gitlab_evaluation import MAX_NAME
 from tests.gitlab_pipeline import COMPONENT, JOBS, PIPELINE, PLACEHOLDER, ROOT, component, our_pipeline, schema_faults
 from tests.readme import README, table
 from tests.rehearsal.gitlab_ci.documented import example, tag_command
@@ -121,6 +127,14 @@ def test_the_parent_of_several_clusters_asks_as_the_component_does() -> None:
     for name, asked in form.items():
         assert (asked["value"], asked.get("options")) == (ours[name]["value"], unlike(ours[name].get("options")))
     assert "PROJECT" not in form
+
+
+def test_the_longest_names_are_documented() -> None:
+    text = " ".join((ROOT / "docs/pipeline.md").read_text().split())
+    assert f"in GitLab `SUBPATH` may have {MAX_SUBPATH_IN_GITLAB}, and `ROUTE_NAME`" in text
+    assert f"{MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or {MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a `SUBPATH`" in text
+    names = 63 + len("//") + MAX_ROUTE_AND_SUBPATH_IN_GITLAB
+    assert f"A prefix that has more than {MAX_NAME - names} characters" in text
 
 
 def unlike(options: list[str] | None) -> list[str] | None:
