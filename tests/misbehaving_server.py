@@ -23,12 +23,14 @@ def serving(*answers: bytes | Respond, tls: ssl.SSLContext | None = None) -> Ite
     """A server that gives each connection the next answer, the last one from then on; with the requests it read."""
     requests: list[bytes] = []
     left = list(answers)
+    current: list[socket.socket] = []
 
     def serve(listener: socket.socket) -> None:
         with contextlib.suppress(OSError):  # closed: the end
             while True:
                 plain, _ = listener.accept()
                 with contextlib.suppress(OSError), tls.wrap_socket(plain, server_side=True) if tls else plain as peer:
+                    current[:] = [peer]
                     requests.append(peer.recv(65536))
                     answer = left.pop(0) if len(left) > 1 else left[0]
                     if isinstance(answer, bytes):
@@ -43,7 +45,10 @@ def serving(*answers: bytes | Respond, tls: ssl.SSLContext | None = None) -> Ite
             yield listener.getsockname()[1], requests
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            for peer in current:  # an answer that never ends
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(peer, socket.SHUT_RDWR)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -61,8 +66,8 @@ def silence(peer: socket.socket) -> None:
 
 
 def threads_end(before: int) -> bool:
-    """Whether soon there are no more threads than before."""
-    deadline = time.monotonic() + 3
+    """Whether there are, in the end, no more threads than before."""
+    deadline = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     return threading.active_count() <= before

@@ -31,7 +31,7 @@ def drip(begin: bytes, rest: bytes) -> Respond:
 
     def respond(peer: socket.socket) -> None:
         peer.sendall(begin)
-        for _ in range(100):
+        for _ in range(1200):  # a minute: who reads on to its end does not give up
             peer.sendall(rest)
             time.sleep(0.05)
 
@@ -45,11 +45,8 @@ def drip(begin: bytes, rest: bytes) -> Respond:
 )
 def test_an_answer_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Respond) -> None:
     monkeypatch.setattr(api, "SLACK", 0.3)
-    began = time.monotonic()
-    with asking(tmp_path, answer, timeout=0.3) as client:
-        with pytest.raises(TryAgainError, match="no end of its answer"):
-            client.get("routes", "shop")
-        assert time.monotonic() - began < 4
+    with asking(tmp_path, answer, timeout=0.3) as client, pytest.raises(TryAgainError, match="no end of its answer"):
+        client.get("routes", "shop")
 
 
 @pytest.mark.parametrize("answer", [{"kind": "Status"}, {"kind": "Route", "metadata": {"name": "shop"}}])

@@ -174,7 +174,7 @@ def test_a_cancelled_job_leaves_nothing_private(tmp_path: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(10)
+        silent.settimeout(60)
         variables = {
             "PROJECT": "web", "ROUTE_NAME": "shop", "SUBPATH": "/a", "OKD_TOKEN": "token", "TMPDIR": str(tmp_path),
             "OKD_URL": f"https://127.0.0.1:{silent.getsockname()[1]}",
@@ -188,7 +188,7 @@ def test_a_cancelled_job_leaves_nothing_private(tmp_path: Path) -> None:
         connection, _ = silent.accept()
         assert list(tmp_path.iterdir())
         job.terminate()
-        output, _ = job.communicate(timeout=10)
+        output, _ = job.communicate(timeout=60)
         connection.close()
     assert job.returncode == 1
     assert "ERROR: The job was interrupted. Nothing was changed." in output

@@ -40,10 +40,8 @@ def test_a_failure_repeats_the_last_lines() -> None:
 
 
 def test_a_command_that_does_not_end_is_killed() -> None:
-    began = time.monotonic()
     with pytest.raises(CommandError, match="did not end within 1 s"):
-        run(python("import time; time.sleep(30)"), timeout=1)
-    assert time.monotonic() - began < 10
+        run(python("import signal; signal.pause()"), timeout=1)
 
 
 def test_another_thread_may_end_it() -> None:
@@ -69,16 +67,14 @@ def test_whoever_may_end_it_hears_of_its_end() -> None:
     assert stop.is_set()
 
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 
 
 @pytest.mark.parametrize("call", [run, lambda argv, timeout: output(argv, timeout)])
 def test_one_that_does_not_listen_either(call: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "GRACE", 0.3)
-    began = time.monotonic()
     with pytest.raises(CommandError, match="did not end within 1 s"):
         call(python(DEAF), timeout=1)
-    assert time.monotonic() - began < 10
 
 
 def output(argv: list[str], timeout: float = 10) -> str:
@@ -111,7 +107,7 @@ def test_a_command_dies_with_its_job(how: str, survives: bool) -> None:
         job.kill()
         job.wait()
         try:
-            deadline = time.monotonic() + (1 if survives else 10)
+            deadline = time.monotonic() + (1 if survives else 60)
             while lives(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert lives(pid) is survives

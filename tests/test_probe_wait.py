@@ -121,10 +121,10 @@ def test_a_wait_for_a_side_that_does_not_come() -> None:
 def test_a_wait_that_sees_nothing_has_lasted_the_window() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    began = time.monotonic()
-    outcome, said = wait(probe_of(port), PAGE, window=1.0)
+    began, probe = time.monotonic(), probe_of(port)
+    outcome, said = wait(probe, PAGE, window=1.0)
     assert outcome is Outcome.UNSEEN
-    assert 1.0 <= time.monotonic() - began < 4.0
+    assert probe.answers[-2].at - began < 1.0 <= time.monotonic() - began
     assert said[-1].startswith(f"the runner cannot see http://{HOST}/ (connection refused): waited ")
 
 
@@ -169,8 +169,8 @@ def test_an_interrupt_passes_through_at_once() -> None:
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            wait(probe_of(port, timeout=10), PAGE)
-        assert time.monotonic() - began < 5
+            wait(probe_of(port, timeout=100), PAGE)
+        assert time.monotonic() - began < 50
         timer.join()
         assert threads_end(before)
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -325,21 +326,28 @@ def test_checks_are_recorded_with_what_came_of_them(log: JobLog) -> None:
 
 
 def test_silence_is_broken(stream: io.StringIO) -> None:
-    log = JobLog(stream, silence=0.2)
+    silence, began = 0.2, time.monotonic()
+    log = JobLog(stream, silence=silence)
     with log.alive(), log.phase("Wait"):
-        time.sleep(0.7)
+        while stream.getvalue().count("still at work") < 2:
+            time.sleep(0.05)
     signs = [line for line in stream.getvalue().splitlines() if line.startswith("   still at work after ")]
-    assert 2 <= len(signs) <= 3
+    assert len(signs) <= (time.monotonic() - began) / silence  # no more often than that
     assert all(line.endswith(" s: Wait") for line in signs)
 
 
 def test_who_speaks_is_not_interrupted(stream: io.StringIO) -> None:
-    log = JobLog(stream, silence=0.8)
+    silence = 0.8
+    log = JobLog(stream, silence=silence)
+    spoken = [time.monotonic()]
     with log.alive():
         for number in range(12):
             time.sleep(0.1)
             log.say(str(number))
+            spoken.append(time.monotonic())
     time.sleep(1)
+    if max(after - before for before, after in pairwise(spoken)) >= silence:
+        pytest.skip(f"machine too busy: this process could not speak for {silence} s")
     assert "still" not in stream.getvalue()
 
 

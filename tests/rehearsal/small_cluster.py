@@ -175,7 +175,7 @@ async def small_cluster(directory: Path, **options: float) -> AsyncIterator[Smal
     """A running cluster with the namespace ``shop``; a controller that failed fails the test."""
     store = Store()
     images = ImageStore(directory / "images")
-    builds = Builds(store, images, directory / "builds", stage_seconds=0.02, start_timeout=options.get("timeout", 5.0))
+    builds = Builds(store, images, directory / "builds", stage_seconds=0.02, start_timeout=options.get("timeout", 30.0))
     kubelet = Kubelet(store, images, directory / "pods", pod_subnet())
     controllers: list[Controller] = [
         Deployments(store),
@@ -201,7 +201,7 @@ async def small_cluster(directory: Path, **options: float) -> AsyncIterator[Smal
         await kubelet.stop()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until ``condition`` gives something, and return it."""
     try:
         async with asyncio.timeout(seconds):

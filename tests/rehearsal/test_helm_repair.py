@@ -20,6 +20,7 @@ from maintenance_ci.command import GRACE
 from maintenance_ci.errors import CommandError
 from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION
 from maintenance_ci.rehearsal.trouble import parse_trouble
+from tests.busy_machine import require_at_most
 from tests.rehearsal.conftest import Cluster
 from tests.rehearsal.killed_helm import CHART, KINDS, Gate, Place
 from tests.rehearsal.recordings.lab import running_lab
@@ -203,7 +204,7 @@ def test_a_helm_that_was_asked_to_end(place: Place, before: Prepare, write: int)
     child.terminate()
     place.gate.open = True
     child.communicate(timeout=60)
-    assert time.monotonic() - began < GRACE / 2
+    require_at_most(time.monotonic() - began, GRACE / 2, "until Helm has ended by itself")
     place.upgrade("v3")
     assert place.last()[1] == "deployed"
     place.ours().uninstall(PAGE)
@@ -283,7 +284,7 @@ def test_a_job_that_is_killed_takes_its_helm_along(cluster: Cluster) -> None:
     assert "is pending-install in revision 1" in again.log
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,16 +47,11 @@ def client(cluster: Cluster, tmp_path: Path) -> Iterator[OpenShift]:
 def found(cluster: Cluster, client: OpenShift) -> Object:
     """The Route as it was read, before anything else happens."""
     inside = cluster.inside
-    cluster.do(_settled())
+    cluster.call(inside.router.look)  # it has written what it thinks of the Route
     read = client.get("routes", NAME)
     assert read is not None
     inside.server.requests.clear()
     return read
-
-
-async def _settled() -> None:
-    """The router has written what it thinks of the Route."""
-    await asyncio.sleep(0.15)
 
 
 def target() -> Object:

@@ -56,8 +56,8 @@ def test_no_process_outlives_a_cluster_that_is_killed(tmp_path: Path) -> None:
     assert sum("haproxy" in line for line in before) >= 2
     assert sum("nginx" in line for line in before) >= 2
     running.kill()
-    running.communicate(timeout=10)
-    deadline = time.monotonic() + 5
+    running.communicate(timeout=60)
+    deadline = time.monotonic() + 60
     while in_session(running.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert in_session(running.pid) == []
@@ -80,16 +80,16 @@ def test_nothing_is_left_after_fifty_starts_and_stops(tmp_path: Path) -> None:
     """Forty that end by themselves, in one process; ten in processes that are killed."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     clean = subprocess.Popen([sys.executable, "-c", STARTS], env=environment, start_new_session=True)
-    assert clean.wait(timeout=100) == 0
+    assert clean.wait(timeout=250) == 0
     killed = []
     for _ in range(10):
         one = start_alone(["-c", CLUSTER], tmp_path)
         assert one.stdout is not None
         assert one.stdout.readline() == "up 0\n"
         one.kill()
-        one.communicate(timeout=10)
+        one.communicate(timeout=60)
         killed.append(one)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(in_session(one.pid) for one in (clean, *killed)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [line for one in (clean, *killed) for line in in_session(one.pid)] == []

@@ -176,7 +176,7 @@ def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path)
             break
     time.sleep(0.7)  # Helm, the build or the rollout is under way
     running.send_signal(sig)
-    output, _ = running.communicate(timeout=30)
+    output, _ = running.communicate(timeout=120)
     assert running.returncode == 1
     assert "everything that was started is removed" in output
     assert "Traceback" not in output
@@ -193,7 +193,7 @@ def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None
         if "the application serves" in line:
             break
     os.killpg(running.pid, signal.SIGINT)
-    output, _ = running.communicate(timeout=30)
+    output, _ = running.communicate(timeout=120)
     assert output == f"{STOPPING}\nstopped; everything that was started is removed\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -216,7 +216,7 @@ def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path
     running.send_signal(signal.SIGINT)
     output = running.stdout.read()  # `communicate` would miss what was read ahead
     running.stdout.close()
-    running.wait(30)
+    running.wait(120)
     assert "── Roll back" in output
     assert "ERROR: The job was interrupted. It was rolled back: users reach the application" in output
     assert output.endswith("\nstopped; everything that was started is removed\n")

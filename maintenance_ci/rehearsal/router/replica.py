@@ -54,6 +54,11 @@ class Replica:
         under_way = len(self.starts) > len(self.reloads)
         return len(self.reloads) + (1 if under_way and self._due.is_set() else 0)
 
+    @property
+    def serves(self) -> bool:
+        """Whether it serves what it was given last: no reload is due, and none is under way."""
+        return not self._due.is_set() and len(self.starts) == len(self.reloads)
+
     async def run(self) -> None:
         """Reload when it is due; raises `HAProxyError` when HAProxy refuses a configuration, or ends."""
         async with asyncio.TaskGroup() as tasks:

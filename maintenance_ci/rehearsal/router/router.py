@@ -19,6 +19,7 @@ from maintenance_ci.rehearsal.router.replica import Replica
 from maintenance_ci.rehearsal.router.status import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Store
@@ -164,17 +165,26 @@ class Router:
         The time is on the loop's clock. What was in the store when this was called is served from here on, by all of
         them. Raises what broke the router.
         """
+        self.look()  # before a replica begins with what was there a moment ago
+        wanted = [(replica, replica.next) for replica in self._replicas]
+        await self._until(lambda: all(len(replica.reloads) > number for replica, number in wanted))
+        return max(replica.reloads[number] for replica, number in wanted)
+
+    async def followed(self) -> None:
+        """Wait until every replica serves what is in the store now; raises what broke the router."""
+        self.look()
+        await self._until(lambda: all(replica.serves for replica in self._replicas))
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait until a reload has made this true."""
         assert self._running is not None
-        self._look()  # before a replica begins with what was there a moment ago
-        wanted = [replica.next for replica in self._replicas]
-        while any(len(replica.reloads) <= number for replica, number in zip(self._replicas, wanted, strict=True)):
+        while not condition():
             self._reloaded.clear()
             reloaded = asyncio.ensure_future(self._reloaded.wait())
             await asyncio.wait([reloaded, self._running], return_when=asyncio.FIRST_COMPLETED)
             reloaded.cancel()
             if self._running.done():
                 await self._running
-        return max(replica.reloads[number] for replica, number in zip(self._replicas, wanted, strict=True))
 
     async def _run(self) -> None:
         try:
@@ -196,9 +206,10 @@ class Router:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            self._look()
+            self.look()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Judge all Routes now, and have the replicas follow: what `run` does a moment after each change."""
         files = self._generate(self._admit())
         if files != self._files:
             self._files = files

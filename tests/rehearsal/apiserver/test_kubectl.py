@@ -39,7 +39,7 @@ def test_routes(api: Api) -> None:
     patched = api.kubectl("patch", "route", "app", "--type=merge", "-p", '{"spec": {"to": {"name": "other"}}}')
     assert patched.stdout == "route.route.openshift.io/app patched\n"
     condition = "--for=jsonpath={.spec.to.name}=other"
-    assert api.kubectl("wait", condition, "route/app", "--timeout=5s").returncode == 0
+    assert api.kubectl("wait", condition, "route/app", "--timeout=60s").returncode == 0
     assert api.kubectl("delete", "route", "app").returncode == 0
     gone = api.kubectl("get", "route", "app")
     assert gone.stderr == 'Error from server (NotFound): routes.route.openshift.io "app" not found\n'
@@ -152,11 +152,11 @@ def test_waiting_for_an_end(api: Api) -> None:
     file = api.folder / "route.yaml"
     file.write_text(ROUTE.replace("NAME", "app"))
     api.kubectl("apply", "-f", str(file))
-    waiting = api.start_kubectl("wait", "--for=delete", "route/app", "--timeout=20s")
+    waiting = api.start_kubectl("wait", "--for=delete", "route/app", "--timeout=60s")
     assert (
         api.kubectl("delete", "-f", str(file)).stdout == 'route.route.openshift.io "app" deleted from shop namespace\n'
     )
-    assert waiting.wait(timeout=20) == 0
+    assert waiting.wait(timeout=60) == 0
     waiting.communicate()
     late = api.kubectl("wait", "--for=delete", "pod/none", "--timeout=1s")
     assert late.returncode == 0
@@ -168,18 +168,18 @@ def test_a_pod_on_a_node_is_marked_first_and_kubectl_waits_for_its_end(api: Api)
     for name in ("on-a-node", "nowhere"):
         spec = {"containers": containers} | ({"nodeName": "node-1"} if name == "on-a-node" else {})
         api.call(store.create, "pods", {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}, manager="test")
-    assert api.kubectl("delete", "pod", "nowhere", "--timeout=5s").returncode == 0
+    assert api.kubectl("delete", "pod", "nowhere", "--timeout=60s").returncode == 0
     assert api.kubectl("delete", "pod", "on-a-node", "--wait=false").returncode == 0
     marked = api.call(store.get, "pods", "shop", "on-a-node")["metadata"]
     assert (marked["deletionGracePeriodSeconds"], marked["generation"]) == (30, 2)
     waiting = api.start_kubectl("delete", "pod", "on-a-node")
     path = "/api/v1/namespaces/shop/pods/on-a-node"
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while [one.method for one in api.server.requests if one.path == path].count("DELETE") < 2:
         assert time.monotonic() < end
         time.sleep(0.01)
     assert waiting.poll() is None
     api.call(store.delete, "pods", "shop", "on-a-node", grace=0)  # what its kubelet does
-    assert waiting.wait(timeout=20) == 0
+    assert waiting.wait(timeout=60) == 0
     waiting.communicate()
     assert api.call(store.find, "pods", "shop", "on-a-node") is None

@@ -6,6 +6,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.controllers.level import keep_level
+from tests.rehearsal.small_cluster import until
 
 
 def config_map(number: int) -> dict[str, object]:
@@ -41,7 +42,8 @@ def test_called_again_when_it_asked_for_it() -> None:
             return 0.05 if len(calls) < 3 else None
 
         task = asyncio.create_task(keep_level(Store(), ("configmaps",), reconcile))
-        await asyncio.sleep(0.2)
+        await until(lambda: len(calls) == 3)
+        await asyncio.sleep(0.1)  # nobody asks any more
         task.cancel()
         await asyncio.wait([task])
         assert len(calls) == 3
@@ -60,7 +62,7 @@ def test_cancelled_in_the_moment_of_a_change_it_ends() -> None:
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
-            done, _ = await asyncio.wait([task], timeout=1)
+            done, _ = await asyncio.wait([task], timeout=60)
             assert done == {task}
 
     asyncio.run(main())

@@ -56,7 +56,7 @@ def leave_dead(cluster: Cluster, holder: Holder, duration: float = DURATION) -> 
     return time.monotonic()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

@@ -14,6 +14,7 @@ import pytest
 from maintenance_ci.errors import ConflictError, TryAgainError
 from maintenance_ci.lease import LEASE, Holder
 from maintenance_ci.openshift import OpenShift
+from tests.busy_machine import require_at_most
 from tests.rehearsal.conftest import Cluster, start_alone
 from tests.rehearsal.lease.leases import (
     DURATION,
@@ -56,7 +57,9 @@ def test_a_dead_holder_is_taken_over_in_its_time(
     left = leave_dead(cluster, dead)
     said: list[str] = []
     with taking(client, ours, said.append) as lease:
-        assert at_least <= time.monotonic() - left <= within
+        waited = time.monotonic() - left
+        assert waited >= at_least
+        require_at_most(waited, within, "until a dead holder's Lease is taken over")
         lease.require()
         spec = spec_of(cluster)
         assert spec["leaseTransitions"] == 1
@@ -104,7 +107,7 @@ def process(cluster: Cluster, config: str, tmp_path: Path) -> Iterator[subproces
 def test_a_cancelled_job_releases_it(cluster: Cluster, process: subprocess.Popen[str]) -> None:
     assert lease_of(cluster) is not None
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in output
     assert lease_of(cluster) is None
 
@@ -113,7 +116,7 @@ def test_a_killed_job_leaves_it_and_another_pipeline_takes_it_over(
     cluster: Cluster, client: OpenShift, process: subprocess.Popen[str]
 ) -> None:
     process.kill()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     assert lease_of(cluster) is not None
     said: list[str] = []
     with taking(client, pipeline(2), said.append):

@@ -15,6 +15,7 @@ from maintenance_ci.lease import LEASE, Lease, held, new_lease
 from maintenance_ci.openshift import OpenShift
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
+from tests.busy_machine import require_at_most
 from tests.rehearsal.conftest import Cluster
 from tests.rehearsal.lease.leases import (
     DURATION,
@@ -45,7 +46,7 @@ def release_of_another(cluster: Cluster) -> None:
     cluster.call(cluster.store.delete, "leases", manifests.NAMESPACE, LEASE)
 
 
-def require_lost(lease: Lease, seconds: float = 10, *, kind: type[MaintenanceError] = MaintenanceError) -> str:
+def require_lost(lease: Lease, seconds: float = 60, *, kind: type[MaintenanceError] = MaintenanceError) -> str:
     """Wait until the Lease is lost, for good or as far as is known, and return what is said then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -145,7 +146,9 @@ def test_a_server_that_stays_away_lets_nothing_be_changed_and_the_body_is_told(
         began = time.monotonic()
         told = require_lost(lease, kind=NotNowError)
         assert told.endswith("was not renewed for 3 s, so that others may take it: nothing is changed now.")
-        assert DURATION - 2 * RENEW_EVERY < time.monotonic() - began < DURATION
+        lasted = time.monotonic() - began
+        assert lasted > DURATION - 2 * RENEW_EVERY
+        require_at_most(lasted, DURATION, "until the holder gives up")
         raise ValueError("the body's own end")
     assert "could not be renewed; trying again." in said[0]
     assert len(said) == 2
@@ -180,7 +183,7 @@ def test_an_answer_to_the_creation_that_is_lost(cluster: Cluster, client: OpenSh
     expect(cluster, f"POST leases: {trouble}")
     began = time.monotonic()
     with taking(client, pipeline(1)) as lease:
-        assert time.monotonic() - began < DURATION / 2  # known for ours, not waited for
+        require_at_most(time.monotonic() - began, DURATION / 2, "a Lease that is known for ours, and not waited for")
         lease.require()
         assert spec_of(cluster)["leaseTransitions"] == 0
 
@@ -227,7 +230,7 @@ def test_a_cluster_that_is_away_ends_the_wait_early(cluster: Cluster, client: Op
     began = time.monotonic()
     with pytest.raises(TryAgainError, match="HTTP 503"), taking(client, pipeline(1), timeout=60):
         raise AssertionError("without a Lease")
-    assert time.monotonic() - began < 20
+    require_at_most(time.monotonic() - began, 20, "a wait that ends early")
 
 
 def test_a_token_without_the_right_is_told_so(cluster: Cluster, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ LIMITS = {
     "maintenance_ci.template_project.TIMEOUT": 2.0,
     "maintenance_ci.template_project.PAUSES": (0.1, 0.2),
 }
-SETTLED = 6.0  # seconds for controllers to remove what went with its owner
+SETTLED = 30.0  # seconds for controllers to remove what went with its owner
 SHOWN = f"{PAGE}:v1"
 KEEPER = "keeper"
 SUBPATH = "/cart"  # users ask for it, too
@@ -274,7 +274,7 @@ class Crowd:
     def served_by(self, *paths: str, enough: int = 3) -> set[str]:
         """Return who answers the paths (``/``) now: the next answers to requests that are sent from now on."""
         wanted = paths or ("/",)
-        began, deadline = self._cluster.call(lambda: self._users.elapsed), time.monotonic() + 10
+        began, deadline = self._cluster.call(lambda: self._users.elapsed), time.monotonic() + 60
         while time.monotonic() < deadline:
             now = [one for one in self._users.answers[-100:] if one.time >= began and one.path in wanted]
             if min(Counter(wanted + tuple(one.path for one in now)).values()) > enough:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,17 +27,18 @@ def test_a_waiting_route_when_its_host_becomes_free(
         async with cluster.routed(**settings) as router, client(cluster, router) as ask:
             await next_second()
             cluster.add_route("page", "page")
-            await asyncio.sleep(0.3)
+            router.look()
+            await router.followed()  # a second look: the status that it has just written is a change of the Route
             assert cluster.admitted("page")["reason"] == "HostAlreadyClaimed"
             cluster.delete_route("shop")
             await router.next_reload()
-            await asyncio.sleep(0.3)
+            await router.followed()
             assert await ask() == served
 
             waiting = cluster.store.get("routes", NAMESPACE, "page")
             metadata = waiting["metadata"] | {"annotations": {"touched": "now"}}
             cluster.store.update("routes", {**waiting, "metadata": metadata}, manager="test")
-            await asyncio.sleep(0.6)
+            await router.followed()
             assert await ask() == SERVED
 
     run(tmp_path, story)
