@@ -19,7 +19,8 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
 from maintenance_ci.repoint import is_repointed
-from maintenance_ci.route_template import differences, expected_route, parse_template
+from maintenance_ci.route_comparison import differences
+from maintenance_ci.route_template import expected_route, parse_template
 from maintenance_ci.situation import stands_for
 from maintenance_ci.snapshot import manifest_of, route_in, snapshot_name
 

@@ -22,7 +22,7 @@ from maintenance_ci.maintenance_route import (
 )
 from maintenance_ci.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
 from maintenance_ci.rehearsal.apiserver.kinds.core import LABEL_VALUE
-from maintenance_ci.route_template import differences, moved
+from maintenance_ci.route_comparison import differences, moved
 from tests.certificates import issued
 from tests.route_strategies import OURS, TRACKING, routes
 from tests.served_routes import live

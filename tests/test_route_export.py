@@ -15,8 +15,9 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import maintenance_name, notes, our_labels
 from maintenance_ci.mirrored_metadata import is_tracking_label
 from maintenance_ci.repoint import repointed
+from maintenance_ci.route_comparison import differences, keep_bookkeeping
 from maintenance_ci.route_export import export_route, form_of, original_now, says_the_same
-from maintenance_ci.route_template import differences, expected_route, keep_bookkeeping, parse_template
+from maintenance_ci.route_template import expected_route, parse_template
 from maintenance_ci.snapshot import manifest_of, snapshot_name, snapshot_of
 from tests.certificates import issued
 from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes

@@ -6,14 +6,8 @@ import pytest
 
 from maintenance_ci import rendering
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.route_template import (
-    differences,
-    expected_route,
-    fill_parameters,
-    moved,
-    parse_template,
-    template_path,
-)
+from maintenance_ci.route_comparison import differences, moved
+from maintenance_ci.route_template import expected_route, fill_parameters, parse_template, template_path
 
 PLAIN = """
 kind: Route

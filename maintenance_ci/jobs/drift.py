@@ -10,8 +10,9 @@ from maintenance_ci.jobs.restore import rendered_objects
 from maintenance_ci.maintenance_route import MANAGED_BY, ROUTE_ANNOTATION
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.report_files import Check
+from maintenance_ci.route_comparison import differences
 from maintenance_ci.route_export import original_now
-from maintenance_ci.route_template import differences, expected_route, template_path
+from maintenance_ci.route_template import expected_route, template_path
 from maintenance_ci.situation import by_name
 from maintenance_ci.template_drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.template_project import UnfitFileError

@@ -49,7 +49,7 @@ from maintenance_ci.maintenance_route import (
 from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
-from maintenance_ci.route_template import differences, moved
+from maintenance_ci.route_comparison import differences, moved
 from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation, stands_for
 from maintenance_ci.snapshot import snapshot_name
 

@@ -11,15 +11,8 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainErro
 from maintenance_ci.jobs.there_again import waits_since_our_last_run
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.rights import TEMPLATE_RIGHT, require_rights
-from maintenance_ci.route_template import (
-    differences,
-    expected_route,
-    fill_parameters,
-    keep_bookkeeping,
-    moved,
-    parse_template,
-    template_path,
-)
+from maintenance_ci.route_comparison import differences, keep_bookkeeping, moved
+from maintenance_ci.route_template import expected_route, fill_parameters, parse_template, template_path
 from maintenance_ci.snapshot import route_in
 
 if TYPE_CHECKING:

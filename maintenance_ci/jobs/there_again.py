@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from maintenance_ci.report import JobLog
     from maintenance_ci.situation import Situation
 
-# Where the two Routes are that `route_template.moved` compares.
+# Where the two Routes are that `route_comparison.moved` compares.
 THERE_AGAIN = ("in the Route that is there again", "in its maintenance Route")
 
 
