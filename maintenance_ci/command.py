@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import CommandError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # Seconds for a command to end when it is asked to.
 GRACE = 10.0
+# Seconds between two looks at whether a command has ended whose output is silent.
+IDLE = 0.2
+# Bytes: what is read at once, and the longest line.
+CHUNK = 64 * 1024
 # How much of a failed command's output its error repeats.
 LAST_LINES = 5
 # A Python of its own that asks the kernel for the signal argv[2] when its parent argv[1] dies, and becomes argv[3:].
@@ -57,7 +63,7 @@ def run(
         argv: the command, as a list: no shell reads it.
         environment: the child's whole environment.
         say: gets the command line, then each line of its output.
-        timeout: seconds after which the command is ended.
+        timeout: seconds after which the command is ended, with all that it started.
         stop: ends the command earlier, once another thread sets it; it is set when this returns.
 
     Raises:
@@ -65,25 +71,18 @@ def run(
     """
     say(f"$ {shlex.join(argv)}")
     last: deque[str] = deque(maxlen=LAST_LINES)
-    stop, late = stop or threading.Event(), threading.Event()
-    with _start(argv, environment, stderr=subprocess.STDOUT) as child:
 
-        def end_in_time() -> None:
-            if not stop.wait(timeout):
-                late.set()
-            _end(child)
+    def show(line: str) -> None:
+        say(line.rstrip())
+        last.append(line.strip())
 
-        threading.Thread(target=end_in_time, daemon=True).start()
-        try:
-            for line in child.stdout or ():
-                say(line.rstrip())
-                last.append(line.strip())
-            code = child.wait()
-        finally:  # also on SIGTERM: a command that outlives its job would go on changing the cluster
+    try:
+        code = _run(argv, environment, show, None, timeout, stop)
+    finally:
+        if stop:
             stop.set()
-            _end(child)
     if code != 0:
-        raise _failure(argv, None if late.is_set() else code, timeout, last)
+        raise _failure(argv, code, timeout, last)
 
 
 def output(argv: Sequence[str], *, environment: Mapping[str, str], timeout: float) -> str:
@@ -92,22 +91,17 @@ def output(argv: Sequence[str], *, environment: Mapping[str, str], timeout: floa
     Args:
         argv: the command, as a list: no shell reads it.
         environment: the child's whole environment.
-        timeout: seconds after which the command is ended.
+        timeout: seconds after which the command is ended, with all that it started.
 
     Raises:
         CommandError: it is not there, ended with another code than 0, or did not end in time.
     """
-    with _start(argv, environment, stderr=subprocess.PIPE) as child:
-        try:
-            printed, complaint = child.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise _failure(argv, None, timeout, ()) from None
-        finally:
-            _end(child)
-    if child.returncode != 0:
-        lines = [line.strip() for line in complaint.splitlines()]
-        raise _failure(argv, child.returncode, timeout, lines[-LAST_LINES:])
-    return printed
+    printed: list[str] = []
+    complaint: deque[str] = deque(maxlen=LAST_LINES)
+    code = _run(argv, environment, printed.append, complaint.append, timeout)
+    if code != 0:
+        raise _failure(argv, code, timeout, [line.strip() for line in complaint])
+    return "".join(f"{line}\n" for line in printed)
 
 
 def _failure(argv: Sequence[str], code: int | None, timeout: float, last: Iterable[str]) -> CommandError:
@@ -117,17 +111,97 @@ def _failure(argv: Sequence[str], code: int | None, timeout: float, last: Iterab
     return CommandError(f"{' '.join(argv[:2])} {why}: {said}.")
 
 
-def _end(child: subprocess.Popen[str]) -> None:
-    """End a command that runs still: politely, so that Helm can note in its release that it failed, then for good."""
-    child.terminate()
+def _run(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    take: Callable[[str], None],
+    take_complaint: Callable[[str], None] | None,
+    timeout: float,
+    stop: threading.Event | None = None,
+) -> int | None:
+    """Run a command, and hand over its lines; return its exit code, or None when it was late.
+
+    However this ends, nothing of the command runs any more: what outlives its job goes on changing the cluster.
+    """
+    child = _start(argv, environment, stderr=subprocess.PIPE if take_complaint else subprocess.STDOUT)
+    with selectors.DefaultSelector() as output, contextlib.ExitStack() as streams:
+        for stream, taker in ((child.stdout, take), (child.stderr, take_complaint)):
+            if stream and taker:
+                output.register(streams.enter_context(stream), selectors.EVENT_READ, _Lines(taker))
+        try:
+            _listen(child, output, timeout, stop=stop)
+            late = child.poll() is None and not (stop and stop.is_set())
+        finally:
+            _end(child, output)
+    return None if late else child.returncode
+
+
+def _listen(
+    child: subprocess.Popen[bytes],
+    output: selectors.BaseSelector,
+    timeout: float,
+    *,
+    stop: threading.Event | None = None,
+    to_its_end: bool = False,
+) -> None:
+    """Read what a command prints until it has ended, ``timeout`` seconds are over, or ``stop`` is set.
+
+    The end of the command counts, not that of its output, which its children may hold open; ``to_its_end`` waits for
+    both, and so for the children too.
+    """
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and not (stop and stop.is_set()):
+        ended = child.poll() is not None
+        if ended and not to_its_end:  # what it printed last is there already
+            deadline = min(deadline, time.monotonic() + IDLE)
+        ready = output.select(0 if ended and not to_its_end else IDLE) if output.get_map() else []
+        for key, _ in ready:
+            if not key.data.take(os.read(key.fd, CHUNK)):
+                output.unregister(key.fileobj)
+        if ended and not (ready or (to_its_end and output.get_map())):
+            return
+        if not output.get_map():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(IDLE)
+
+
+class _Lines:
+    """Lines made of chunks of bytes."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self._take, self._rest = take, b""
+
+    def take(self, chunk: bytes) -> bool:
+        """Hand over the lines that are whole; an empty chunk is the end. Return whether it goes on."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if self._rest and (not chunk or len(self._rest) > CHUNK):
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            self._take(line.decode(errors="replace").removesuffix("\r"))
+        return bool(chunk)
+
+
+def _end(child: subprocess.Popen[bytes], output: selectors.BaseSelector) -> None:
+    """End what runs still of a command and of what it started, which is its process group.
+
+    Politely first, so that Helm can note in its release that it failed, and with an open ear; then for good.
+    """
     try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
+        if child.poll() is None:
+            _signal_group(child, signal.SIGTERM)
+            _listen(child, output, GRACE, to_its_end=True)
     finally:
-        child.kill()
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
 
 
-def _start(argv: Sequence[str], environment: Mapping[str, str], *, stderr: int) -> subprocess.Popen[str]:
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(OSError):  # nobody is left; some systems refuse (EPERM) where only ended ones are
+        os.killpg(child.pid, number)
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str], *, stderr: int) -> subprocess.Popen[bytes]:
     program = on_path(argv[0], environment)
     if program is None:
         raise CommandError(f"{argv[0]} cannot be run: there is none on PATH.", "Install it where the job runs.")
@@ -138,8 +212,7 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], *, stderr: int) 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            text=True,
-            errors="replace",
+            process_group=0,  # a command may be a script, whose own commands must end with it
         )
     except OSError as error:
         raise CommandError(f"{argv[0]} cannot be run: {error.strerror}.", "Install it where the job runs.") from error

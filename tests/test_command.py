@@ -90,6 +90,99 @@ def test_a_failure_without_its_output() -> None:
         output(python("import sys; print('one'); print('two', file=sys.stderr); raise SystemExit(7)"))
 
 
+HANGS = """#!/bin/sh
+{child} &
+echo $! > {pid}
+echo begun
+{end}
+"""
+SLEEPS = f"{sys.executable} -c 'import time; time.sleep(60)'"
+DEAF_CHILD = f"{sys.executable} -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'"
+CHATTERS = f"{sys.executable} -u -c 'while True: print(1)'"
+APART = f"{sys.executable} -c 'import os, pathlib, time; os.setsid(); pathlib.Path(\"apart\").touch(); time.sleep(60)'"
+
+
+def script(folder: Path, child: str, end: str) -> tuple[list[str], Path]:
+    """A command that is a shell script, with a child; and the file that says which process that is."""
+    program, pid = folder / "oc", folder / "pid"
+    program.write_text(HANGS.format(child=child, pid=pid, end=end))
+    program.chmod(0o755)
+    return [str(program), "start-build"], pid
+
+
+@pytest.mark.parametrize("call", [run, lambda argv, timeout: output(argv, timeout)], ids=["run", "output"])
+@pytest.mark.parametrize("child", [SLEEPS, DEAF_CHILD], ids=["hangs", "is-deaf"])
+def test_a_script_that_is_late_ends_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., object], child: str
+) -> None:
+    """Many an oc is a script around the real one: it alone would end, and the pipe that its child holds would not."""
+    monkeypatch.setattr(command, "GRACE", 1.0)
+    argv, pid = script(tmp_path, child, "wait")
+    with pytest.raises(CommandError, match="oc start-build did not end within 1 s"):
+        call(argv, timeout=1)
+    assert ended(int(pid.read_text()))
+
+
+@pytest.mark.parametrize("code", [0, 3])
+@pytest.mark.parametrize("child", [SLEEPS, CHATTERS], ids=["silent", "chattering"])
+def test_a_command_that_has_ended_is_not_waited_for_because_of_its_child(tmp_path: Path, child: str, code: int) -> None:
+    argv, pid = script(tmp_path, child, f"exit {code}")
+    if code:
+        with pytest.raises(CommandError, match=r"failed \(exit code 3\)"):
+            run(argv, timeout=50)
+    else:
+        assert run(argv, timeout=50)[1] in ("begun", "1")
+    assert ended(int(pid.read_text()))
+
+
+def test_not_even_one_that_left_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv, pid = script(tmp_path, APART, "until [ -e apart ]; do sleep 0.02; done")
+    try:
+        assert output(argv, timeout=50) == "begun\n"
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def ended(pid: int) -> bool:
+    """Wait until a process that was killed has gone."""
+    deadline = time.monotonic() + 10
+    while lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not lives(pid)
+
+
+def test_one_that_is_late_is_listened_to_until_it_has_ended() -> None:
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('the release is failed')))\n"
+        "print('begun', flush=True); time.sleep(60)"
+    )
+    with pytest.raises(CommandError, match="did not end within 2 s: begun / the release is failed"):
+        run(python(code), timeout=2)
+
+
+def test_a_job_that_is_cancelled_takes_the_script_s_child_along(tmp_path: Path) -> None:
+    argv, pid = script(tmp_path, SLEEPS, "wait")
+    code = f"""
+import os
+from maintenance_ci import command
+from maintenance_ci.interruption import interrupted_when_cancelled
+with interrupted_when_cancelled():
+    command.run({argv!r}, environment=dict(os.environ), say=lambda line: print(line, flush=True), timeout=50)
+"""
+    with subprocess.Popen(python(code), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as job:
+        assert "begun\n" in iter(job.stdout or ())
+        job.terminate()
+        job.wait(20)
+    assert ended(int(pid.read_text()))
+
+
+def test_a_line_without_an_end_is_cut() -> None:
+    said = run(python("print('x' * 200_000)"))
+    assert sum(map(len, said[1:])) == 200_000
+    assert max(map(len, said[1:])) <= 2 * command.CHUNK
+
+
 SLEEP = [sys.executable, "-u", "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
 OURS = f"command.run({SLEEP!r}, environment=dict(os.environ), say=lambda line: print(line, flush=True), timeout=50)"
 PLAIN = f"subprocess.run({SLEEP!r})"
