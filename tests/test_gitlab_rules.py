@@ -20,9 +20,10 @@ from maintenance_ci.variable_types import (
     MAX_SUBPATH_IN_GITLAB,
 )
 from tests.gitlab_evaluation import Job, Pipeline, comes_before, pipeline_of
-from tests.gitlab_pipeline import CHANGES, JOBS, Configuration, our_pipeline, whole_pipeline
+from tests.gitlab_expressions import parse, tokens
+from tests.gitlab_pipeline import CHANGES, COMPONENT, JOBS, PIPELINE, Configuration, our_pipeline, whole_pipeline
 from tests.job_variables import GOOD as JOB_VARIABLES
-from tests.rehearsal.gitlab_ci.documented import example
+from tests.rehearsal.gitlab_ci.documented import every_example, example
 
 OURS = our_pipeline()
 OF_THE_EXAMPLES = {
@@ -161,6 +162,38 @@ def test_the_old_rules_fail_it(alone: bool) -> None:
         ),
     ):
         assert any(fault.startswith(part) for fault in faults), part
+
+
+def conditions(value: Any) -> list[str]:
+    """All that `if:` says, at any depth."""
+    if isinstance(value, list):
+        return [text for item in value for text in conditions(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["if"]] if isinstance(value.get("if"), str) else []
+    return own + [text for item in value.values() for text in conditions(item)]
+
+
+def bare_variables(text: str) -> list[str]:
+    """The variables that stand alone beside `&&` or `||`, where an empty one counts as true."""
+    words = [None, *tokens(text), None]
+    compared = {word for word in words if word and word.kind == "operator" and word.text not in {"&&", "||"}}
+    return [
+        word.text
+        for before, word, after in zip(words, words[1:], words[2:], strict=False)
+        if word and word.kind == "variable" and before not in compared and after not in compared
+    ]
+
+
+def test_no_condition_asks_for_a_variable_alone() -> None:
+    files = [COMPONENT.read_text(), PIPELINE.read_text(), *every_example()]
+    texts = [text for file in files for document in yaml.safe_load_all(file) for text in conditions(document)]
+    assert len(texts) >= 15
+    for text in texts:
+        parse(text)
+        assert bare_variables(text) == []
+    for old in (OLD_CHANGE[1]["if"], "$ROUTE_NAME && $CI_PIPELINE_SOURCE =~ /^(web|api)$/"):
+        assert "ROUTE_NAME" in bare_variables(old)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_plan_takes_the_place_of_the_jobs(cluster: Cluster, make_project: Make
     token = {"values": {"maintenance/web/*": cluster.inside.job_variables()["OKD_TOKEN"]}}
     project = make_project(cluster, example("component"), OKD_TOKEN=token)
     plan = FORM | {"PLAN_ONLY": "true"}
-    assert set(project.jobs(**plan)) == {"plan"}
+    assert set(project.jobs(**plan)) == set(project.jobs(**FORM, PLAN_ONLY=" Yes")) == {"plan"}
     early = ok(project.run("plan", **plan))
     assert "the page is not there yet: build-and-deploy, which runs before, makes it" in early.log
     assert project.run("plan", **plan | {"ROUTE_NAME": "nowhere"}).code != 0
@@ -125,7 +125,8 @@ def test_inputs_where_pipeline_variables_are_forbidden(cluster: Cluster, make_pr
 def test_nothing_starts_by_itself(cluster: Cluster, make_project: MakeProject) -> None:
     project = make_project(cluster, example("component"))
     assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
-    for wrong in ({"ROUTE_NAME": ""}, {"PROJECT": ""}, {"CI_PIPELINE_SOURCE": "push"}):
+    names = ({"ROUTE_NAME": ""}, {"PROJECT": ""}, {"ROUTE_NAME": "a..b-"}, {"SUBPATH": "shop"}, {"SUBPATH": "/.."})
+    for wrong in (*names, {"CI_PIPELINE_SOURCE": "push"}):
         assert project.jobs(**(FORM | wrong)) == {}
 
 
