@@ -7,10 +7,14 @@ import tarfile
 import tempfile
 import threading
 import time
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maintenance_ci import command, oc
+from maintenance_ci import build_status, command, oc
+from maintenance_ci.build_status import ENDED, WAITING
+from maintenance_ci.build_watch import BuildWatch, not_begun
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.waiting import wait_for
 
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
 
-ENDED = {"Complete", "Failed", "Error", "Cancelled"}
+# Lines of a build's log that a failure repeats.
+LAST_LINES = 5
 
 
 def build_page(
@@ -33,58 +38,131 @@ def build_page(
     timeout: float,
     log: JobLog,
 ) -> None:
-    """Build ``context`` (a gzipped tar of the Dockerfile's folder), showing the build's log.
+    """Build ``context`` (a gzipped tar of the Dockerfile's folder), showing the build's log, and what it waits for.
 
     Raises:
-        MaintenanceError: the build failed, or did not end within ``timeout`` seconds.
+        MaintenanceError: the build failed, cannot begin, or did not end within ``timeout`` seconds.
     """
-    if command.on_path("oc", environment):
-        with tempfile.TemporaryDirectory(prefix="maintenance-ci-") as folder:
-            with tarfile.open(fileobj=io.BytesIO(context)) as archive:
-                archive.extractall(folder)  # noqa: S202 - our own, packed a moment ago
-            oc.start_build(
-                build_config,
-                Path(folder),
-                kubeconfig=kubeconfig,
-                namespace=cluster.namespace,
-                environment=environment,
-                say=log.say,
-                timeout=timeout,
-                stop=threading.Event(),
-            )
-    else:
-        _build_over_the_api(cluster, build_config, context, timeout=timeout, log=log)
+    work = _Work(cluster, build_config, context, time.monotonic() + timeout, timeout, log)
+    with_oc, words = command.on_path("oc", environment) is not None, ""
+    with BuildWatch(cluster, build_config, log.say) as watch:
+        try:
+            build = _build_with_oc(work, watch, kubeconfig, environment) if with_oc else _upload(work, watch)
+        except MaintenanceError as error:
+            build, words = _still_there(work, watch, error), error.what if with_oc else ""
+    if build is None:  # oc ended well: whether there is an image is looked at by the caller
+        return
+    lines = _follow(work, build) if not with_oc else []
+    finished = _end_of(work, build)
+    if build_status.phase(finished) != "Complete":
+        raise MaintenanceError(*build_status.failure(finished, lines, words, cluster.namespace))
 
 
-def _build_over_the_api(cluster: OpenShift, build_config: str, context: bytes, *, timeout: float, log: JobLog) -> None:
-    began = time.monotonic()
-    build = cluster.start_binary_build(build_config, context)
-    name = build["metadata"]["name"]
-    log.say(f"build {name} has the upload ({len(context)} bytes)")
+@dataclass(frozen=True)
+class _Work:
+    """One build: what, where, until when (`time.monotonic`), how long that is in seconds."""
+
+    cluster: OpenShift
+    build_config: str
+    context: bytes
+    deadline: float
+    timeout: float
+    log: JobLog
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left, one at the least: for a last look."""
+        return max(1.0, self.deadline - time.monotonic())
+
+
+def _build_with_oc(work: _Work, watch: BuildWatch, kubeconfig: str, environment: Mapping[str, str]) -> Object | None:
+    """Let ``oc`` build, and return the Build, where there is one."""
+    with tempfile.TemporaryDirectory(prefix="maintenance-ci-") as folder:
+        with tarfile.open(fileobj=io.BytesIO(work.context)) as archive:
+            archive.extractall(folder)  # noqa: S202 - our own, packed a moment ago
+        oc.start_build(
+            work.build_config,
+            Path(folder),
+            kubeconfig=kubeconfig,
+            namespace=work.cluster.namespace,
+            environment=environment,
+            say=work.log.say,
+            timeout=work.timeout,
+            stop=watch.over,
+        )
+    return watch.build()
+
+
+def _upload(work: _Work, watch: BuildWatch) -> Object:
+    """Send the upload from a thread, and return the Build once its Pod has it.
+
+    An upload that is given up, or left behind by a job that is cancelled, ends with the job; the server then cancels
+    the Build.
+    """
+    sent: list[Object] = []
+    failed: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            sent.append(work.cluster.start_binary_build(work.build_config, work.context))
+        except BaseException as error:  # noqa: BLE001 - raised below, where it is waited for
+            failed.append(error)
+        watch.over.set()
+
+    threading.Thread(target=send, name="upload", daemon=True).start()
+    watch.over.wait(work.left)
+    if failed:
+        raise failed[0]
+    if not sent:
+        raise MaintenanceError(
+            f"The build did not begin within {work.timeout:.0f} s.",
+            "Run the job again; a BUILD_TIMEOUT gives it longer.",
+        )
+    work.log.say(f"build {sent[0]['metadata']['name']} has the upload ({len(work.context)} bytes)")
+    return sent[0]
+
+
+def _still_there(work: _Work, watch: BuildWatch, error: MaintenanceError) -> Object:
+    """Return the Build that runs, or has ended, although its start failed; raise why where it did not even begin."""
+    if watch.error:
+        raise watch.error from error
+    build = watch.build()
+    if build is None:
+        raise error
+    phase, name = build_status.phase(build), str(build["metadata"]["name"])
+    if phase in WAITING or phase == "Cancelled":  # the server cancels what did not begin within five minutes
+        raise not_begun(name, watch.obstacle, work.cluster.namespace) if watch.obstacle else error
+    if phase not in ENDED:
+        work.log.say(f"{error.what} The build {name} goes on.")
+    return build
+
+
+def _follow(work: _Work, build: Object) -> list[str]:
+    """Show the Build's log, and return its last lines."""
+    last: deque[str] = deque(maxlen=LAST_LINES)
     try:
-        for line in cluster.follow_build_log(name, timeout=timeout):
-            log.say(line)
+        for line in work.cluster.follow_build_log(build["metadata"]["name"], timeout=work.left):
+            work.log.say(line)
+            last.append(line)
     except MaintenanceError as error:  # the log is for people; the Build's phase decides
-        log.say(f"the build's log cannot be followed: {error.what}")
+        work.log.say(f"the build's log cannot be followed: {error.what}")
+    return list(last)
+
+
+def _end_of(work: _Work, build: Object) -> Object:
+    """Wait for the Build's end, and return it then."""
+    name = build["metadata"]["name"]
 
     def ended() -> Object | None:
-        found = cluster.get("builds", name)
+        found = work.cluster.get("builds", name)
         if found is None:
             raise MaintenanceError(f"The build {name} was deleted while it ran.", "Run the job again.")
-        return found if found["status"]["phase"] in ENDED else None
+        return found if build_status.phase(found) in ENDED else None
 
-    look = f"Look at it: oc logs build/{name} -n {cluster.namespace}"
-    left = max(1.0, timeout - (time.monotonic() - began))
-    finished = wait_for(ended, timeout=left, say=log.say, subject=f"build {name}")
+    finished = wait_for(ended, timeout=work.left, say=work.log.say, subject=f"build {name}")
     if finished is None:
         raise MaintenanceError(
-            f"The build {name} did not end within {timeout:.0f} s.",
-            look,
+            f"The build {name} did not end within {work.timeout:.0f} s.",
+            f"Look at it: oc logs build/{name} -n {work.cluster.namespace}",
         )
-    status = finished["status"]
-    if status["phase"] != "Complete":
-        reason = status.get("message") or status.get("reason") or "no reason given"
-        raise MaintenanceError(
-            f"The build {name} ended as {status['phase']}: {reason}",
-            look,
-        )
+    return finished

@@ -274,11 +274,11 @@ def require_no_rival(manifest: Mapping[str, Any], routes: Iterable[Mapping[str, 
             )
 
 
-def require_push_secret(secret: Mapping[str, Any] | None, name: str, namespace: str) -> None:
-    """Refuse a build that would wait for its push Secret until it is given up."""
+def require_secret(secret: Mapping[str, Any] | None, name: str, namespace: str, variable: str) -> None:
+    """Refuse a build that would wait for a Secret, which a variable asks for, until it is given up."""
     if secret is None:
         raise MaintenanceError(
-            f"DOCKER_REGISTRY needs the Secret {name}, which is not there.",
+            f"{variable} needs the Secret {name}, which is not there.",
             f"Create it: oc create secret docker-registry {name} -n {namespace} …",
         )
 

@@ -71,9 +71,9 @@ class OpenShift:
         """Close the connections."""
         self._api.close()
 
-    def get(self, plural: str, name: str) -> Object | None:
-        """Return the object, or None where there is none."""
-        return self._request("GET", self._path(plural, name), missing_is_none=True)
+    def get(self, plural: str, name: str, *, namespace: str = "") -> Object | None:
+        """Return the object, or None where there is none; of another ``namespace`` where given."""
+        return self._request("GET", self._path(plural, name, namespace=namespace), missing_is_none=True)
 
     def select(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return the namespace's objects, those with ``labels`` only where given."""
@@ -227,10 +227,12 @@ class OpenShift:
         """Return the lines of a Build's log until it ends, or until ``timeout`` seconds have passed."""
         return self._api.lines(self._path("builds", build, "log"), query=[("follow", "true")], timeout=timeout)
 
-    def _path(self, plural: str, name: str = "", subresource: str = "", *, everywhere: bool = False) -> str:
+    def _path(
+        self, plural: str, name: str = "", subresource: str = "", *, everywhere: bool = False, namespace: str = ""
+    ) -> str:
         group = GROUPS[plural]
         root = "/api/v1" if group == "v1" else f"/apis/{group}"
-        where = [] if everywhere else ["namespaces", self.namespace]
+        where = [] if everywhere else ["namespaces", namespace or self.namespace]
         parts = [root, *where, plural, quote(name, safe=""), subresource]
         return "/".join(part for part in parts if part)
 

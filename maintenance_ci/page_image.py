@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.pod_troubles import Trouble, pod_troubles
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -41,6 +44,28 @@ def import_result(stream: Mapping[str, Any] | None, tag: str) -> tuple[str | Non
     return None, None
 
 
+def require_base_image(stream: Mapping[str, Any] | None, name: str, namespace: str) -> None:
+    """Refuse a build upon the tag ``STREAM:TAG`` of an ImageStream where that has no image.
+
+    Raises:
+        MaintenanceError: it has none; with what is said of its import, and the tags that have one.
+    """
+    stream_name, _, tag = name.partition(":")
+    if image_digest(stream, tag):
+        return
+    if stream is None:
+        raise MaintenanceError(
+            f"PAGE_BASE_IMAGE: there is no ImageStream {stream_name} in {namespace}.",
+            f"Look which there are: oc get imagestreams -n {namespace}",
+        )
+    _, why = import_result(stream, tag)
+    tags = sorted(one["tag"] for one in (stream.get("status") or {}).get("tags") or [] if one.get("items"))
+    raise MaintenanceError(
+        f"PAGE_BASE_IMAGE: the ImageStream {stream_name} in {namespace} has no image {tag}{f': {why}' if why else ''}.",
+        f"Name one that it has: {', '.join(tags) or 'it has none'}.",
+    )
+
+
 def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | None:
     """Return what a Deployment lacks to serve the image ``digest`` with all its Pods; None when nothing.
 
@@ -66,20 +91,45 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
     return None
 
 
-def pod_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[str]:
-    """Return why Pods of the image ``digest`` do not run, as their containers say it: ``ImagePullBackOff: …``.
+def pods_refused(deployment: Mapping[str, Any] | None) -> str | None:
+    """Return why the cluster refuses to make a Deployment's Pods: what its condition ``ReplicaFailure`` says.
+
+    None where none is refused, and where the Deployment as it is now was not looked at yet: its conditions are those of
+    an older one. The controller does not renew the message while it tries on, less and less often.
+    """
+    return _condition(deployment, "ReplicaFailure", "True", reason="FailedCreate")
+
+
+def deadline_passed(deployment: Mapping[str, Any] | None) -> str | None:
+    """Return what a Deployment says whose rollout made no progress for as long as it may (10 minutes by default)."""
+    return _condition(deployment, "Progressing", "False", reason="ProgressDeadlineExceeded")
+
+
+def _condition(deployment: Mapping[str, Any] | None, kind: str, value: str, *, reason: str) -> str | None:
+    """Return the message of a condition of this value and reason, as long as it is about the present Deployment."""
+    status = (deployment or {}).get("status") or {}
+    generation = ((deployment or {}).get("metadata") or {}).get("generation") or 0
+    if int(status.get("observedGeneration") or 0) < int(generation):
+        return None
+    for condition in status.get("conditions") or []:
+        if (condition["type"], condition["status"], condition.get("reason")) == (kind, value, reason):
+            return str(condition.get("message") or reason)
+    return None
+
+
+def page_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[Trouble]:
+    """Return why Pods of the image ``digest`` do not serve, as the scheduler and their containers say it.
 
     Those of the first installation wait for an image that is not built yet: no trouble, they go.
     """
-    troubles = []
+    troubles = set()
     for pod in (pod for pod in pods if _runs(pod, digest)):
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            waiting = (container.get("state") or {}).get("waiting")
-            if waiting:
-                troubles.append(f"{waiting.get('reason')}: {waiting.get('message', '')}".rstrip(": "))
-            elif not container.get("ready"):
-                troubles.append("running, but its readiness probe fails")
-    return sorted(set(troubles))
+        found = set(pod_troubles(pod))
+        containers = (pod.get("status") or {}).get("containerStatuses") or []
+        if not found and not all(container.get("ready") for container in containers):
+            found.add(Trouble("running, but its readiness probe fails"))
+        troubles |= found
+    return sorted(troubles)
 
 
 def _runs(template: Mapping[str, Any], digest: str) -> bool:

@@ -122,18 +122,15 @@ def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
 
     Args:
         with_oc: ``oc start-build --follow --wait`` does it: it reads the BuildConfig first, and lists and watches the
-            Build at the end (recorded on OpenShift 4.21).
+            Build at the end (recorded on OpenShift 4.21). The job itself gets the Build, too.
     """
     why = "build the page with oc" if with_oc else "build the page"
     rights = _one(BUILD, "buildconfigs/instantiatebinary", why, "create", on=[PAGE])
     rights += _one(BUILD, "builds/log", why, "get")
+    rights += _one(BUILD, "builds", why, "get")
     if with_oc:
-        return (
-            *_one(BUILD, "buildconfigs", why, "get", on=[PAGE]),
-            *rights,
-            *_one(BUILD, "builds", why, "list", "watch"),
-        )
-    return (*rights, *_one(BUILD, "builds", why, "get"))
+        rights += _one(BUILD, "buildconfigs", why, "get", on=[PAGE]) + _one(BUILD, "builds", why, "list", "watch")
+    return tuple(rights)
 
 
 def _one(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = ("",)) -> list[Right]:

@@ -14,10 +14,10 @@ from maintenance_ci.checks import (
     require_no_rival,
     require_original,
     require_ours,
-    require_push_secret,
     require_ready_endpoints,
     require_ready_page,
     require_same_route,
+    require_secret,
     require_standing,
 )
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
@@ -203,9 +203,9 @@ def test_differences_are_refused_unless_accepted() -> None:
 
 
 def test_a_push_secret() -> None:
-    require_push_secret({"metadata": {}}, "s", "web")
+    require_secret({"metadata": {}}, "s", "web", "DOCKER_REGISTRY")
     with pytest.raises(MaintenanceError, match="needs the Secret s") as caught:
-        require_push_secret(None, "s", "web")
+        require_secret(None, "s", "web", "DOCKER_REGISTRY")
     assert "docker-registry s -n web" in caught.value.advice
 
 

@@ -4,13 +4,18 @@ from typing import Any
 
 import pytest
 
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.page_image import (
+    deadline_passed,
     image_digest,
     import_result,
+    page_troubles,
     pinned_tag,
-    pod_troubles,
+    pods_refused,
+    require_base_image,
     rollout_lacks,
 )
+from maintenance_ci.pod_troubles import Trouble
 
 DIGEST = "sha256:" + "a" * 64
 REGISTRY_IMAGE = "registry.example.test/maintenance-page:v1"
@@ -80,12 +85,88 @@ def test_pods_say_why_they_do_not_run() -> None:
     pods = [
         of_the_image | {"status": {"containerStatuses": [waiting]}},
         of_the_image | {"status": {"containerStatuses": [{"ready": False, "state": {}}]}},
+        of_the_image | {"status": {"containerStatuses": [{"ready": True, "state": {"running": {}}}]}},
         {},
     ]
-    assert pod_troubles(pods, DIGEST) == ["ImagePullBackOff: no such image", "running, but its readiness probe fails"]
+    assert page_troubles(pods, DIGEST) == [
+        Trouble("ImagePullBackOff: no such image"),
+        Trouble("running, but its readiness probe fails"),
+    ]
 
 
 def test_pods_that_wait_for_an_image_that_was_not_built_yet_are_no_trouble() -> None:
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
     first = deployment("maintenance-page:latest")["spec"]["template"]
-    assert pod_troubles([first | {"status": {"containerStatuses": [waiting]}}], DIGEST) == []
+    assert page_troubles([first | {"status": {"containerStatuses": [waiting]}}], DIGEST) == []
+
+
+REFUSED = {
+    "type": "ReplicaFailure",
+    "status": "True",
+    "reason": "FailedCreate",
+    "message": 'pods "maintenance-page-6d4cf56db6-x7k2p" is forbidden: exceeded quota: compute',
+}
+
+
+def with_conditions(*conditions: dict[str, str], observed: int = 3) -> dict[str, Any]:
+    found = deployment()
+    return found | {"status": {"observedGeneration": observed, "conditions": list(conditions)}}
+
+
+def test_a_deployment_says_that_its_pods_are_refused() -> None:
+    assert pods_refused(with_conditions(REFUSED)) == REFUSED["message"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        deployment(),
+        with_conditions(REFUSED, observed=2),
+        with_conditions(REFUSED | {"status": "False"}),
+        with_conditions(REFUSED | {"reason": "FailedDelete"}),
+        with_conditions(REFUSED | {"type": "Available"}),
+    ],
+    ids=["none", "without conditions", "of an older template", "no longer", "a deletion", "another condition"],
+)
+def test_what_is_no_refusal(found: dict[str, Any] | None) -> None:
+    assert pods_refused(found) is None
+
+
+def test_a_rollout_says_that_its_deadline_is_over() -> None:
+    late = {
+        "type": "Progressing",
+        "status": "False",
+        "reason": "ProgressDeadlineExceeded",
+        "message": 'ReplicaSet "maintenance-page-6d4cf56db6" has timed out progressing.',
+    }
+    assert deadline_passed(with_conditions(late)) == late["message"]
+    assert deadline_passed(with_conditions(late | {"status": "True", "reason": "ReplicaSetUpdated"})) is None
+
+
+def test_a_base_image_that_is_there() -> None:
+    require_base_image(stream("1.30", items=[{"image": DIGEST}]), "nginx:1.30", "shared")
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, "there is no ImageStream nginx in shared"),
+        (stream("1.29", items=[{"image": DIGEST}]), "nginx in shared has no image 1.30. Name one that it has: 1.29."),
+        (stream("1.30"), "has no image 1.30. Name one that it has: it has none."),
+        (
+            stream(
+                "1.30",
+                source="registry.example.test/nginx:1.30",
+                conditions=[{"type": "ImportSuccess", "status": "False", "generation": 1, "message": "unauthorized"}],
+            ),
+            "has no image 1.30: unauthorized.",
+        ),
+    ],
+    ids=["no stream", "another tag", "an empty tag", "a failed import"],
+)
+def test_a_base_image_that_is_not(found: dict[str, Any] | None, message: str) -> None:
+    with pytest.raises(MaintenanceError) as refused:
+        require_base_image(found, "nginx:1.30", "shared")
+    assert message in f"{refused.value.what} {refused.value.advice}"
+    assert "PAGE_BASE_IMAGE" in refused.value.what

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci import command
 from maintenance_ci.builds import build_page
-from maintenance_ci.checks import require_push_secret
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.checks import require_secret
+from maintenance_ci.errors import ForbiddenError, MaintenanceError
 from maintenance_ci.maintenance_route import PAGE, routes_to
 from maintenance_ci.page import pack_build_context, render_page_conf
 from maintenance_ci.page_image import (
@@ -16,8 +16,7 @@ from maintenance_ci.page_image import (
     import_result,
     imported_tag,
     pinned_tag,
-    pod_troubles,
-    rollout_lacks,
+    require_base_image,
 )
 from maintenance_ci.rights import (
     IMAGE_RIGHT,
@@ -26,6 +25,7 @@ from maintenance_ci.rights import (
     find_missing_rights,
     require_rights,
 )
+from maintenance_ci.rollout import Rollout
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
         if registry_image:
             with log.check("the Secret for DOCKER_REGISTRY is there"):
-                require_push_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project)
+                require_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project, "DOCKER_REGISTRY")
+        if _is_built(settings, there):
+            _require_base(settings, cluster, log)
 
     with log.phase("Install the page's chart", collapsed=True):
         log.now("The page's chart may be half installed; no Route was touched.", switched=False)
@@ -72,6 +74,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         cluster.guard()
         tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=in_use)
         log.now("The page's chart is installed; no Route was touched.", switched=False)
+        Rollout(cluster, log.say).require_pods_allowed()
 
     digest = None
     if not settings.build_maintenance_page:
@@ -98,7 +101,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
             )
 
     with log.phase("Wait until the page runs that image"):
-        _wait_for_rollout(cluster, digest, settings.rollout_timeout, log)
+        Rollout(cluster, log.say).wait(digest, settings.rollout_timeout)
 
     shown = routes_to(PAGE, cluster.select("routes"))
     log.end(
@@ -108,6 +111,29 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         else "It is not exposed: users still reach every application.",
         *([] if shown else ["Next: the job deploy-route."]),
     )
+
+
+def _is_built(settings: BuildAndDeploySettings, stream: Object | None) -> bool:
+    """Tell whether a build is certain: with DOCKER_REGISTRY the registry may have the image, and is asked later."""
+    if settings.build_maintenance_page:
+        return True
+    return not settings.docker_registry and not image_digest(stream, settings.image_tag)
+
+
+def _require_base(settings: BuildAndDeploySettings, cluster: OpenShift, log: JobLog) -> None:
+    """Refuse a build whose base image is known to be missing, or that would wait for a Secret for ever."""
+    secret, base = settings.page_base_pull_secret, settings.page_base_image
+    if secret:
+        with log.check("the Secret of PAGE_BASE_PULL_SECRET is there"):
+            require_secret(cluster.get("secrets", secret), secret, settings.project, "PAGE_BASE_PULL_SECRET")
+    if base and base.kind == "ImageStreamTag":
+        with log.check("the image of PAGE_BASE_IMAGE is there"):
+            try:
+                stream = cluster.get("imagestreams", base.name.partition(":")[0], namespace=base.namespace)
+            except ForbiddenError:  # another namespace's: the server looks for it when it builds
+                log.say(f"whether there is an image {base.name} in {base.namespace} is not ours to see")
+            else:
+                require_base_image(stream, base.name, base.namespace or settings.project)
 
 
 def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:
@@ -132,8 +158,7 @@ def _require_rights(
         building = building_rights(with_oc=command.on_path("oc", environment) is not None)
         lacking = find_missing_rights(cluster, (*deploying_rights(), *building))
         there = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
-        built = not settings.docker_registry and image_digest(there, settings.image_tag)
-        if built and not settings.build_maintenance_page:
+        if not settings.docker_registry and not _is_built(settings, there):
             lacking = [right for right in lacking if right not in building]
         require_rights(lacking)
     return there
@@ -173,26 +198,3 @@ def _import_latest(cluster: OpenShift, image: str, log: JobLog) -> tuple[str | N
     result = wait_for(imported, timeout=IMPORT_TIMEOUT, say=log.say, subject=f"the import of {image}")
     digest, why = result or (None, f"it was not imported within {IMPORT_TIMEOUT:.0f} s")
     return digest, why or ""
-
-
-def _wait_for_rollout(cluster: OpenShift, digest: str, timeout: float, log: JobLog) -> None:
-    """Wait until the page runs that image; meanwhile say what keeps its Pods from running, when that changes."""
-    lacking, troubles = "nothing was seen yet", "its Pods say nothing"
-
-    def rolled_out() -> bool | None:
-        nonlocal lacking, troubles
-        lacking = rollout_lacks(cluster.get("deployments", PAGE), digest) or ""
-        if not lacking:
-            return True
-        pods = cluster.select("pods", {"app.kubernetes.io/instance": PAGE})
-        told = "; ".join(pod_troubles(pods, digest)) or troubles
-        if told != troubles:
-            log.say(f"{lacking} ({told})")
-        troubles = told
-        return None
-
-    if not wait_for(rolled_out, timeout=timeout, say=log.say, subject="the rollout of the page", every=1.0):
-        raise MaintenanceError(
-            f"The page is not ready within {timeout:.0f} s: {lacking} ({troubles}).",
-            f"Look at it: oc describe deployment/{PAGE} -n {cluster.namespace}, then run the job again.",
-        )

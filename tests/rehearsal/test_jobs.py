@@ -229,10 +229,14 @@ def test_a_build_that_fails_fails_the_job_and_leaves_the_old_page(cluster: Clust
 def test_a_page_that_does_not_get_ready_fails_the_job(cluster: Cluster, tmp_path: Path) -> None:
     docker = shutil.copytree(ROOT / "docker", tmp_path / "docker")
     (docker / "default.conf").write_text("server { listen 8080; this is no directive; }\n")
-    job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "4"}, docker=docker)
+    job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "3"}, docker=docker)
     assert job.code == 1
-    assert "The page is not ready within 4 s: the new Pod has not taken over" in job.lines[-1]
-    assert "CrashLoopBackOff" in job.lines[-1]
+    assert "The page is not ready within 3 s: the new Pod has not taken over" in job.lines[-1]
+    assert "CrashLoopBackOff: Error, exit code 1" in job.lines[-1]
+    job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "100"}, docker=docker)
+    assert job.code == 1, "nobody waits for what crashes again and again"
+    assert "The page cannot run: CrashLoopBackOff: Error, exit code 1: " in job.lines[-1]
+    assert 'unknown directive "this"' in job.lines[-1]
 
     job = cluster.run("deploy-route")
     assert job.code == 1

@@ -208,8 +208,10 @@ def test_a_build_that_fails_fails_the_job(built: Cluster, stand_in: Path, tmp_pa
     (page / "Dockerfile").write_text("FROM nginx\nCOPY nope /x\n")
     job = built.run("build-and-deploy", BUILD_AGAIN, oc=stand_in, docker=page)
     assert job.code == 1
-    assert "error: the build web/maintenance-page-" in job.lines[-1]
-    assert 'status is "Failed"' in job.lines[-1]
+    assert "error: the build web/maintenance-page-" in job.log, "which is all that oc says"
+    assert "ended as Failed: GenericBuildFailed: Generic Build failure - check logs for details." in job.lines[-1]
+    assert "Its last words: " in job.lines[-1]
+    assert 'stat: "/nope": no such file or directory' in job.lines[-1]
     assert "no Route was touched" in job.lines[-1]
 
 

@@ -1,0 +1,105 @@
+"""Why a Pod does not run, or is not even made, and what to do about it: pure.
+
+The reasons are those of the kubelet and the scheduler, the messages those of Kubernetes' admission plugins
+ResourceQuota and LimitRanger. Which of them are `lasting`, and why, is tabulated in docs/design.md.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+Object = dict[str, Any]
+
+# A container waits for somebody to change its Pod, its image or the namespace.
+LASTING = frozenset({"CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "InvalidImageName"})
+# So often the same image with the same configuration has crashed before nothing else is expected of it.
+CRASHES = 3
+# "maximum memory usage per Container is 16Mi, but limit is 24Mi." (LimitRanger)
+LIMIT_RANGE = re.compile(
+    r"(?P<bound>minimum|maximum) (?P<name>cpu|memory|ephemeral-storage) usage per \w+ is (?P<amount>[0-9.]+[A-Za-z]*)"
+)
+# "failed quota: compute: must specify limits.cpu for: page; requests.cpu for: page" (ResourceQuota), from Kubernetes
+# 1.24 on with "for:", before it "limits.cpu,requests.cpu".
+UNNAMED = re.compile(r"failed quota: (?P<quota>\S+): must specify (?P<names>.*)")
+# "exceeded quota: compute, requested: limits.memory=24Mi, used: limits.memory=1Gi, limited: limits.memory=1Gi"
+EXCEEDED = re.compile(r"exceeded quota: (?P<quota>[^\s,]+), requested: (?P<names>.*?), used: ")
+NAME = re.compile(r"(?:(?:requests|limits)\.)?(?:cpu|memory|ephemeral-storage)")
+
+
+class Trouble(NamedTuple):
+    """What keeps a Pod from running.
+
+    Attributes:
+        message: in the words of Kubernetes.
+        lasting: it is not expected to pass by itself.
+    """
+
+    message: str
+    lasting: bool = False
+
+
+def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
+    """Yield why a Pod does not run: that no node takes it, or what its containers wait for."""
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield Trouble(_joined(condition.get("reason"), condition.get("message")))
+    for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
+        ended = (container.get("lastState") or {}).get("terminated")
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if container.get("ready"):
+            continue
+        if ended or waiting.get("reason") == "CrashLoopBackOff":
+            yield _crash(ended or {}, waiting, int(container.get("restartCount") or 0))
+        elif waiting:
+            reason = waiting.get("reason") or "waiting"
+            yield Trouble(_joined(reason, waiting.get("message")), reason in LASTING)
+
+
+def _crash(ended: Mapping[str, Any], waiting: Mapping[str, Any], restarts: int) -> Trouble:
+    """Say how a container ended that is started again, or will be in a moment."""
+    last = f"{ended.get('reason') or 'Error'}, exit code {ended.get('exitCode')}" if ended else ""
+    text = _joined(last, ended.get("message")) or waiting.get("message")
+    return Trouble(_joined("CrashLoopBackOff", text), restarts >= CRASHES)
+
+
+def _joined(reason: object, message: object) -> str:
+    """Join a reason and a message, in one line."""
+    return ": ".join(" ".join(str(part).split()) for part in (reason, message) if part)
+
+
+def is_ending(pods: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether one of the Pods is about to go, and what it takes of a quota with it."""
+    return any("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+
+def refusal_advice(message: str, variable: str) -> str:
+    """Say what to do about a Pod that a quota or a LimitRange refuses.
+
+    Args:
+        message: Kubernetes' own.
+        variable: the job's variable that holds the Pod's resources.
+    """
+    if bounds := list(LIMIT_RANGE.finditer(message)):
+        return f"Set {variable}={','.join(dict.fromkeys(part for bound in bounds for part in _inside(bound)))}"
+    if unnamed := UNNAMED.search(message):
+        names = dict.fromkeys(NAME.findall(unnamed["names"]))
+        return f"Set {variable} with {' and '.join(map(_full, names))}: the quota {unnamed['quota']} asks for it."
+    if exceeded := EXCEEDED.search(message):
+        smaller = f", set less in {variable}" if NAME.search(exceeded["names"]) else ""
+        return f"End what else uses the quota {exceeded['quota']}{smaller}, or let an administrator raise it."
+    return "Correct what it names, or ask an administrator."
+
+
+def _inside(bound: re.Match[str]) -> list[str]:
+    """Return the request and the limit that lie within a bound of a LimitRange."""
+    return [f"{kind}.{bound['name']}={bound['amount']}" for kind in ("requests", "limits")]
+
+
+def _full(name: str) -> str:
+    """Return the name with its kind: a quota's plain ``cpu`` is the request."""
+    return name if "." in name else f"requests.{name}"
