@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.gitlab_pipeline import Configuration
 # GitLab's own (Gitlab::Regex.environment_name_regex): what an environment, and a resource group, may be called.
 ENVIRONMENT_NAME = re.compile(r"[\w${}. -]([\w/${}. -]*[\w${}. -])?", re.ASCII)
 MAX_NAME = 255
+DEFAULT_STAGES = ["build", "test", "deploy"]
 ROOT_KEYS = {"stages", "workflow", "variables", "include", "default"}
 RULE_KEYS = {"if", "when", "variables", "allow_failure"}
 
@@ -81,6 +83,8 @@ def pipeline_of(configuration: Configuration, source: str, given: Mapping[str, s
     for name in jobs:
         missing = set(configuration[name].get("needs", [])) - jobs.keys()
         assert not missing, f"{name} needs {missing}, which are not in the pipeline"
+        later = set(configuration[name].get("needs", [])) & jobs_of_stages(configuration, name, operator.gt)
+        assert not later, f"{name}: need {later} is not defined in current or prior stages"
     return Pipeline(title, jobs) if jobs else None
 
 
@@ -98,8 +102,15 @@ def _job(job: Configuration, variables: Mapping[str, str]) -> Job | None:
 
 def comes_before(configuration: Configuration, name: str) -> set[str]:
     """The jobs that must be done before this one starts: what it needs, or all of the stages before; and so on."""
-    job, stages = configuration[name], configuration["stages"]
-    others = configuration.keys() - ROOT_KEYS
-    earlier = {other for other in others if stages.index(configuration[other]["stage"]) < stages.index(job["stage"])}
-    first = set(job["needs"]) if "needs" in job else earlier
+    earlier = jobs_of_stages(configuration, name, operator.lt)
+    first = set(configuration[name].get("needs", earlier))
     return first.union(*(comes_before(configuration, one) for one in first))
+
+
+def jobs_of_stages(configuration: Configuration, name: str, compare: Callable[[int, int], bool]) -> set[str]:
+    """The jobs whose stage comes before (`operator.lt`) or after (`operator.gt`) that of a job."""
+    stages = [".pre", *configuration.get("stages", DEFAULT_STAGES), ".post"]
+    of_jobs = {job: configuration[job].get("stage", "test") for job in configuration.keys() - ROOT_KEYS}
+    for job, stage in of_jobs.items():
+        assert stage in stages, f"{job}: chosen stage {stage} does not exist"
+    return {job for job, stage in of_jobs.items() if compare(stages.index(stage), stages.index(of_jobs[name]))}

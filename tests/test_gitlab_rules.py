@@ -345,15 +345,28 @@ def test_a_project_s_own_pipelines_get_none_of_our_jobs(source: str) -> None:
 
 @pytest.mark.parametrize("stages", list(itertools.permutations(CHANGES)))
 def test_no_order_of_stages_deploys_the_route_before_the_page(stages: tuple[str, ...]) -> None:
-    for configuration in ({**OURS, "stages": list(stages)}, {**TOGETHER, "stages": ["build", *stages, "test"]}):
-        assert comes_before(configuration, "deploy-route") == {"build-and-deploy"}
+    """GitLab refuses a pipeline in which a job needs one of a later stage. Without `needs` it would run it first."""
+    in_order = stages.index("build-and-deploy") < stages.index("deploy-route")
+    together = {**TOGETHER, "stages": ["build", *stages, "test"]}
+    for configuration in ({**OURS, "stages": list(stages)}, together):
+        without = {name: value for name, value in configuration["deploy-route"].items() if name != "needs"}
+        old = {**configuration, "deploy-route": without}
+        assert jobs_of(old, "web", GOOD).keys() == set(CHANGES)
+        assert ("build-and-deploy" in comes_before(old, "deploy-route")) is in_order
+        if in_order:
+            assert jobs_of(configuration, "web", GOOD).keys() == set(CHANGES)
+            assert comes_before(configuration, "deploy-route") == {"build-and-deploy"}
+        else:
+            with pytest.raises(AssertionError, match="is not defined in current or prior stages"):
+                jobs_of(configuration, "web", GOOD)
         for name in ("plan", "build-and-deploy", "delete"):
             assert comes_before(configuration, name) == set()
-    without = {name: value for name, value in OURS["deploy-route"].items() if name != "needs"}
-    ordered = stages.index("build-and-deploy") < stages.index("deploy-route")
-    assert (
-        "build-and-deploy" in comes_before({**OURS, "stages": list(stages), "deploy-route": without}, "deploy-route")
-    ) is ordered
+
+
+def test_a_project_with_other_jobs_must_list_its_stages() -> None:
+    unlisted = {**TOGETHER, "stages": OURS["stages"]}
+    with pytest.raises(AssertionError, match="unit-tests: chosen stage test does not exist"):
+        pipeline_of(unlisted, "push", {})
 
 
 def test_equal_stages_deploy_the_route_after_the_page() -> None:
