@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from tests.gitlab_pipeline import (
     component,
     our_pipeline,
     schema_faults,
+    whole_pipeline,
 )
+from tests.rehearsal.gitlab_ci.documented import example
 
 
 @pytest.fixture
@@ -126,6 +129,34 @@ def test_a_variable_of_one_namespace_reaches_all_its_jobs(prefix: str) -> None:
     assert all(name.startswith(f"{prefix}/$PROJECT/") for name in names.values())
     with pytest.raises(ValueError, match="ROUTE_NAME"):  # so it is no Route's environment
         RouteSettings.model_validate({"PROJECT": "web", "ROUTE_NAME": "-plan"})
+
+
+def test_what_a_project_s_file_adds_is_merged_with_the_component() -> None:
+    """As GitLab merges: mappings key by key, at all depths; a list or a text takes the place of ours."""
+    own = """
+    stages: [test, build-and-deploy, deploy-route, delete]
+    variables: {PROJECT: pay, OKD_URL: https://api.example.test}
+    default: {after_script: [cleanup], tags: [docker]}
+    .maintenance: {tags: [cluster], artifacts: {expire_in: never}}
+    delete: {environment: {deployment_tier: production}, needs: [unit-tests]}
+    unit-tests: {stage: test, script: [make test]}
+    """
+    pipeline = whole_pipeline(example("component")[".gitlab-ci.yml"] + textwrap.dedent(own))
+    assert pipeline["stages"][0] == "test"
+    assert pipeline["variables"]["PROJECT"] == "pay"
+    assert pipeline["variables"]["ROUTE_NAME"]["value"] == ""
+    for name in JOBS:
+        assert pipeline[name]["tags"] == ["cluster"]
+        assert pipeline[name]["artifacts"]["expire_in"] == "never"
+        assert pipeline[name]["artifacts"]["when"] == "always"
+        assert pipeline[name]["environment"]["name"].startswith("maintenance/$PROJECT/")
+    assert pipeline["delete"]["environment"]["action"] == "stop"
+    tiers = [pipeline[name]["environment"]["deployment_tier"] for name in ("deploy-route", "delete")]
+    assert tiers == ["other", "production"]
+    assert pipeline["delete"]["needs"] == ["unit-tests"]
+    begun = pipeline_of(pipeline, "web", {"ROUTE_NAME": "shop"})
+    assert begun is not None
+    assert begun.jobs["deploy-route"].environment == "maintenance/pay/shop"
 
 
 @pytest.mark.parametrize("keyword", ["after_script", "cache", "services", "hooks", "id_tokens", "interruptible"])
