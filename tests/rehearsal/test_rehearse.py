@@ -16,22 +16,45 @@ import pytest
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
 from maintenance_ci.rehearsal.trouble import parse_trouble
+from tests.busy_machine import BUSY, slowdown
 from tests.rehearsal.conftest import start_alone
 
 ROOT = Path(__file__).parent.parent.parent
+# Above the list of what was wrong.
+FAILED = re.compile(r"^FAILED: .*$", re.MULTILINE)
 STOPPING = "stopping; a job that is under way puts back first what it has begun"
+
+
+def require_passed(options: Options, capfd: pytest.CaptureFixture[str]) -> str:
+    """Hold that it passes, unless nothing is wrong but that the machine lets too few users in; return what it says."""
+    code = rehearse(options)
+    output = capfd.readouterr().out
+    if code == 1 and not other_faults(output) and (factor := slowdown()) > BUSY:
+        pytest.skip(f"machine too busy, {factor:.1f} times slower than an idle one:" + "".join(faults(output)))
+    assert code == 0, output
+    return output
+
+
+def faults(output: str) -> list[str]:
+    """What was wrong, as the rehearsal lists it."""
+    listed = FAILED.split(output)[1:]
+    return [line for part in listed for line in part.splitlines() if line.startswith("  ")]
+
+
+def other_faults(output: str) -> list[str]:
+    """What was wrong besides a machine that may have let too few users in."""
+    return [line for line in faults(output) if "per second, less than" not in line and "too busy to tell" not in line]
 
 
 def test_it_passes_for_the_whole_route(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "rehearsal.svg"
     options = Options(
         picture=picture,
-        hold=2.0,
-        cluster=ClusterOptions(reload_interval=1.0),
-        variables={"ROUTER_RELOAD_INTERVAL": "1"},
+        hold=1.5,
+        cluster=ClusterOptions(reload_interval=0.5),
+        variables={"ROUTER_RELOAD_INTERVAL": "0.5"},
     )
-    assert rehearse(options) == 0, capfd.readouterr().out
-    output = capfd.readouterr().out
+    output = require_passed(options, capfd)
     assert "passed: " in output
     for phase in ("application ", "maintenance ", "application again "):
         assert f"\n{phase}" in output
@@ -47,15 +70,16 @@ def test_it_passes_for_a_part_of_the_site(capfd: pytest.CaptureFixture[str]) -> 
         cluster=ClusterOptions(reload_interval=1.0),
         variables={"ROUTER_RELOAD_INTERVAL": "1"},
     )
-    assert rehearse(options) == 0, capfd.readouterr().out
+    require_passed(options, capfd)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("waits", "probes", "code"),
     [
         ("0.1", "false", 1),
-        pytest.param("0.1", "true", 0, marks=pytest.mark.slow),  # the job sees that the router takes longer
-        pytest.param("10", "false", 0, marks=pytest.mark.slow),
+        ("0.1", "true", 0),  # the job sees that the router takes longer
+        ("10", "false", 0),
     ],
 )
 def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
@@ -73,8 +97,12 @@ def test_it_fails_where_the_page_is_removed_before_a_busy_router_has_reloaded(
         cluster=ClusterOptions(reload_interval=10.0),
         variables={"ROUTER_RELOAD_INTERVAL": waits, "PROBES": probes},
     )
-    assert rehearse(options) == code
-    assert ("got a 503 from router" in capfd.readouterr().out) == (code == 1)
+    if code == 0:
+        output = require_passed(options, capfd)
+    else:
+        assert rehearse(options) == code
+        output = capfd.readouterr().out
+    assert ("got a 503 from router" in output) == (code == 1)
 
 
 def test_a_job_that_fails_fails_the_rehearsal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -98,10 +126,6 @@ def test_trouble_comes_true_and_is_told(capfd: pytest.CaptureFixture[str]) -> No
     assert "the trouble fail-build came to POST /apis/build.openshift.io/v1/namespaces/web/buildconfigs/" in output
 
 
-# Above the list of what was wrong.
-FAILED = re.compile(r"^FAILED: .*$", re.MULTILINE)
-
-
 def with_trouble(*lines: str, **variables: str) -> Options:
     return Options(
         picture=None,
@@ -118,9 +142,7 @@ def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.Captu
     assert rehearse(with_trouble(*lines, ROUTE_STRATEGY="repoint")) == 1
     output = capfd.readouterr().out
     assert "by repoint: the original itself is sent to the page" in output
-    # Besides, a machine that is busy may have let too few users in.
-    told = [line for line in FAILED.split(output)[1].splitlines() if line.startswith("  the trouble ")]
-    assert told[:3] == [
+    assert other_faults(output) == [
         "  the trouble 'DELETE routes/shop$: 503' never came true (0 such requests were made)",
         "  the trouble 'PATCH routes/shop$ #9: reset after' never came true (2 such requests were made)",
         "  the trouble delay came to GET /apis/route.openshift.io/v1/namespaces/web/routes",
@@ -149,9 +171,10 @@ def test_after_a_job_that_failed_users_are_watched_on(
     """Nothing is wrong but the job: users are served well by the side that its exit code says, or by either."""
     assert rehearse(with_trouble(line)) == 1
     output = capfd.readouterr().out
-    table, faults = FAILED.split(output)
-    assert faults.splitlines()[1] == f"  the job {job} ended with exit code {code}"
-    assert faults.splitlines()[2].startswith("  the trouble ")
+    table, _ = FAILED.split(output)
+    job_failed, trouble = other_faults(output)
+    assert job_failed == f"  the job {job} ended with exit code {code}"
+    assert trouble.startswith("  the trouble ")
     rows = table[table.index("\nphase ") :]
     last = rows[rows.index(f"\nafter {job} ") :]
     assert set(re.findall(r"(application|maintenance-page:v1) +\d", last)) <= sides

@@ -170,6 +170,7 @@ def test_ten_pipelines_at_once(record_property: Record) -> None:
     come_and_go(10, record_property)
 
 
+@pytest.mark.slow
 def test_three_pipelines_at_once(record_property: Record) -> None:
     come_and_go(3, record_property)
 
