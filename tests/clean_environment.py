@@ -23,11 +23,11 @@ FOR_PIP = {
 }
 
 
-def cleaned(environment: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Return the environment of tests; ``home`` is their own, an empty folder."""
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of tests, without HOME."""
     theirs = Path(environment.get("HOME") or "/")
     configuration = Path(environment.get("XDG_CONFIG_HOME") or theirs / ".config") / "pip/pip.conf"
-    own = {"HOME": str(home), "LANG": "C.UTF-8", "XDG_CACHE_HOME": str(theirs / ".cache")}
+    own = {"LANG": "C.UTF-8", "XDG_CACHE_HOME": str(theirs / ".cache")}
     if configuration.is_file():
         own["PIP_CONFIG_FILE"] = str(configuration)
     for name, sources in FOR_PIP.items():
@@ -37,14 +37,17 @@ def cleaned(environment: Mapping[str, str], home: Path) -> dict[str, str]:
     stays = {
         name: value for name, value in environment.items() if name in STAYS or name.startswith(STAYS_BEGINNING_WITH)
     }
+    if len(environment.get("TMPDIR", "").split()) > 1:  # tests write paths into scripts and configurations
+        del stays["TMPDIR"]
     return own | stays
 
 
 def clean() -> None:
     """Make this process's environment the tests' own, with a home that is removed at the end."""
-    home = tempfile.mkdtemp(prefix="home-")
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    own = cleaned(os.environ, Path(home))
+    own = cleaned(os.environ)
     os.environ.clear()
     os.environ.update(own)
+    tempfile.tempdir = None  # where TMPDIR says now
     os.umask(0o022)
+    os.environ["HOME"] = tempfile.mkdtemp(prefix="home-")
+    atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from matplotlib import rc_context, rcdefaults
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -34,8 +35,14 @@ def draw(answers: Iterable[Answer], phases: Sequence[Phase], path: Path, title: 
     """Write the picture as PNG or SVG, by the suffix of ``path``.
 
     Requests per second are stacked by who answered; 5xx and requests without an answer stand on top, and each moment
-    that has one is marked above as well, so that a single one of 10,000 is seen.
+    that has one is marked above as well, so that a single one of 10,000 is seen. No matplotlibrc is read.
     """
+    with rc_context():
+        rcdefaults()
+        _draw(answers, phases, path, title)
+
+
+def _draw(answers: Iterable[Answer], phases: Sequence[Phase], path: Path, title: str) -> None:
     layers = _count(answers)
     end = max(
         [*(phase.end for phase in phases), *(moment + BIN for counts in layers.values() for moment in counts)],

@@ -168,6 +168,7 @@ class Rehearsal:
         for trouble, request in self._cluster.troubles.met:
             _say(f"  the trouble {trouble.effect} came to {request}")
         if self._options.picture:
+            os.environ["MPLBACKEND"] = "agg"  # matplotlib is not to be imported where the caller's is unknown to it
             from maintenance_ci.rehearsal.picture import draw  # matplotlib: half a second that most need not wait for
 
             draw(answers, phases, self._options.picture, "Who answered the users")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,9 +226,20 @@ def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, t
     assert "The build left no image in maintenance-page:v2." in job.lines[-1]
 
 
-@pytest.mark.skipif(shutil.which("oc") is None, reason="there is no oc on PATH, and PyPI has none")
 def test_the_real_oc(built: Cluster) -> None:
+    program = real_oc()
+    if program is None:
+        pytest.skip("there is no oc on PATH that can be run, and PyPI has none")
     give(built, role())
-    job = built.run("build-and-deploy", {"OKD_TOKEN": TOKEN, **BUILD_AGAIN}, oc=Path(str(shutil.which("oc"))))
+    job = built.run("build-and-deploy", {"OKD_TOKEN": TOKEN, **BUILD_AGAIN}, oc=program)
     assert job.code == 0, job.log
     assert f"$ oc start-build {PAGE}" in job.log
+
+
+def real_oc() -> Path | None:
+    """Return the oc of PATH, where that is one: a stand-in, or a broken one, is none."""
+    found = shutil.which("oc")
+    if found is None:
+        return None
+    done = subprocess.run([found, "version", "--client"], capture_output=True, text=True, check=False, timeout=60)
+    return Path(found) if done.returncode == 0 and "Client Version" in done.stdout else None

@@ -1,0 +1,119 @@
+"""What a job of the rehearsal, and of a test, finds: nothing of the machine's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal import workplace
+from tests import oc_stand_in
+from tests.rehearsal.conftest import Cluster
+from tests.rehearsal.outcomes import ok
+from tests.test_clean_environment import CALLERS
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def hostile(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Make the machine one that is not empty; returns the file in which its programs note that they were called."""
+    called, tools, home = folder / "called", folder / "bin", folder / "its home"
+    for made in (tools, home / ".kube", home / ".config/helm"):
+        made.mkdir(parents=True)
+    for name in ("oc", "helm", "kubectl"):
+        (tools / name).write_text(f"#!/bin/sh\necho {name} >> '{called}'\nexit 42\n")
+        (tools / name).chmod(0o755)
+    (home / ".netrc").write_text("default login somebody password garbage\n")
+    (home / ".kube/config").write_text("garbage: [")
+    (home / ".config/helm/repositories.yaml").write_text("garbage: [")
+    for name in CALLERS:
+        monkeypatch.setenv(name, "garbage")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", str(tools))
+    return called
+
+
+def test_a_job_has_the_pipeline_s_variables_and_four_of_the_workplace_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile(monkeypatch, tmp_path)
+    place = workplace.prepare(tmp_path, {"PROJECT": "web"})
+    assert place.environment == {
+        "PROJECT": "web",
+        "PATH": str(tmp_path / "tools"),
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "tmp"),
+        "LANG": "C.UTF-8",
+    }
+    assert {path.name for path in (tmp_path / "tools").iterdir()} == {"helm", "maintenance-ci"}
+    assert (tmp_path / "tools/helm").resolve() != (tmp_path / "bin/helm").resolve()
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("with_oc", [False, True])
+def test_the_jobs_on_a_machine_that_is_not_empty(
+    shared: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_oc: bool
+) -> None:
+    record = tmp_path / "call.json"
+    oc: dict[str, Path] = {"oc": oc_stand_in.install(tmp_path, record=record)} if with_oc else {}
+    called = hostile(monkeypatch, tmp_path)
+    page = {"BUILD_MAINTENANCE_PAGE": "true"}
+    ok(shared.run("build-and-deploy", page, **oc))
+    ok(shared.run("deploy-route", {"PROBES": "false"}))
+    assert shared.routes() != {manifests.APPLICATION}
+    ok(shared.run("delete", {"PROBES": "false"}))
+    assert not called.exists()
+    if with_oc:
+        environment = json.loads(record.read_text())["environment"]
+        assert "garbage" not in environment.values()
+        assert "maintenance-ci-" in environment["KUBECONFIG"]  # the job's own
+
+
+def make(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run make as it is in this environment, without a setup."""
+    program = shutil.which("make", path=os.defpath)
+    assert program
+    argv = [program, "--silent", "--old-file=.venv/installed", *arguments]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def test_make_gives_python_nothing_of_the_caller_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hostile(monkeypatch, tmp_path)
+    for name in ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONIOENCODING"):
+        monkeypatch.setenv(name, "garbage")
+    (tmp_path / "maintenance-ci").write_text("#!/bin/sh\nexec /usr/bin/env\n")
+    (tmp_path / "maintenance-ci").chmod(0o755)
+    printed = make("rehearse", f"BIN={tmp_path}", timeout=60)
+    assert re.findall(r"^(PYTHON\w*)=(.*)$", printed.stdout, re.MULTILINE) == [("PYTHONUTF8", "1")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("strategy", ["swap", "repoint"])
+def test_make_rehearse_on_a_machine_that_is_not_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    """With programs, variables, a home and a folder for temporary files that would each break it."""
+    temporary, modules, cache = tmp_path / "t m p", tmp_path / "modules", os.environ["XDG_CACHE_HOME"]
+    called = hostile(monkeypatch, tmp_path)
+    for made in (temporary, modules):
+        made.mkdir()
+    (modules / "yaml.py").write_text("raise SystemExit('a module of the caller')\n")
+    for name, value in {"TMPDIR": temporary, "PYTHONPATH": modules, "XDG_CACHE_HOME": cache, "LC_ALL": "POSIX"}.items():
+        monkeypatch.setenv(name, str(value))
+    arguments = f"--strategy {strategy} --picture {tmp_path / 'picture.png'}"
+    before = os.umask(0o077)
+    try:
+        done = make("rehearse", f"BIN={Path(sys.executable).parent}", f"ARGS={arguments}", timeout=300)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed: " in done.stdout
+    assert not called.exists()
