@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from maintenance_ci import build_status
 from maintenance_ci.build_status import CONFIG_LABEL, POD_LABEL, WAITING
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.pod_troubles import may_get_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ class BuildWatch:
         self.error: Exception | None = None
         self.obstacle = ""
         self._cluster, self._build_config, self._say = cluster, build_config, say
+        # Of the Helm release, which has the BuildConfig's name.
+        self._page_pods = {"app.kubernetes.io/instance": build_config}
         self._ended = threading.Event()
         self._since: float | None = None
         self._thread = threading.Thread(target=self._run, name="build-watch", daemon=True)
@@ -81,6 +84,8 @@ class BuildWatch:
         name = build["metadata"]["name"]
         pods = self._cluster.select("pods", {POD_LABEL: name})
         found = build_status.obstacle(build, builds, pods)
+        if found.lasting and may_get_room(found.message, self._cluster.select("pods", self._page_pods)):
+            found = found._replace(lasting=False)
         if self._ended.is_set():
             return
         if found.message and found.message != self.obstacle:

@@ -72,9 +72,9 @@ def _joined(reason: object, message: object) -> str:
     return ": ".join(" ".join(str(part).split()) for part in (reason, message) if part)
 
 
-def is_ending(pods: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether one of the Pods is about to go, and what it takes of a quota with it."""
-    return any("deletionTimestamp" in pod["metadata"] for pod in pods)
+def may_get_room(message: str, pods: Iterable[Mapping[str, Any]]) -> bool:
+    """Tell whether a Pod is refused only until another one is gone, which ends, and still has its share of a quota."""
+    return bool(EXCEEDED.search(message)) and any("deletionTimestamp" in pod["metadata"] for pod in pods)
 
 
 def refusal_advice(message: str, variable: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.errors import ConflictError, MaintenanceError
 from maintenance_ci.maintenance_route import MANAGED_BY, PAGE
 from maintenance_ci.page_image import deadline_passed, page_troubles, pods_refused, rollout_lacks
-from maintenance_ci.pod_troubles import Trouble, is_ending, refusal_advice
+from maintenance_ci.pod_troubles import Trouble, may_get_room, refusal_advice
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ class Rollout:
             self._late_before = late is not None
         if refused and deployment:
             self._ask_again(deployment)
-        troubles = [Trouble(f"the cluster refuses its Pod: {refused}", lasting=not is_ending(pods))] if refused else []
+        troubles = []
+        if refused:
+            troubles = [Trouble(f"the cluster refuses its Pod: {refused}", lasting=not may_get_room(refused, pods))]
         return troubles + ([Trouble(late, lasting=not self._late_before)] if late else [])
 
     def _ask_again(self, deployment: Object) -> None:

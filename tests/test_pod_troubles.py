@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.pod_troubles import Trouble, is_ending, pod_troubles, refusal_advice
+from maintenance_ci.pod_troubles import Trouble, may_get_room, pod_troubles, refusal_advice
 
 VARIABLE = "PAGE_RESOURCES"
 
@@ -86,9 +86,13 @@ def test_a_container_that_serves_again_after_a_crash_is_no_trouble() -> None:
     assert troubles(containerStatuses=[container]) == []
 
 
-def test_a_pod_that_ends_gives_its_share_back() -> None:
-    assert is_ending([{"metadata": {}}, {"metadata": {"deletionTimestamp": "2026-11-28T18:00:00Z"}}])
-    assert not is_ending([{"metadata": {}}])
+def test_a_pod_that_ends_gives_its_share_of_a_quota_back() -> None:
+    exceeded = "forbidden: exceeded quota: q, requested: limits.memory=24Mi, used: limits.memory=24Mi, limited: …"
+    pods = [{"metadata": {}}, {"metadata": {"deletionTimestamp": "2026-11-28T18:00:00Z"}}]
+    assert may_get_room(exceeded, pods)
+    assert not may_get_room(exceeded, pods[:1])
+    assert not may_get_room("forbidden: maximum memory usage per Container is 16Mi, but limit is 24Mi", pods)
+    assert not may_get_room("failed quota: q: must specify limits.cpu for: page", pods)
 
 
 @pytest.mark.parametrize(

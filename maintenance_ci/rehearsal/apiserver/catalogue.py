@@ -78,7 +78,9 @@ def _resources() -> Iterable[Resource]:
     build, image = ("build.openshift.io", "v1"), ("image.openshift.io", "v1")
     yield Resource(*core, "configmaps", "ConfigMap", ("cm",))
     yield Resource(*core, "events", "Event", ("ev",))
+    yield Resource(*core, "limitranges", "LimitRange", ("limits",))
     yield Resource(*core, "namespaces", "Namespace", ("ns",), namespaced=False, subresources=(_status("Namespace"),))
+    yield Resource(*core, "nodes", "Node", ("no",), namespaced=False, subresources=(_status("Node"),))
     yield Resource(
         *core,
         "pods",
@@ -88,6 +90,7 @@ def _resources() -> Iterable[Resource]:
         categories=("all",),
         generation="spec",
     )
+    yield Resource(*core, "resourcequotas", "ResourceQuota", ("quota",))
     yield Resource(*core, "secrets", "Secret")
     yield Resource(*core, "serviceaccounts", "ServiceAccount", ("sa",))
     yield Resource(*core, "services", "Service", ("svc",), subresources=(_status("Service"),), categories=("all",))

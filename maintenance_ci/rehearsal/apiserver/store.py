@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.apiserver import errors, kinds, managed_fields, metadata_rules
+from maintenance_ci.rehearsal.apiserver import admission, errors, kinds, managed_fields, metadata_rules
 from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES, Resource
 from maintenance_ci.rehearsal.apiserver.kinds import workloads
 
@@ -86,6 +86,8 @@ class Store:
             new.pop("status", None)
         kinds.set_defaults(plural, new)
         self._own(resource, None, new, owner)
+        if plural == "pods":
+            self._admit(new)
         kinds.prepare(plural, new, None, self)
         self._check(resource, new)
         if self.find(plural, *_key(new)):
@@ -166,6 +168,14 @@ class Store:
         if since < self._forgotten:
             raise errors.gone(f"too old resource version: {since} ({self._forgotten})")
         return [event for version, event in self._history if version > since and event.plural in plurals]
+
+    def _admit(self, pod: Object) -> None:
+        """Give a new Pod what its namespace's LimitRanges fill in; raises ``ApiError`` 403 where it may not be."""
+        ranges, quotas, pods = (
+            self.list(plural, pod["metadata"]["namespace"]) for plural in ("limitranges", "resourcequotas", "pods")
+        )
+        admission.set_limit_range_defaults(pod, ranges)
+        admission.require_allowed(pod, ranges, quotas, pods)
 
     def _check(self, resource: Resource, new: Object, live: Object | None = None, subresource: str = "") -> None:
         causes = kinds.validate(resource.plural, new, live)

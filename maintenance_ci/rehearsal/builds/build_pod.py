@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal.apiserver.store import now
+from maintenance_ci.rehearsal.pods.scheduling import schedule
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
@@ -39,8 +40,14 @@ def follow(store: Store, build: Object, phase: str) -> None:
         store.update("pods", {**pod, "status": _status(pod, PHASES[phase])}, manager=KUBELET, subresource="status")
 
 
+def is_scheduled(store: Store, build: Object) -> bool:
+    """Let a node take the Pod of ``build``, and say whether one did; the Pod says why not."""
+    pod = store.find("pods", build["metadata"]["namespace"], f"{build['metadata']['name']}-build")
+    return pod is None or schedule(store, pod)
+
+
 def _new_pod(build: Object, name: str) -> Object:
-    metadata = build["metadata"]
+    metadata, resources = build["metadata"], build["spec"].get("resources") or {}
     owner = {"apiVersion": build["apiVersion"], "kind": build["kind"], "name": metadata["name"], "uid": metadata["uid"]}
     return {
         "metadata": {
@@ -51,8 +58,8 @@ def _new_pod(build: Object, name: str) -> Object:
             "ownerReferences": [{**owner, "controller": True}],
         },
         "spec": {
-            "initContainers": [{"name": "git-clone"}, {"name": "manage-dockerfile"}],
-            "containers": [{"name": "docker-build"}],
+            "initContainers": [{"name": name, "resources": resources} for name in ("git-clone", "manage-dockerfile")],
+            "containers": [{"name": "docker-build", "resources": resources}],
             "restartPolicy": "Never",
         },
     }

@@ -1,8 +1,9 @@
 """Binary builds: an upload becomes a Build, the Build an image, the image a tag.
 
-The phases, conditions, labels and the order of the events were recorded on a real OpenShift 4.21. What differs: the
-build does not run in its Pod, and one that waits for something missing gives up after ``START_TIMEOUT`` instead of five
-minutes.
+The phases, conditions, labels and the order of the events were recorded on a real OpenShift 4.21; what a build says
+that cannot begin, or whose base image cannot be pulled, is as its controller and its builder have it in their source
+(openshift-controller-manager, openshift-apiserver, builder). What differs: the build does not run in its Pod, and one
+that waits for something missing gives up after ``START_TIMEOUT`` instead of five minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError, bad_request
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.builds import image_build, image_streams
+from maintenance_ci.rehearsal.builds import build_pod, image_build, image_streams
 from maintenance_ci.rehearsal.builds.record import ENDED, BuildLog, BuildRecord, config_uid, new_build, number_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ POLL = 0.02
 # Reasons as OpenShift's API names them. Of these, GenericBuildFailed alone was recorded, without its message.
 NO_OUTPUT = ("InvalidOutputReference", "Output image could not be resolved.")
 NO_PUSH_SECRET = ("MissingPushSecret", "Missing push secret.")
+NO_POD = "CannotCreateBuildPod"
+NO_BASE = ("PullBuilderImageFailed", "Failed pulling builder image.")
 BAD_SOURCE = ("FetchSourceFailed", "Failed to fetch the input source.")
 FAILED = ("GenericBuildFailed", "Generic Build failure - check logs for details.")
 CANCELLED = ("CancelledBuild", "The build was cancelled by the user.")
@@ -64,8 +67,9 @@ class Builds:
     ) -> Object:
         """Start a build of ``archive`` (a tar, compressed or not); returns the Build once it runs.
 
-        Raises ``ApiError``: 404 without such a BuildConfig, 400 for a build that fails before it runs, 504 for one that
-        cannot start in time. A caller that is cancelled cancels the build.
+        Raises ``ApiError``: 404 without such a BuildConfig, 422 where the base image's tag has no image, 400 for a
+        build that fails before it runs, 504 for one that cannot start in time. A caller that is cancelled cancels the
+        build.
         """
         build = BuildRecord(self._store, self._create(namespace, buildconfig_name, query))
         output = self._logs[build.uid] = BuildLog()
@@ -110,20 +114,53 @@ class Builds:
 
     def _create(self, namespace: str, name: str, query: Mapping[str, str]) -> Object:
         config = copy.deepcopy(self._store.get("buildconfigs", namespace, name))
+        base = self._resolved_base(config)
         config["status"]["lastVersion"] += 1
         config = self._store.update("buildconfigs", config, manager=API_SERVER)
-        return self._store.create("builds", new_build(config, query), manager=API_SERVER)
+        build = new_build(config, query)
+        if base:
+            build["spec"]["strategy"]["dockerStrategy"]["from"] = {"kind": "DockerImage", "name": base}
+        return self._store.create("builds", build, manager=API_SERVER)
+
+    def _resolved_base(self, config: Object) -> str:
+        """What a build builds upon instead of what FROM names; a tag is resolved once, when the build is made."""
+        reference = (config["spec"]["strategy"].get("dockerStrategy") or {}).get("from") or {}
+        if reference.get("kind") != "ImageStreamTag":
+            return str(reference.get("name", ""))
+        namespace, name = reference.get("namespace") or config["metadata"]["namespace"], reference["name"]
+        resolved = image_streams.reference_of(self._store, namespace, name)
+        if resolved:
+            return resolved
+        stream = name.partition(":")[0]
+        there = self._store.find("imagestreams", namespace, stream) is not None
+        why = "unable to find latest tagged image" if there else f'imagestreams.image.openshift.io "{stream}" not found'
+        message = f"Error resolving ImageStreamTag {name} in namespace {namespace}: {why}"
+        details = {"name": name, "kind": "ImageStreamTag", "causes": [{"message": message, "field": "from"}]}
+        raise ApiError(422, "Invalid", message, details)
 
     async def _start(self, build: BuildRecord) -> None:
         """Pass the phases New and Pending, waiting for what the build needs."""
         await self._until(build, lambda: not self._is_blocked(build))
-        await self._until(build, lambda: self._output_reference(build) is not None, NO_OUTPUT)
-        annotations = {"openshift.io/build.pod-name": f"{build.name}-build"}
-        reference = {"outputDockerImageReference": self._output_reference(build)} if build.output else {}
-        build.enter("Pending", annotations=annotations, **reference)
+        output = self._output_reference(build)
+        if output is None:  # whoever uploads is told at once; another build would wait for the ImageStream
+            build.end("Failed", NO_OUTPUT)
+            raise bad_request(f"build {build.name} failed: {': '.join(NO_OUTPUT)}")
+        await self._make_pod(build, {"outputDockerImageReference": output} if build.output else {})
         await asyncio.sleep(self._stage_seconds)
+        await self._until(build, lambda: build_pod.is_scheduled(self._store, build.object))
         await self._until(build, lambda: self._has_push_secret(build), NO_PUSH_SECRET)
         build.enter("Running", startTimestamp=now())
+
+    async def _make_pod(self, build: BuildRecord, status: Object) -> None:
+        """Go on to Pending, which makes the build's Pod; one that is refused is tried again."""
+        annotations = {"openshift.io/build.pod-name": f"{build.name}-build"}
+        while not build.is_deleted:
+            try:
+                return build.enter("Pending", annotations=annotations, **status)
+            except ApiError as error:
+                build.explain((NO_POD, f"Failed creating build pod: {error.message}"))
+                await asyncio.sleep(POLL)
+        raise bad_request(f"build {build.name} was deleted before it started")
 
     async def _until(
         self, build: BuildRecord, condition: Callable[[], bool], obstacle: tuple[str, str] | None = None
@@ -176,7 +213,7 @@ class Builds:
         except (image_build.BuildError, ApiError) as error:
             output.write(f"error: {error}")
             await self._ended(output)
-            build.end("Failed", FAILED, output.lines)
+            build.end("Failed", NO_BASE if isinstance(error, image_build.PullError) else FAILED, output.lines)
         finally:
             output.end()
             shutil.rmtree(context)
@@ -194,13 +231,9 @@ class Builds:
 
     def _options(self, build: BuildRecord) -> image_build.Options:
         strategy = build.object["spec"]["strategy"].get("dockerStrategy") or {}
-        base = strategy.get("from") or {}
-        name = base.get("name", "")
-        if base.get("kind") == "ImageStreamTag":
-            name = image_streams.reference_of(self._store, base.get("namespace", build.namespace), name) or name
         return image_build.Options(
             dockerfile_path=strategy.get("dockerfilePath") or "Dockerfile",
-            base=name,
+            base=(strategy.get("from") or {}).get("name", ""),
             arguments={one["name"]: one.get("value", "") for one in strategy.get("buildArgs") or []},
             # A real build adds these two to every image, so no two builds make the same one.
             environment={"OPENSHIFT_BUILD_NAME": build.name, "OPENSHIFT_BUILD_NAMESPACE": build.namespace},

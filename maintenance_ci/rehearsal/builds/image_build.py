@@ -24,6 +24,10 @@ class BuildError(Exception):
     """The build fails; the message stands in its log."""
 
 
+class PullError(BuildError):
+    """The base image cannot be pulled."""
+
+
 class BadArchiveError(Exception):
     """The upload is no tar archive, or one that would write outside of its folder."""
 
@@ -104,10 +108,12 @@ def _apply(stage: dockerfile.Stage, instruction: Instruction) -> None:
 
 
 def _find_base(reference: str, images: ImageStore) -> Image:
-    image = images.find_base(reference)
-    if image is None or image.program is not Program.NGINX:
-        raise BuildError(
-            f'build error: building at STEP "FROM {reference}": initializing source docker://{reference}: '
-            "manifest unknown (what can be built upon here: nginx, and pages that were pushed before)"
+    image, refusal = images.find_base(reference), images.refusal(reference)
+    if refusal is None and (image is None or image.program is not Program.NGINX):
+        refusal = "manifest unknown (what can be built upon here: nginx, and pages that were pushed before)"
+    if refusal or image is None:
+        raise PullError(
+            "build error: failed to pull image: After retrying 2 times, Pull image still failed due to error: "
+            f"initializing source docker://{reference}: {refusal}"
         )
     return image

@@ -39,12 +39,17 @@ class Image:
 
 
 class ImageStore:
-    """Every image by its digest, and a registry outside of the cluster by reference."""
+    """Every image by its digest, and a registry outside of the cluster by reference.
+
+    Attributes:
+        refusals: which base images cannot be pulled, by the beginning of their reference, and what is said then.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._images: dict[str, Image] = {}
         self._registry: dict[str, Image] = {}
+        self.refusals: dict[str, str] = {}  # the beginning of a reference -> what its registry says instead
         self._nginx = self.save(Program.NGINX, {})
         self.push(APPLICATION_IMAGE, self.save(Program.APPLICATION, {}))
 
@@ -82,6 +87,10 @@ class ImageStore:
         """The image of a reference: by its digest where it has one, else by what was pushed under it."""
         _, _, digest = reference.partition("@")
         return self._images.get(digest) if digest else self._registry.get(_with_tag(reference))
+
+    def refusal(self, reference: str) -> str | None:
+        """What a registry says instead of handing out the image, where it is told to."""
+        return next((why for start, why in self.refusals.items() if reference.startswith(start)), None)
 
     def find_base(self, reference: str) -> Image | None:
         """The image that ``FROM reference`` builds upon, or None where the rehearsal has nothing for it."""

@@ -114,8 +114,20 @@ def status_of(deployment: Object, new: Object, replica_sets: Sequence[Object], n
     shown["terminatingReplicas"] = _sum(replica_sets, "terminatingReplicas")
     conditions = [*(deployment.get("status") or {}).get("conditions", [])]
     conditions = _with(conditions, _progressing(deployment, new, status, now), now)
-    shown["conditions"] = _with(conditions, _available(deployment, status["availableReplicas"]), now)
+    conditions = _with(conditions, _available(deployment, status["availableReplicas"]), now)
+    shown["conditions"] = _with_failure(conditions, new, replica_sets)
     return shown
+
+
+def _with_failure(conditions: Sequence[Object], new: Object, replica_sets: Sequence[Object]) -> list[Object]:
+    """The conditions with the ReplicaFailure of a ReplicaSet, the new one's first; without any where none has one.
+
+    As Kubernetes' controller does it (pkg/controller/deployment, getReplicaFailures).
+    """
+    failures = [condition(one, "ReplicaFailure") for one in (new, *replica_sets)]
+    others = [one for one in conditions if one["type"] != "ReplicaFailure"]
+    first = next(filter(None, failures), None)
+    return [*others, {**first, "lastUpdateTime": first["lastTransitionTime"]}] if first else others
 
 
 def announced(deployment: Object, new: Object, now: str) -> Object:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal.builds.build_pod import is_build_pod
 from maintenance_ci.rehearsal.controllers.level import keep_level
+from maintenance_ci.rehearsal.pods.scheduling import schedule
 from maintenance_ci.rehearsal.pods.worker import PodWorker
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ class Kubelet:
 
     async def run(self) -> None:
         """Run until cancelled; Pods go on running until ``stop``."""
-        await keep_level(self._store, ("pods",), self.reconcile)
+        await keep_level(self._store, ("nodes", "pods"), self.reconcile)
 
     def reconcile(self) -> None:
         """Start the Pods that are new, end those that are marked or gone."""
         pods = {pod["metadata"]["uid"]: pod for pod in self._store.list("pods") if not is_build_pod(pod)}
         alive = {uid for uid, pod in pods.items() if "deletionTimestamp" not in pod["metadata"]}
         for uid in pods.keys() - self._workers.keys():
+            if not pods[uid]["spec"].get("nodeName") and not schedule(self._store, pods[uid]):
+                continue
             pod = self._bind(pods[uid])
             self._workers[uid] = PodWorker(self._store, self._images, pod, self._free_address(), self._directory / uid)
         for uid in self._workers.keys() - alive - self._ending.keys():

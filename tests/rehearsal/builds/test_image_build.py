@@ -75,7 +75,10 @@ def test_options_of_the_build_config(tmp_path: Path) -> None:
     [
         ({"index.html": ""}, "open /tmp/build/inputs/Dockerfile: no such file or directory"),
         ({"Dockerfile": "# nothing\nARG A=1\n"}, "build error: no FROM statement found"),
-        ({"Dockerfile": "FROM httpd:2"}, 'build error: building at STEP "FROM httpd:2": initializing source'),
+        (
+            {"Dockerfile": "FROM httpd:2"},
+            "Pull image still failed due to error: initializing source docker://httpd:2: manifest",
+        ),
         ({"Dockerfile": f"FROM {APPLICATION_IMAGE}"}, "manifest unknown"),
         ({"Dockerfile": "FROM nginx\nRUN true"}, 'build error: building at STEP "RUN true": RUN is not rehearsed'),
     ],

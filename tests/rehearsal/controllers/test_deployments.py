@@ -7,7 +7,10 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator
 
+import pytest
+
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
+from maintenance_ci.rehearsal.controllers import replicasets
 from maintenance_ci.rehearsal.controllers.deployments import Deployments
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.controllers.rollout import REVISION
@@ -49,7 +52,7 @@ def status(store: Store) -> Object:
 
 
 def reasons(store: Store) -> dict[str, str]:
-    return {one["type"]: one["reason"] for one in status(store)["conditions"]}
+    return {one["type"]: one["reason"] for one in status(store).get("conditions", [])}
 
 
 def test_first_rollout_and_its_status() -> None:
@@ -180,5 +183,50 @@ def test_conditions_move_on_as_recorded() -> None:
                 f'ReplicaSet "{name}" is progressing.',
                 f'ReplicaSet "{name}" has successfully progressed.',
             ]
+
+    asyncio.run(main())
+
+
+def quota(pods: str) -> Object:
+    return {"metadata": {"name": "objects", "namespace": NAMESPACE}, "spec": {"hard": {"pods": pods}}}
+
+
+def test_a_pod_that_is_refused_shows_on_the_deployment_until_it_is_made() -> None:
+    async def main() -> None:
+        async with controllers() as store:
+            store.create("resourcequotas", quota("0"), manager="test")
+            store.create("deployments", deployment("page", "a"), manager="test")
+            await until(lambda: "ReplicaFailure" in reasons(store))
+            [failed] = [one for one in status(store)["conditions"] if one["type"] == "ReplicaFailure"]
+            [replica_set] = store.list("replicasets")
+            assert (failed["status"], failed["reason"]) == ("True", "FailedCreate")
+            assert failed["message"].startswith(f'pods "{replica_set["metadata"]["name"]}-')
+            assert failed["message"].endswith(
+                '" is forbidden: exceeded quota: objects, requested: pods=1, used: pods=0, limited: pods=0'
+            )
+            await asyncio.sleep(0.1)
+            assert failed in status(store)["conditions"], "the first message stays while it is tried again"
+            store.update("resourcequotas", quota("1"), manager="test")
+            await until(lambda: store.list("pods"))
+            await until(lambda: "ReplicaFailure" not in reasons(store))
+
+    asyncio.run(main())
+
+
+def test_a_refused_pod_is_tried_later_and_at_once_when_its_deployment_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicasets, "FIRST_DELAY", 100.0)
+
+    async def main() -> None:
+        async with controllers() as store:
+            store.create("resourcequotas", quota("0"), manager="test")
+            store.create("deployments", deployment("page", "a"), manager="test")
+            await until(lambda: "ReplicaFailure" in reasons(store))
+            store.update("resourcequotas", quota("1"), manager="test")
+            await asyncio.sleep(0.1)
+            assert store.list("pods") == []
+            changed = copy.deepcopy(store.get("deployments", NAMESPACE, "page"))
+            changed["metadata"]["annotations"] = {"asked": "again"}
+            store.update("deployments", changed, manager="test")
+            await until(lambda: store.list("pods"))
 
     asyncio.run(main())
