@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 ADMIN = "system:admin"
 PIPELINE = f"system:serviceaccount:{manifests.NAMESPACE}:maintenance-ci"
-START_TIMEOUT = 30.0  # seconds for the application's Pod to be ready
+START_TIMEOUT = 120.0  # seconds for the application's Pod to be ready
 PIPELINE_PROJECT, TEMPLATE_PROJECT = "ops/maintenance", "ops/route-templates"
 
 
