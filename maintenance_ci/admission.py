@@ -46,7 +46,7 @@ def drain_time(reload_interval: float) -> float:
 
 def admitting_routers(route: Mapping[str, Any] | None) -> frozenset[str]:
     """Return the names of the routers that serve the Route."""
-    return frozenset(router for router, condition in _verdicts(route).items() if condition["status"] == "True")
+    return frozenset(router for router, condition in _verdicts(route).items() if condition.get("status") == "True")
 
 
 def refusals(route: Mapping[str, Any] | None, routers: Set[str] = frozenset()) -> dict[str, str]:
@@ -57,7 +57,7 @@ def refusals(route: Mapping[str, Any] | None, routers: Set[str] = frozenset()) -
     return {
         router: f"{condition.get('reason', 'no reason')}: {condition.get('message', '')}"
         for router, condition in _verdicts(route).items()
-        if condition["status"] != "True" and (not routers or router in routers)
+        if condition.get("status") != "True" and (not routers or router in routers)
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, UnsafeError, VariableError
 from maintenance_ci.forcing import Force
-from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, is_passthrough
+from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, is_passthrough, weighted_services
 from maintenance_ci.situation import Situation, pipeline_of, stands_for
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def require_ready_endpoints(
     force: Container[Force],
 ) -> list[str]:
     """Refuse to bring back a Route none of whose Services has a ready endpoint; return what to say otherwise."""
-    serving = [name for name, weight in _weighted_services(route) if weight > 0]
+    serving = [name for name, weight in weighted_services(route) if weight > 0]
     ready = ready_services(endpoint_slices)
     name, unready = route["metadata"]["name"], [service for service in serving if service not in ready]
     if serving and len(unready) < len(serving):
@@ -130,17 +130,6 @@ def ready_services(endpoint_slices: Iterable[Mapping[str, Any]]) -> set[str]:
         # The API's rule (EndpointConditions): a condition that is not there counts as true.
         if (endpoint.get("conditions") or {}).get("ready") is not False
     }
-
-
-def _weighted_services(route: Mapping[str, Any]) -> list[tuple[str, int]]:
-    spec = route["spec"]
-    backends = [spec.get("to") or {}, *(spec.get("alternateBackends") or [])]
-    # A weight that is left out is 100 (recorded: the server fills it in).
-    return [
-        (backend["name"], 100 if backend.get("weight") is None else backend["weight"])
-        for backend in backends
-        if "name" in backend
-    ]
 
 
 def require_host_unclaimed(route: Mapping[str, Any], claims: Iterable[Mapping[str, Any]] | None) -> list[str]:
@@ -192,7 +181,7 @@ def _require_unclaimed(
         f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
         for claim in claims
         # DNS compares hosts without regard to case.
-        if claim["metadata"]["namespace"] != namespace and claim["spec"].get("host", "").lower() == host.lower()
+        if claim["metadata"]["namespace"] != namespace and (claim["spec"].get("host") or "").lower() == host.lower()
     ]
     if not foreign:
         return []
@@ -316,4 +305,4 @@ def require_no_passthrough(kept: Mapping[str, Any] | None) -> None:
 
 def _place(route: Mapping[str, Any]) -> tuple[str | None, str]:
     """Return host and path, as the router tells Routes apart."""
-    return route["spec"].get("host"), route["spec"].get("path", "").rstrip("/")
+    return route["spec"].get("host"), (route["spec"].get("path") or "").rstrip("/")

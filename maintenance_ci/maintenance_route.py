@@ -16,8 +16,10 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.mirrored_metadata import (
     MANAGED_BY_LABEL,
     NOTES,
+    ROUTER_ANNOTATIONS,
     is_certificate_annotation,
     label_value,
+    left_out_annotations,
     mirrored_annotations,
     mirrored_labels,
 )
@@ -132,6 +134,7 @@ def maintenance_values(
         "tls": maintenance_tls(spec.get("tls"), certificate=certificate),
         "annotations": mirrored_annotations(metadata.get("annotations"))
         | notes(route_name, strategy, pipeline, pipeline_url),
+        "left_out": left_out_annotations(metadata.get("annotations")),
         "labels": mirrored_labels(metadata.get("labels")) | our_labels(route_name),
         "service": PAGE,
         "port": "http",
@@ -139,6 +142,35 @@ def maintenance_values(
     }
     _require_short_file_name(values)
     return values
+
+
+def left_out(original: Mapping[str, Any], shown: Mapping[str, Any]) -> list[str]:
+    """Return what a Route that shows the page has not of the original, by names alone: their values may be secret.
+
+    Not named is what tools note for themselves on the original, and what they know their objects by.
+
+    Returns:
+        A line for what is the application's alone, and one for the annotations that are unknown here; or less.
+    """
+    has = shown["metadata"].get("annotations") or {}
+    names = sorted(left_out_annotations(original["metadata"].get("annotations")).keys() - has.keys())
+    own = [name for name in names if name in ROUTER_ANNOTATIONS]
+    unknown = [name for name in names if name not in ROUTER_ANNOTATIONS]
+    if original["spec"].get("httpHeaders") and not shown["spec"].get("httpHeaders"):
+        own.append("spec.httpHeaders")
+    lines = (
+        [f"not on the Route that shows the page, since it is for the application alone: {', '.join(own)}"]
+        if own
+        else []
+    )
+    if unknown:
+        keep = ", ".join(f'"{name}"' for name in unknown)
+        lines.append(
+            "not on the Route that shows the page, since their meaning is unknown: "
+            f"the annotations {', '.join(unknown)}. To keep them, write in maintenance-route.yaml.j2 "
+            f"of route-templates/: {{% set keep = [{keep}] %}}"
+        )
+    return lines
 
 
 def our_labels(route_name: str) -> dict[str, str]:
@@ -205,12 +237,20 @@ def _at(value: object, place: Iterable[str]) -> object:
 
 
 def backend_services(route: Mapping[str, Any]) -> set[str]:
-    """Return the names of all Services that a Route sends requests to."""
+    """Return the names of all Services that a Route names, whatever share of its requests they get."""
+    return {name for name, _ in weighted_services(route)}
+
+
+def weighted_services(route: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the Services that a Route names, each with its weight: one of weight 0 gets no requests."""
     spec = route["spec"]
     backends = [spec.get("to") or {}, *(spec.get("alternateBackends") or [])]
-    return {
-        backend["name"] for backend in backends if backend.get("kind", "Service") == "Service" and "name" in backend
-    }
+    # A weight that is left out is 100 (recorded: the server fills it in).
+    return [
+        (backend["name"], 100 if backend.get("weight") is None else backend["weight"])
+        for backend in backends
+        if backend.get("name") and (backend.get("kind") or "Service") == "Service"
+    ]
 
 
 def routes_beside(shown: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], leaving: Container[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,8 +54,17 @@ HOST_ANNOTATIONS: Mapping[str, str] = {
     "external-dns.alpha.kubernetes.io/": "external-dns would take the host out of the DNS with the original",
     "route.openshift.io/allow-non-dns-compliant-host": "without it the API refuses a host with a long label",
 }
-# What cert-manager notes for itself on one object: its state, and once even a private key.
-_BOOKKEEPING = frozenset({"cert-manager.io/certificate-revision", "cert-manager.io/next-private-key"})
+# Annotations in which tools keep what is about one object alone, besides those by whose names they label. Of
+# cert-manager's the second was once even a private key.
+TOOL_ANNOTATIONS = (
+    "acme.openshift.io/",
+    "kubectl.kubernetes.io/",
+    "meta.helm.sh/",
+    "openshift.io/host.generated",
+    "cert-manager.io/certificate-revision",
+    "cert-manager.io/next-private-key",
+)
+ALLOW_LISTS = (f"{_ROUTER}ip_allowlist", f"{_ROUTER}ip_whitelist")
 
 # By these labels deployment tools know their objects; on ours they would be a lie, and get it pruned.
 TRACKING_LABELS = (
@@ -82,7 +92,40 @@ def mirrored_annotations(annotations: Mapping[str, str] | None) -> dict[str, str
 
 def _is_kept(name: str) -> bool:
     known, _ = ROUTER_ANNOTATIONS.get(name, (False, ""))
-    return known or (_named_by(name, HOST_ANNOTATIONS) and name not in _BOOKKEEPING)
+    return known or (_named_by(name, HOST_ANNOTATIONS) and not is_bookkeeping(name))
+
+
+def is_bookkeeping(annotation: str) -> bool:
+    """Tell whether an annotation is a tool's own note on one object, or ours."""
+    tracked = is_tracking_label(annotation) or annotation.startswith(NOTES)
+    return tracked or _named_by(annotation, TOOL_ANNOTATIONS)
+
+
+def left_out_annotations(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the annotations of the original that `mirrored_annotations` leaves out, without tools' bookkeeping."""
+    left = {name: value for name, value in (annotations or {}).items() if not _is_kept(name)}
+    return {name: value for name, value in left.items() if name != DISABLE_COOKIES and not is_bookkeeping(name)}
+
+
+def unreadable_allow_lists(annotations: Mapping[str, str] | None) -> list[str]:
+    """Return the names of the allow-lists that hold what is no IP address or network.
+
+    The router drops such a list as a whole, so that it lets everybody in (recorded on OpenShift 4.21: a comma, a name,
+    300.1.1.1, a network of /33). Addresses are separated by white space.
+    """
+    listed = {name: (annotations or {}).get(name, "") for name in ALLOW_LISTS}
+    return [name for name, value in listed.items() if not all(_is_address(part) for part in value.split())]
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether Go, in which the router is written, takes a text for an IP address or a network."""
+    address, slash, length = text.partition("/")
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return False
+    bits = length.isascii() and length.isdigit() and int(length[:4]) <= number.max_prefixlen
+    return "%" not in address and (bits or not slash)
 
 
 def is_certificate_annotation(name: str) -> bool:

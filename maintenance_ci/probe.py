@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPException, RemoteDisconnected
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
@@ -50,8 +50,6 @@ GATEWAY_STATUSES = {401, 403, 407, 429, 511}
 REDIRECTS = {301, 302, 303, 307, 308}
 
 USER_AGENT = "maintenance-ci"
-# Of a path, besides letters, digits and -._~: the router compares paths as they are written (RFC 3986, 3.3).
-AS_WRITTEN = "/%!$&'()*+,;=:@"
 PORTS = {"http": 80, "https": 443}
 # Seconds between two probes: over a drain time of 7 s some thirty connections, so that every router replica is met.
 PAUSE = 0.2
@@ -91,13 +89,6 @@ class Outcome(Enum):
     SEEN = "users meet the wanted side"
     UNSEEN = "the runner cannot tell, and has waited as long as the window"
     NOT_YET = "users still meet another side"
-
-
-def public_url(route: Mapping[str, Any], path: str | None = None) -> str:
-    """Return where users ask for a Route, or for ``path`` of its host: by https where the Route has TLS."""
-    spec = route["spec"]
-    scheme = "https" if spec.get("tls") else "http"
-    return f"{scheme}://{spec.get('host') or '(no host)'}{quote(path or spec.get('path') or '/', safe=AS_WRITTEN)}"
 
 
 class Probe:

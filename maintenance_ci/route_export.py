@@ -17,7 +17,7 @@ import yaml
 from maintenance_ci.certificates import CERTIFICATE_FIELDS, PAIR
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.maintenance_route import maintenance_name
-from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
+from maintenance_ci.mirrored_metadata import NOTES, is_bookkeeping, is_tracking_label
 from maintenance_ci.repoint import is_repointed
 from maintenance_ci.route_comparison import differences
 from maintenance_ci.route_template import expected_route, parse_template
@@ -30,15 +30,6 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Form = Literal["Route", "Template", "Jinja2", "unknown"]
 
-# What tools note in an annotation, besides those by whose names they label.
-TOOLS = (
-    "acme.openshift.io/",
-    "kubectl.kubernetes.io/",
-    "meta.helm.sh/",
-    "openshift.io/host.generated",
-    "cert-manager.io/certificate-revision",
-    "cert-manager.io/next-private-key",
-)
 # As people write it. A snapshot and the server have other orders, and the order alone is no change.
 ORDER = ("kind", "name", "host", "path", "to", "weight", "alternateBackends", "port", "termination", "type", "action")
 JINJA = ("{{", "{%", "{#")
@@ -106,7 +97,7 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
     metadata, spec = route["metadata"], dict(route["spec"])
     left_out: list[str] = []
     kept: Object = {"name": metadata["name"], "namespace": metadata["namespace"]}
-    for part, is_theirs in (("labels", is_tracking_label), ("annotations", _is_bookkeeping)):
+    for part, is_theirs in (("labels", is_tracking_label), ("annotations", is_bookkeeping)):
         values = metadata.get(part) or {}
         mine = {name: value for name, value in sorted(values.items()) if not is_theirs(name)}
         kept |= {part: mine} if mine else {}
@@ -147,17 +138,12 @@ def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
     return form_of(text, path) == "Route" and yaml.safe_load(text) == manifest
 
 
-def _is_bookkeeping(annotation: str) -> bool:
-    known = any(annotation == name or (name.endswith("/") and annotation.startswith(name)) for name in TOOLS)
-    return known or is_tracking_label(annotation) or annotation.startswith(NOTES)
-
-
 def _without_defaults(spec: Mapping[str, Any]) -> Object:
     """Return the spec without what the server fills in (recorded on OpenShift 4.21), and without certificates."""
     plain = {key: value for key, value in spec.items() if value not in (None, "", {}, [])}
     if plain.get("wildcardPolicy") == "None":
         del plain["wildcardPolicy"]
-    plain["to"] = _backend(spec["to"])
+    plain["to"] = _backend(spec.get("to") or {})
     if "alternateBackends" in plain:
         plain["alternateBackends"] = [_backend(backend) for backend in plain["alternateBackends"]]
     tls = {key: value for key, value in (plain.pop("tls", None) or {}).items() if value not in (None, "", {}, [])}
@@ -188,7 +174,7 @@ def _ordered(value: Any) -> Any:
 def _backend(backend: Mapping[str, Any]) -> Object:
     """Return a backend without the default weight; its kind is a default, too, but the API calls it required."""
     weight = backend.get("weight")
-    named = {"kind": backend.get("kind") or "Service", "name": backend["name"]}
+    named = {"kind": backend.get("kind") or "Service", "name": backend.get("name", "")}
     return named | ({"weight": weight} if weight not in (None, 100) else {})
 
 

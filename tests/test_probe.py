@@ -10,7 +10,8 @@ import time
 import pytest
 import trustme
 
-from maintenance_ci.probe import MAX_BODY, Answer, Probe, Side, identify, public_url
+from maintenance_ci.probe import MAX_BODY, Answer, Probe, Side, identify
+from maintenance_ci.route_access import public_url
 from tests.misbehaving_server import HOST, OK, THE_PAGE, Respond, head, probe_of, serving, silence, threads_end
 
 URL = f"https://{HOST}/"

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import wait_until_admitted, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.checks import require_ours
+from maintenance_ci.checks import SERVICE_LABEL, require_ours
 from maintenance_ci.jobs.preflight import Switch, before_deploy, look, original_of
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
 from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services, routes_beside
-from maintenance_ci.probe import Outcome, Side, public_url
+from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.repoint import REPOINT, merge_patch
+from maintenance_ci.route_access import needs_endpoints, other_ways, public_url, service_port
 from maintenance_ci.situation import SUBPATH, SWAP, pipeline_of
 from maintenance_ci.snapshot import snapshot_name
 
@@ -54,6 +55,7 @@ def deploy_route(
         log.say(SAID[switch.strategy])
         switch.met_before = look_once(settings, original, log)
         port_forwards = _port_forwards(cluster, original)
+        others = other_ways(original, found.routes.values(), {found.route_name, found.ours})
 
     with rolled_back_on_failure(settings, cluster, found, switch, log):
         if switch.strategy != SUBPATH:
@@ -76,6 +78,7 @@ def deploy_route(
     log.end(
         f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
+        *(f"{way}: who comes there does not meet the page." for way in others),
         *_meanwhile(port_forwards),
     )
 
@@ -139,7 +142,7 @@ def _confirm_maintenance(
         seen = wait_until_seen_by_users(settings, noted, Side.PAGE, log) is Outcome.SEEN
     if settings.route_strategy != found.begun:
         log.say(f"ROUTE_STRATEGY={settings.route_strategy} has no effect now: it was begun by {found.begun}")
-    met = f"users of {noted['spec']['host']} meet the page" if seen else "whether users meet the page was not seen"
+    met = f"users of {public_url(noted)} meet the page" if seen else "whether users meet the page was not seen"
     log.end(
         f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
         f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
@@ -169,9 +172,9 @@ def _port_forwards(cluster: OpenShift, original: Object) -> list[str]:
     lines = []
     for name in sorted(backend_services(original) - {PAGE}):
         ports = ((cluster.get("services", name) or {}).get("spec") or {}).get("ports") or []
-        chosen = [port for port in ports if target in (port.get("name"), port.get("targetPort"), port["port"])] or ports
-        if chosen:
-            port = chosen[0]["port"]
+        slices = cluster.select("endpointslices", {SERVICE_LABEL: name}) if needs_endpoints(ports, target) else []
+        port = service_port(ports, target, [port for one in slices for port in one.get("ports") or []])
+        if port:
             local = port if port >= 1024 else port + 8000
             lines.append(f"   oc port-forward --namespace {cluster.namespace} service/{name} {local}:{port}")
     return lines

@@ -9,9 +9,9 @@ from maintenance_ci.checks import require_ours
 from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
 from maintenance_ci.jobs.switching import look_once
 from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.probe import public_url
 from maintenance_ci.repoint import REPOINT
 from maintenance_ci.report import NOTHING_CHANGED
+from maintenance_ci.route_access import other_ways, public_url
 from maintenance_ci.situation import SUBPATH, SWAP
 from maintenance_ci.snapshot import snapshot_name
 
@@ -59,6 +59,8 @@ def plan_deploy(
     with log.phase("What deploy-route would do"):
         for step in _deploy_steps(settings, found, switch):
             log.say(f"- {step}")
+        for way in other_ways(original, found.routes.values(), {found.route_name, found.ours}):
+            log.warn(f"{way}: who comes there does not meet the page.")
         look_once(settings, original, log)
     switch.refusals.raise_any()
     log.end(

@@ -42,10 +42,12 @@ from maintenance_ci.maintenance_route import (
     PIPELINE_ANNOTATION,
     PIPELINE_URL_ANNOTATION,
     is_passthrough,
+    left_out,
     maintenance_values,
     notes,
     render_maintenance_route,
 )
+from maintenance_ci.mirrored_metadata import unreadable_allow_lists
 from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
@@ -169,6 +171,7 @@ def before_deploy(
         require_host(original)
         require_ours(found.maintenance, settings.route_name, settings.subpath)
         switch.manifest = _manifest(settings, cluster, route_template, found, original, switch.strategy)
+        _tell_of_mirror(original, switch.manifest, log)
         if switch.strategy != REPOINT:
             require_no_rival(switch.manifest, found.routes.values(), settings.route_name)
     with gather("a router serves the Route"):
@@ -193,8 +196,9 @@ def before_deploy(
     if switch.strategy == SWAP:
         with gather("the Route can be deleted"):
             require_deletable(original)
-        with gather("no other namespace claims the host"):
-            _warn(require_host_unclaimed(original, find_claims(cluster, original["spec"]["host"])), log)
+        if host := original["spec"].get("host"):
+            with gather("no other namespace claims the host"):
+                _warn(require_host_unclaimed(original, find_claims(cluster, host)), log)
     with gather("the template brings the Route back"):
         _require_way_back(settings, cluster, templates, original, found.original, log)
     return switch
@@ -239,11 +243,12 @@ def before_delete(
     if back and found.noted:
         with gather("the application is ready"):
             _warn(require_ready_endpoints(back, cluster.select("endpointslices"), force=settings.force), log)
-    if found.maintenance and settings.subpath is None:
+    host = found.maintenance["spec"].get("host") if found.maintenance else None
+    if found.maintenance and host and settings.subpath is None:
         with gather("no other Route takes the host"):
             require_no_rival(found.maintenance, found.routes.values(), settings.route_name)
         with gather("no other namespace claims the host"):
-            claims = find_claims(cluster, found.maintenance["spec"]["host"])
+            claims = find_claims(cluster, host)
             _warn(require_host_returns(found.maintenance, claims, force=settings.force), log)
     return way
 
@@ -284,6 +289,17 @@ def _manifest(
         **pipeline,
     )
     return render_maintenance_route(route_template, values)
+
+
+def _tell_of_mirror(original: Object, manifest: Object, log: JobLog) -> None:
+    """Say what the Route that shows the page has not of the original, and what of it does not do what it says."""
+    for line in left_out(original, manifest):
+        log.say(line)
+    for name in unreadable_allow_lists(manifest["metadata"].get("annotations")):
+        log.warn(
+            f"the annotation {name} holds what is no IP address: the router takes no notice of it, and lets everybody "
+            "in, to the application and to the page. Addresses and networks stand there with spaces between them."
+        )
 
 
 def _require_way_back(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from maintenance_ci.admission import drain_time, wait_until_reloaded
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
-from maintenance_ci.probe import Outcome, Probe, Side, public_url, summarize, wait_until_users_see
+from maintenance_ci.probe import Outcome, Probe, Side, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
+from maintenance_ci.route_access import public_url
 from maintenance_ci.situation import pipeline_of
 from maintenance_ci.waiting import wait_for
 

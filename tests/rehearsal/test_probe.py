@@ -10,9 +10,10 @@ import pytest
 import trustme
 
 from maintenance_ci.admission import drain_time
-from maintenance_ci.probe import Answer, Outcome, Probe, Side, public_url, wait_until_users_see
+from maintenance_ci.probe import Answer, Outcome, Probe, Side, wait_until_users_see
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import Options
+from maintenance_ci.route_access import public_url
 from maintenance_ci.settings import RouteSettings, read_settings
 from tests.rehearsal.conftest import Cluster, running
 

@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from maintenance_ci.lease import LEASE
+from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.rehearsal.conftest import Cluster, Job
 from tests.rehearsal.looking.planning import FREE_DELETE, FREE_DEPLOY, done_to, plan
@@ -179,3 +180,38 @@ def test_an_api_that_is_away(cluster: Cluster) -> None:
     done = plan(cluster)
     assert done.code == 75
     assert "Nothing was changed." in done.lines[-1]
+
+
+VISIBILITY, ALLOW_LIST = "router.example.test/network-visibility", "haproxy.router.openshift.io/ip_whitelist"
+GENERATED = "Service shop is also reached by Route rival (https://shop-web.apps.example.test/): "
+
+
+def change(cluster: Cluster, plural: str, name: str, **fields: object) -> None:
+    """Let somebody else write fields of an object's spec, or its annotations."""
+    found = cluster.find(plural, name)
+    assert found is not None
+    annotations = fields.pop("annotations", {})
+    metadata = found["metadata"] | {"annotations": (found["metadata"].get("annotations") or {}) | annotations}
+    changed = {**found, "metadata": metadata, "spec": found["spec"] | fields}
+    cluster.call(cluster.store.update, plural, changed, manager="somebody")
+
+
+def test_what_else_leads_there_and_what_the_page_s_route_has_not(cluster: Cluster) -> None:
+    create(cluster, "routes", manifests.route("rival", "shop-web.apps.example.test", service="shop"))
+    change(cluster, "routes", "shop", port={"targetPort": "8080"},
+           annotations={VISIBILITY: "value-1", ALLOW_LIST: "127.0.0.1,10.9.9.9"})  # fmt: skip
+    templates(cluster)["shop.yaml"] = manifests.template(cluster.find("routes", "shop") or {})
+    ports = (cluster.find("services", "shop") or {"spec": {}})["spec"]["ports"]
+    change(cluster, "services", "shop", ports=[{"name": "metrics", "port": 9090, "targetPort": 9090}, *ports])
+    try:
+        planned, done = ok(plan(cluster)), ok(cluster.run("deploy-route"))
+    finally:
+        change(cluster, "services", "shop", ports=ports)
+    for log in (planned.log, done.log):
+        assert GENERATED in log
+        assert f'write in maintenance-route.yaml.j2 of route-templates/: {{% set keep = ["{VISIBILITY}"] %}}' in log
+        assert "value-1" not in log
+        assert f"WARNING: the annotation {ALLOW_LIST} holds what is no IP address" in log
+    blank = done.lines.index("")
+    assert any(line.startswith(GENERATED) for line in done.lines[blank:]), "it is not among the last lines"
+    assert done.lines[-1] == "   oc port-forward --namespace web service/shop 8080:80"

@@ -119,6 +119,15 @@ REFUSED: dict[str, tuple[Arrange, Variables, str]] = {
     "a stranger of that name": (
         lambda cluster: create(cluster, "routes", manifests.route(WHOLE, "x.apps.example.test")), {},
         "is there, but not of a maintenance of shop"),
+    "no host, by swap": (
+        lambda cluster: cluster.call(recreate, cluster, host=None, subdomain="shop"), {},
+        "Route shop has no host of its own."),
+    "no host, by repoint": (
+        lambda cluster: cluster.call(recreate, cluster, host=None, subdomain="shop"), {"ROUTE_STRATEGY": "repoint"},
+        "Route shop has no host of its own."),
+    "no host, a path": (
+        lambda cluster: cluster.call(recreate, cluster, host=None, subdomain="shop"), SUBPATH,
+        "Route shop has no host of its own."),
     "a path that is not served": (
         lambda cluster: cluster.call(recreate, cluster, path="/a"), SUBPATH, "SUBPATH is not below /a"),
     "not the original": (
@@ -130,7 +139,8 @@ REFUSED: dict[str, tuple[Arrange, Variables, str]] = {
 def recreate(cluster: Cluster, **spec: Any) -> None:
     cluster.store.delete("routes", NAMESPACE, "shop")
     route = manifests.route("shop", HOST)
-    cluster.store.create("routes", route | {"spec": route["spec"] | spec}, manager="somebody")
+    merged = {field: value for field, value in (route["spec"] | spec).items() if value is not None}
+    cluster.store.create("routes", route | {"spec": merged}, manager="somebody")
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -141,6 +151,7 @@ def test_what_deploy_route_would_refuse(cluster: Cluster, case: str) -> None:
     assert done.code == 1, done.log
     assert any(said in line for line in refusals(done)), done.log
     assert "very-secret" not in done.log
+    assert "fault of maintenance-ci itself" not in done.log
     assert FREE_DEPLOY not in done.log
 
 
