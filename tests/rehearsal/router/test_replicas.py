@@ -12,6 +12,7 @@ from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.router.router import Router
+from tests.busy_machine import require_at_most
 from tests.rehearsal.conftest import running
 from tests.rehearsal.router.small_router import PAGE, Cluster, Connection, client, run
 
@@ -86,7 +87,10 @@ def test_a_quiet_routers_replicas_follow_together(tmp_path: Path) -> None:
             await asyncio.sleep(1.0)
             changed = asyncio.get_running_loop().time()
             cluster.update_route("shop", to={"kind": "Service", "name": "page"})
-            assert await router.next_reload() - changed < 0.6
+            await router.next_reload()
+            assert all(
+                starts[-1] - changed < 0.5 for starts in router.reload_starts
+            )  # not one interval after the other
             assert [len(reloads) for reloads in router.reloads_by_replica] == [1, 1]
             assert {await ask() for _ in range(12)} == {(200, PAGE)}
 

@@ -14,7 +14,9 @@ from maintenance_ci.rehearsal.router.haproxy import HAProxyError
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.users import Users
 from maintenance_ci.rehearsal.verdict import Phase, judge
+from tests.busy_machine import require_at_most
 from tests.rehearsal.router.small_router import ADMITTED, HOST, NAMESPACE, PAGE, Cluster, client, next_second, run
+from tests.rehearsal.small_cluster import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,24 +154,36 @@ def test_reloads_are_coalesced_but_the_first_is_at_once(tmp_path: Path) -> None:
             await asyncio.sleep(interval)
             cluster.add_route("shop", "shop")
             begun = loop.time()
-            assert await router.next_reload() - begun < interval / 2
+            await router.next_reload()
+            (starts,) = router.reload_starts
+            assert starts[-1] - begun < interval / 2
 
             for number in range(5):
                 cluster.add_route(f"more-{number}", "shop", host=f"more-{number}.apps.example.test")
                 await asyncio.sleep(0.01)
             assert cluster.admitted("more-4") == ADMITTED
-            assert await ask("/", host="more-4.apps.example.test") == (503, "router")
+            answer = await ask("/", host="more-4.apps.example.test")
+            if loop.time() - starts[-1] >= interval:
+                pytest.skip("machine too busy: to ask once took longer than the reload interval")
+            assert answer == (503, "router")
             await router.next_reload()
             assert len(router.reloads) == 2
             assert await ask("/", host="more-4.apps.example.test") == (200, "application")
 
             tenant = asyncio.create_task(OtherTenant(cluster.store, period=0.02).run())
-            await asyncio.sleep(interval * 3.5)
+            await until(lambda: len(router.reloads) >= 5)
             tenant.cancel()
-            (starts,) = router.reload_starts
+            (starts,), (ends,) = router.reload_starts, router.reloads_by_replica
             gaps = [later - earlier for earlier, later in pairwise(starts)]
+            took = [end - start for start, end in zip(starts, ends, strict=False)]
             assert len(gaps) >= 3
-            assert all(interval * 0.99 < gap < interval * 1.6 for gap in gaps)
+            assert all(gap > interval * 0.99 for gap in gaps)
+            # The next one begins when the interval is over; where a reload takes longer than that, when it has ended.
+            require_at_most(
+                max(gap - max(interval, reload) for gap, reload in zip(gaps, took, strict=False)),
+                interval * 0.6,
+                "a reload is late by seconds",
+            )
 
     run(tmp_path, story)
 
