@@ -88,9 +88,8 @@ def test_a_quiet_routers_replicas_follow_together(tmp_path: Path) -> None:
             changed = asyncio.get_running_loop().time()
             cluster.update_route("shop", to={"kind": "Service", "name": "page"})
             await router.next_reload()
-            assert all(
-                starts[-1] - changed < 0.5 for starts in router.reload_starts
-            )  # not one interval after the other
+            late = max(starts[-1] for starts in router.reload_starts) - changed
+            require_at_most(late, 0.5, "the later of two reloads begins")  # not an interval after the other
             assert [len(reloads) for reloads in router.reloads_by_replica] == [1, 1]
             assert {await ask() for _ in range(12)} == {(200, PAGE)}
 
