@@ -165,7 +165,7 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
             chart=_find("chart"),
             docker=_find("docker"),
             kubeconfig=kubeconfig,
-            environment=child_environment(),
+            environment=child_environment(private),
         )
         with _alone(settings, "build-and-deploy", cluster, log):
             build_and_deploy(settings, cluster, tools, log)
@@ -358,4 +358,4 @@ def _helm(settings: JobSettings, kubeconfig: str, private: Path, log: JobLog) ->
     from maintenance_ci.helm import Helm
     from maintenance_ci.settings import child_environment
 
-    return Helm(kubeconfig, settings.project, environment=child_environment(), home=private, say=log.say)
+    return Helm(kubeconfig, settings.project, environment=child_environment(private), say=log.say)

@@ -28,8 +28,7 @@ class Helm:
     Args:
         kubeconfig: what Helm finds the cluster and the token by.
         namespace: where the releases are.
-        environment: Helm's environment, PATH in it.
-        home: a writable folder: Helm's own are under HOME, which a container may not let us write.
+        environment: Helm's whole environment, with PATH, and a HOME of ours: Helm's folders are below it.
         say: gets what Helm prints.
 
     Raises:
@@ -37,14 +36,12 @@ class Helm:
     """
 
     def __init__(
-        self, kubeconfig: str, namespace: str, *, environment: Mapping[str, str], home: Path, say: Callable[[str], None]
+        self, kubeconfig: str, namespace: str, *, environment: Mapping[str, str], say: Callable[[str], None]
     ) -> None:
         if command.on_path("helm", environment) is None:  # found out now, not when users are switched already
             raise CommandError("There is no helm on PATH.", "Install it where the job runs.")
         self._namespace, self._say = namespace, say
-        folders = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
-        folders["KUBECACHEDIR"] = str(home / "kube")  # else it is .kube of HOME, or of the working folder without one
-        self._environment = {**environment, **folders, "KUBECONFIG": kubeconfig}
+        self._environment = {**environment, "KUBECONFIG": kubeconfig}
 
     def upgrade(self, release: str, chart: Path, values: Mapping[str, str], *, in_use: bool = True) -> None:
         """Install the release, or upgrade it, after a Helm that was killed half-way as well.

@@ -7,6 +7,7 @@ value: a value may be a secret. An empty variable is an absent one, as GitLab us
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -181,6 +182,10 @@ def _too_long(given: Mapping[str, str]) -> list[str]:
 MIN_SECRET = 8
 SECRET_VARIABLES = ("OKD_TOKEN", "ROUTE_TEMPLATES_TOKEN", "CI_JOB_TOKEN", "CI_JOB_JWT", "CI_REGISTRY_PASSWORD")
 
+# What Helm and oc may know of the job's environment. SSL_CERT_* name the system's CAs for all that is TLS, Python too:
+# without them the commands would trust others than the job does.
+CHILD_VARIABLES = re.compile(r"PATH|TMPDIR|TZ|LANG|LC_[A-Z]+|SSL_CERT_(FILE|DIR)")
+
 Settings = TypeVar("Settings", bound=JobSettings)
 
 
@@ -247,10 +252,16 @@ def secrets_given(environment: Mapping[str, str] | None = None) -> list[str]:
     return [variables[name] for name in SECRET_VARIABLES if len(variables.get(name, "")) >= MIN_SECRET]
 
 
-def child_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for commands that we run: ours, without the secrets."""
+def child_environment(home: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the whole environment of Helm and oc: what `CHILD_VARIABLES` lists, and ``home`` as their HOME.
+
+    All else stays out, since both read much from it: ``HELM_KUBEAPISERVER`` would send our token to another server,
+    a ``~/.kube/config``, a ``kuberc`` or a plugin would change what they do. How they get to the cluster, proxies
+    too, stands in the kubeconfig that we hand them.
+    """
     variables = os.environ if environment is None else environment
-    return {name: value for name, value in variables.items() if name not in SECRET_VARIABLES}
+    allowed = {name: value for name, value in variables.items() if CHILD_VARIABLES.fullmatch(name)}
+    return {**allowed, "HOME": str(home)}
 
 
 def _fault(found: Mapping[str, Any]) -> str:

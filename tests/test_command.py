@@ -293,9 +293,7 @@ def test_oc_start_build_s_exit_code(recorder: Path) -> None:
 
 
 def test_helm_s_command_lines(recorder: Path, tmp_path: Path) -> None:
-    helm = Helm(
-        "/private/kubeconfig", "web", environment={"PATH": f"{recorder}:{os.environ['PATH']}"}, home=tmp_path, say=print
-    )
+    helm = Helm("/private/kubeconfig", "web", environment={"PATH": f"{recorder}:{os.environ['PATH']}"}, say=print)
     helm.upgrade("maintenance-page", Path("chart"), {"imageTag": "20261123"})
     assert call_of(recorder)["argv"] == [
         "upgrade", "--install", "maintenance-page", "chart", "--set-string", "imageTag=20261123", "--namespace", "web",

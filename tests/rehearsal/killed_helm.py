@@ -80,13 +80,11 @@ class Place:
         tools = self.folder / "tools"
         tools.mkdir()
         (tools / "helm").symlink_to(pinned_helm_path(self.version))
-        self._environment = {"PATH": str(tools)}
+        self._environment = {"PATH": str(tools), "HOME": str(self.folder / "home")}
 
     def ours(self) -> Helm:
         kubeconfig = str(self.lab.kubeconfig(NAMESPACE))
-        return Helm(
-            kubeconfig, NAMESPACE, environment=self._environment, home=self.folder / "home", say=self.said.append
-        )
+        return Helm(kubeconfig, NAMESPACE, environment=self._environment, say=self.said.append)
 
     def upgrade(self, tag: str, *, in_use: bool = True) -> None:
         self.ours().upgrade(PAGE, CHART, {"imageTag": tag}, in_use=in_use)

@@ -311,12 +311,12 @@ def test_no_wait_is_silent(cluster: Cluster, tmp_path: Path, watched: bool) -> N
             tmp_path, url=inside.server.url, token=inside.token, namespace="web", ca=inside.ca_file.read_text()
         )
     )
-    environment = {name: value for name, value in child_environment(place.environment).items() if name != "oc"}
+    environment = child_environment(tmp_path, place.environment)
     expect(cluster, *SLOW)
     stream = Clocked()
     log = JobLog(cast("TextIO", stream), silence=SILENCE)
     with contextlib.closing(OpenShift(kubeconfig, manifests.NAMESPACE)) as client:
-        helm = Helm(kubeconfig, "web", environment=environment, home=tmp_path, say=log.say)
+        helm = Helm(kubeconfig, "web", environment=environment, say=log.say)
         tools = Tools(helm, place.folder / "chart", place.folder / "docker", kubeconfig, environment)
         with log.alive() if watched else contextlib.nullcontext():
             build_and_deploy(settings, client, tools, log)
