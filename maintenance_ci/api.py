@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import new_client_from_config
+from kubernetes.config import load_kube_config
 from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import LocationParseError, ProxySchemeUnknown
 from yaml import YAMLError
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.maintenance_route import MANAGED_BY
+from maintenance_ci.network_faults import certificate_fault, certificate_refused, proxy_refused, tls_reason
+from maintenance_ci.proxies import parse_proxy
 from maintenance_ci.waiting import within
 
 if TYPE_CHECKING:
@@ -62,19 +63,21 @@ class Api:
         self.timeout = (min(TIMEOUT[0], timeout), timeout)
         # What urllib3 would print about each retry says less than the error in the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
-        configuration = Configuration()
+        # The kubeconfig names the proxy: the client must not look for another in the environment.
+        configuration = Configuration(proxy="", no_proxy="")
         # Only what never reached the server is sent again; a Retry-After may ask for hours.
         configuration.retries = urllib3.Retry(
             connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
-        build = partial(new_client_from_config, kubeconfig, persist_config=False, client_configuration=configuration)
+        load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
         try:
-            # A kubeconfig may name a program that logs in, and that waits for somebody.
-            self._client: ApiClient = within(LOGIN_TIMEOUT, build)
+            within(LOGIN_TIMEOUT, load)  # a kubeconfig may name a program that logs in, and that waits for somebody
+            self._proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
             if configuration.ssl_ca_cert:
                 ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-        except (ImportError, ProxySchemeUnknown, LocationParseError) as error:
-            raise VariableError(["HTTPS_PROXY: must be the http:// or https:// address of a proxy"]) from error
+            if self._proxy:
+                configuration.proxy, configuration.proxy_headers = self._proxy.address, self._proxy.headers
+            self._client = ApiClient(configuration)
         except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
@@ -130,7 +133,7 @@ class Api:
     def _chunks(self, response: Any, timeout: float) -> Iterator[bytes]:
         """Yield an answer's body as it comes, for ``timeout`` seconds at the most: a server may drip for ever."""
         deadline = time.monotonic() + timeout
-        with _reachable(self._host()):
+        with self._reachable():
             # read1 returns what is there: it does not wait for a full buffer, as `stream` does.
             while chunk := response.response.read1(MAX_LINE):
                 yield chunk
@@ -165,7 +168,7 @@ class Api:
             method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         connect, read = limit = timeout or self.timeout
-        with _reachable(self._host()):
+        with self._reachable():
             # Neither is a limit for headers that drip. Three tries to connect, and time to send.
             call = partial(self._client.call_api, *serialized, _request_timeout=limit)
             return within(3 * connect + read + SLACK, call)
@@ -173,24 +176,25 @@ class Api:
     def _host(self) -> str:
         return str(self._client.configuration.host)
 
-
-@contextlib.contextmanager
-def _reachable(host: str) -> Iterator[None]:
-    """Turn what the network does into our errors."""
-    try:
-        yield
-    except Exception as error:
-        cause = _network_cause(error)
-        if cause is None:
-            raise
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise MaintenanceError(
-                f"The certificate of the cluster {host} cannot be verified.", "Give its CA in OKD_CA."
+    @contextlib.contextmanager
+    def _reachable(self) -> Iterator[None]:
+        """Turn what the network does into our errors."""
+        host = self._host()
+        try:
+            yield
+        except Exception as error:
+            cause = _network_cause(error)
+            if cause is None:
+                raise
+            if fault := certificate_fault(error):
+                whose, given = f"The certificate of the cluster {host}", bool(self._client.configuration.ssl_ca_cert)
+                raise certificate_refused(fault, whose, ca="OKD_CA", ca_given=given, address="OKD_URL") from error
+            if refused := proxy_refused(error, self._proxy, f"the cluster {host}"):
+                raise refused from error
+            where = "HTTPS_PROXY and NO_PROXY" if cause == "Proxy" else "OKD_URL and the network"
+            raise TryAgainError(
+                f"The cluster {host} cannot be reached ({cause}).", f"Check {where}, then run the job again."
             ) from error
-        where = "HTTPS_PROXY and NO_PROXY" if cause == "Proxy" else "OKD_URL and the network"
-        raise TryAgainError(
-            f"The cluster {host} cannot be reached ({cause}).", f"Check {where}, then run the job again."
-        ) from error
 
 
 def _network_cause(error: Exception) -> str | None:
@@ -202,9 +206,9 @@ def _network_cause(error: Exception) -> str | None:
         return "no end of its answer"
     if isinstance(error, urllib3.exceptions.HTTPError):
         reason = getattr(error, "reason", None) or error
-        return type(reason).__name__.removesuffix("Error")
+        return type(reason).__name__.removesuffix("Error") + tls_reason(error)
     if getattr(error, "status", None) == 0:
-        return "TLS"
+        return "TLS" + tls_reason(error)
     return None
 
 

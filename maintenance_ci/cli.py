@@ -282,29 +282,43 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
 @contextlib.contextmanager
 def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str, Path]]:
     """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
-    from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
+    from maintenance_ci.kubeconfig import private_folder
     from maintenance_ci.openshift import OpenShift
 
     _note(settings, log)
     with private_folder() as private:
-        if settings.okd_url and settings.okd_token:
-            kubeconfig = str(
-                write_kubeconfig(
-                    private,
-                    url=settings.okd_url,
-                    token=settings.okd_token.get_secret_value(),
-                    namespace=settings.project,
-                    ca=settings.okd_ca,
-                    skip_tls_verify=settings.okd_insecure_skip_tls_verify,
-                )
-            )
-        else:
-            kubeconfig = str(settings.kubeconfig)
-        if settings.okd_insecure_skip_tls_verify:
-            log.warn("the certificate of the cluster's API is not verified (OKD_INSECURE_SKIP_TLS_VERIFY)")
+        kubeconfig = _kubeconfig(settings, private, log)
         cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
         with contextlib.closing(cluster):
             yield cluster, kubeconfig, private
+
+
+def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
+    """Write the kubeconfig of the job, which all clients get, and return its path."""
+    from maintenance_ci.kubeconfig import write_kubeconfig, write_login
+    from maintenance_ci.settings import login_environment, proxy_to
+
+    if settings.okd_url and settings.okd_token:
+        if settings.okd_insecure_skip_tls_verify:
+            log.warn("the certificate of the cluster's API is not verified (OKD_INSECURE_SKIP_TLS_VERIFY)")
+        made = write_kubeconfig(
+            private,
+            url=settings.okd_url,
+            token=settings.okd_token.get_secret_value(),
+            namespace=settings.project,
+            ca=settings.okd_ca,
+            skip_tls_verify=settings.okd_insecure_skip_tls_verify,
+            proxy=proxy_to(settings.okd_url),
+        )
+        return str(made)
+    from maintenance_ci.given_kubeconfig import read_login
+
+    login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
+    log.hidden += login.secrets
+    if login.cluster.get("insecure-skip-tls-verify"):
+        log.warn("the certificate of the cluster's API is not verified (insecure-skip-tls-verify in KUBECONFIG)")
+    proxy = login.proxy or proxy_to(login.cluster["server"])
+    return str(write_login(private, login.cluster, login.user, namespace=settings.project, proxy=proxy))
 
 
 def _note(settings: JobSettings, log: JobLog) -> None:
@@ -335,6 +349,7 @@ def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> 
 def _templates(settings: TemplatesSettings) -> TemplateProject | None:
     if not settings.needs_templates or settings.ci_server_url is None or settings.route_templates_project is None:
         return None
+    from maintenance_ci.settings import proxy_to
     from maintenance_ci.template_project import TemplateProject
 
     tokens = {"private_token": settings.route_templates_token, "job_token": settings.ci_job_token}
@@ -343,6 +358,7 @@ def _templates(settings: TemplatesSettings) -> TemplateProject | None:
         settings.route_templates_project,
         ref=settings.route_templates_ref,
         ca=settings.ci_server_tls_ca_file,
+        proxy=proxy_to(settings.ci_server_url),
         **{kind: token.get_secret_value() if token else None for kind, token in tokens.items()},
     )
 

@@ -18,6 +18,8 @@ from maintenance_ci.waiting import within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from maintenance_ci.proxies import Proxy
+
 # Bytes. A chunk is waited for in full, and the clock looked at after it.
 CHUNK = 64
 
@@ -40,15 +42,25 @@ class HomeSession(requests.Session):
         size: of an answer, in bytes.
         ca: PEM text of a CA to trust, too. GitLab's runner hands out the one of the address that it calls itself; the
             jobs may call another one, whose certificate is a public CA's.
+        proxy: through which GitLab is asked; None: directly. What the environment says of proxies is not read here.
     """
 
-    def __init__(self, *, seconds: float, size: int, ca: str | None = None) -> None:
+    def __init__(self, *, seconds: float, size: int, ca: str | None = None, proxy: Proxy | None = None) -> None:
         super().__init__()
+        self._proxies = {"https": proxy.address, "http": proxy.address} if proxy else {}
         trusted = ssl.create_default_context()
         if ca:
             trusted.load_verify_locations(cadata=ca)
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _LimitedAdapter(seconds, size, trusted))
+            self.mount(scheme, _LimitedAdapter(seconds, size, trusted, proxy))
+
+    def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
+        """Take from the environment where the CAs are, but no proxy."""
+        return {**super().merge_environment_settings(*arguments, **named), "proxies": self._proxies}
+
+    def rebuild_proxies(self, *_: Any) -> Any:
+        """Keep the proxy for what follows a redirect."""
+        return self._proxies
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Refuse a redirect to another address."""
@@ -60,8 +72,9 @@ class HomeSession(requests.Session):
 
 
 class _LimitedAdapter(HTTPAdapter):
-    def __init__(self, seconds: float, size: int, trusted: ssl.SSLContext) -> None:
+    def __init__(self, seconds: float, size: int, trusted: ssl.SSLContext, proxy: Proxy | None) -> None:
         self._seconds, self._size, self._trusted = seconds, size, trusted
+        self._proxy_headers = proxy.headers if proxy else {}
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
@@ -71,6 +84,10 @@ class _LimitedAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
         """As above, for connections through a proxy."""
         return super().proxy_manager_for(proxy, **named, ssl_context=self._trusted)
+
+    def proxy_headers(self, *_: Any) -> dict[str, str]:
+        """Return by what the proxy knows us: its address has no password, so that no error shows it."""
+        return self._proxy_headers
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
         """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""

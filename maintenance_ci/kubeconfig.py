@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from maintenance_ci.errors import MaintenanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from maintenance_ci.proxies import Proxy
 
 
 @contextlib.contextmanager
@@ -33,7 +35,14 @@ def private_folder() -> Iterator[Path]:
 
 
 def write_kubeconfig(
-    folder: Path, *, url: str, token: str, namespace: str, ca: str | None = None, skip_tls_verify: bool = False
+    folder: Path,
+    *,
+    url: str,
+    token: str,
+    namespace: str,
+    ca: str | None = None,
+    skip_tls_verify: bool = False,
+    proxy: Proxy | None = None,
 ) -> Path:
     """Write a kubeconfig of one cluster, one user and one namespace into ``folder`` (0600), and return its path.
 
@@ -44,17 +53,31 @@ def write_kubeconfig(
         namespace: the default namespace.
         ca: PEM certificates that the server's must come from; the system's where None.
         skip_tls_verify: do not verify the server's certificate at all.
+        proxy: through which the server is asked.
     """
     cluster: dict[str, object] = {"server": url}
     if skip_tls_verify:
         cluster["insecure-skip-tls-verify"] = True
     elif ca:
         cluster["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
+    return write_login(folder, cluster, {"token": token}, namespace=namespace, proxy=proxy)
+
+
+def write_login(
+    folder: Path,
+    cluster: Mapping[str, object],
+    user: Mapping[str, object],
+    *,
+    namespace: str,
+    proxy: Proxy | None = None,
+) -> Path:
+    """Write a kubeconfig of a cluster and a user that are as a kubeconfig has them (0600), and return its path."""
+    named = {**cluster, "proxy-url": proxy.url} if proxy else cluster
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "okd", "cluster": cluster}],
-        "users": [{"name": "pipeline", "user": {"token": token}}],
+        "clusters": [{"name": "okd", "cluster": named}],
+        "users": [{"name": "pipeline", "user": user}],
         "contexts": [{"name": "okd", "context": {"cluster": "okd", "user": "pipeline", "namespace": namespace}}],
         "current-context": "okd",
     }

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from maintenance_ci import proxies
+from maintenance_ci.credentials import read_token
 from maintenance_ci.errors import VariableError
 from maintenance_ci.page_variables import BaseImageReference, BuildResources, PageResources
 from maintenance_ci.variable_types import (
@@ -63,6 +65,7 @@ class JobSettings(BaseModel):
     okd_ca: Certificates | None = None
     okd_insecure_skip_tls_verify: Boolean = False
     kubeconfig: Kubeconfig | None = None
+    kube_context: Text = ""
     # Seconds to wait for the next bytes of an answer of the cluster.
     api_timeout: Seconds = 30
     # Seconds to wait for another job that works in the namespace: longer than most builds take.
@@ -78,11 +81,14 @@ class JobSettings(BaseModel):
     @classmethod
     def missing(cls, given: Mapping[str, str]) -> list[str]:
         """Return the faults that no single variable shows: which of them are missing together."""
+        faults = []
         if "OKD_URL" not in given and "KUBECONFIG" not in given:
-            return ["OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG"]
+            faults.append("OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG")
         if "OKD_URL" in given and "OKD_TOKEN" not in given:
-            return ["OKD_TOKEN: is missing; OKD_URL needs a token"]
-        return []
+            faults.append("OKD_TOKEN: is missing; OKD_URL needs a token")
+        if "KUBE_CONTEXT" in given and "KUBECONFIG" not in given:
+            faults.append("KUBE_CONTEXT: is a context of KUBECONFIG, which is missing")
+        return faults
 
 
 class BuildAndDeploySettings(JobSettings):
@@ -206,6 +212,8 @@ def read_settings(
     variables = {**(os.environ if environment is None else environment), **(arguments or {})}
     given = {name: value for name, value in variables.items() if value.strip()}
     faults = model.missing(given)
+    if {"OKD_URL", "OKD_TOKEN"} <= given.keys():  # they go before KUBECONFIG, which GitLab's agent sets in every job
+        given.pop("KUBECONFIG", None)
     try:
         settings = model.model_validate(given)
     except ValidationError as error:
@@ -249,7 +257,31 @@ def report_folder(environment: Mapping[str, str] | None = None) -> Path | None:
 def secrets_given(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the values that no log may show; short ones are none, and would mask half of what is said."""
     variables = os.environ if environment is None else environment
-    return [variables[name] for name in SECRET_VARIABLES if len(variables.get(name, "")) >= MIN_SECRET]
+    tokens = (_token_given(variables.get(name, "")) for name in SECRET_VARIABLES)
+    return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(variables)]
+
+
+def _token_given(value: str) -> str:
+    """Return the token of a variable, which may name a file; a value that is none is a secret all the same."""
+    try:
+        return read_token(value)
+    except ValueError:
+        return value.strip()
+
+
+def proxy_to(url: str, environment: Mapping[str, str] | None = None) -> proxies.Proxy | None:
+    """Return the proxy that the job's environment names for ``url``; None: it is asked directly.
+
+    Raises:
+        VariableError: the variable that counts names no proxy that all clients can use.
+    """
+    return proxies.proxy_for(url, os.environ if environment is None else environment)
+
+
+def login_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a program that a kubeconfig names for logging in: the job's, without our tokens."""
+    variables = os.environ if environment is None else environment
+    return {name: value for name, value in variables.items() if name not in SECRET_VARIABLES}
 
 
 def child_environment(home: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

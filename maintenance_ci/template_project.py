@@ -13,9 +13,12 @@ import requests
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.gitlab_session import EndlessAnswerError, HomeSession, HtmlPageError
+from maintenance_ci.network_faults import certificate_fault, certificate_refused, proxy_refused, tls_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from maintenance_ci.proxies import Proxy
 
 Answer = TypeVar("Answer")
 
@@ -69,6 +72,7 @@ class TemplateProject:
         private_token: an access token. It needs the scope ``read_repository`` to read a file, ``read_api`` to list
             them, ``api`` to write one (lib/api/files.rb and repositories.rb of GitLab 18).
         ca: PEM text of the CA that the GitLab's certificate may come from, besides those of the system and of certifi.
+        proxy: through which GitLab is asked; None: directly.
 
     Raises of every method:
         MaintenanceError: there is no such file or project, or it is nothing of ours.
@@ -85,7 +89,9 @@ class TemplateProject:
         job_token: str | None = None,
         private_token: str | None = None,
         ca: str | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
+        self._ca_given, self._proxy = ca is not None, proxy
         self.name, self._ref = project, ref
         # HEAD is the default branch, for every version of GitLab.
         self._reading = {"ref": ref or "HEAD", **IMPATIENT}
@@ -95,7 +101,7 @@ class TemplateProject:
             private_token=private_token,
             job_token=None if private_token else job_token,
             timeout=TIMEOUT,
-            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca),
+            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca, proxy=proxy),
             # Behind a proxy GitLab may believe in another address.
             keep_base_url=True,
         )
@@ -218,14 +224,22 @@ class TemplateProject:
                 f"{_sentence(what)} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
                 "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
             ) from error
-        except requests.exceptions.SSLError as error:
-            raise MaintenanceError(
-                "GitLab's certificate cannot be verified.", "Give its CA in CI_SERVER_TLS_CA_FILE."
-            ) from error
         except (requests.RequestException, OSError, ValueError) as error:
-            raise TryAgainError(
-                f"GitLab cannot be reached ({type(error).__name__}).", "Check CI_SERVER_URL, then run the job again."
-            ) from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> MaintenanceError:
+        if fault := certificate_fault(error):
+            return certificate_refused(
+                fault,
+                "GitLab's certificate",
+                ca="CI_SERVER_TLS_CA_FILE",
+                ca_given=self._ca_given,
+                address="CI_SERVER_URL",
+            )
+        cause = type(error).__name__ + tls_reason(error)
+        return proxy_refused(error, self._proxy, "GitLab") or TryAgainError(
+            f"GitLab cannot be reached ({cause}).", "Check CI_SERVER_URL, then run the job again."
+        )
 
     def _refused(self, error: gitlab.GitlabError, what: str) -> MaintenanceError:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")

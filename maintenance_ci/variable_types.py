@@ -9,13 +9,14 @@ import ipaddress
 import json
 import os
 import re
-import ssl
+import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from maintenance_ci.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.forcing import Force
 
 # Kubernetes' rules for names (RFC 1123), from its API conventions.
@@ -33,7 +34,6 @@ GIT_REF = re.compile(r"[A-Za-z0-9_][\w./@+-]*")
 ADDRESS_URL = re.compile(
     r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
 )
-TOKEN = re.compile(r"[\x21-\x7e]+")
 NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 PIPELINE_ID = re.compile(r"[0-9]{1,20}")
 PIPELINE_URL = re.compile(r"https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,2000}")
@@ -117,27 +117,6 @@ def _https_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _token(value: SecretStr) -> SecretStr:
-    if not TOKEN.fullmatch(value.get_secret_value()):
-        raise ValueError("must be a token: no spaces, no line breaks")
-    return value
-
-
-def _certificates(value: str) -> str:
-    """Take PEM text, or the path of a file of it (a GitLab variable of type File), and return the text."""
-    text = value
-    if "-----BEGIN" not in value:
-        try:
-            text = Path(value).read_text()
-        except (OSError, ValueError):
-            raise ValueError("must be PEM certificates, or the path of a file that holds them") from None
-    try:
-        ssl.create_default_context(cadata=text)
-    except (ssl.SSLError, ValueError):
-        raise ValueError("holds no certificate that can be read: PEM is expected") from None
-    return text
-
-
 def _public_address(value: object) -> dict[str, tuple[str, int]]:
     """Return host and port by scheme: one host stands for the usual ports, a URL for those of its scheme."""
     words = str(value).split()
@@ -166,15 +145,18 @@ def _is_host(text: str) -> bool:
     return "%" not in text
 
 
-def _existing_file(value: str) -> str:
-    for part in value.split(os.pathsep):
-        try:
-            there = Path(part).is_file()
-        except (OSError, ValueError):  # a name that is too long, or that no file can have
-            there = False
-        if not there:
-            raise ValueError("must be the path of a kubeconfig file that exists")
+def _kubeconfig(value: str) -> str:
+    """Take paths of which one, at the least, is a file: those that are missing are skipped, as kubectl does."""
+    if not any(_is_file(path) for path in value.split(os.pathsep) if path):
+        raise ValueError("must be the path of a kubeconfig file that exists")
     return value
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # a name that is too long, or that no file can have
+        return False
 
 
 def _existing_folder(value: str) -> str:
@@ -268,13 +250,26 @@ def _forces(value: object) -> frozenset[Force]:
 
 
 def _text(value: str) -> str:
-    if len(value) > MAX_TEXT or not value.replace("\n", " ").replace("\t", " ").isprintable():
+    if len(value) > MAX_TEXT or not all(map(_is_text, value)):
         raise ValueError(f"must be text of {MAX_TEXT} characters at the most, without control characters")
     return value
 
 
+def _is_text(character: str) -> bool:
+    """Tell whether a person means a character to be read: also one that shows nothing, but joins or parts words.
+
+    Not what steers a terminal, or turns the order of what follows (U+202A to U+202E), or can be no character of XML.
+    """
+    if character in "\t\n\r":
+        return True
+    code = ord(character)
+    return (
+        unicodedata.category(character) not in {"Cc", "Cs"} and not 0x202A <= code <= 0x202E and code & 0xFFFE != 0xFFFE
+    )
+
+
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Certificates = Annotated[str, AfterValidator(_certificates)]
+Certificates = Annotated[str, BeforeValidator(read_certificates)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 Folder = Annotated[str, AfterValidator(_existing_folder)]
 Forces = Annotated[frozenset[Force], BeforeValidator(_forces)]
@@ -282,7 +277,7 @@ GitLabProject = Annotated[str, AfterValidator(_gitlab_project)]
 GitRef = Annotated[str, AfterValidator(_git_ref)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 ImageTag = Annotated[str, AfterValidator(_image_tag)]
-Kubeconfig = Annotated[str, AfterValidator(_existing_file)]
+Kubeconfig = Annotated[str, AfterValidator(_kubeconfig)]
 Namespace = Annotated[str, AfterValidator(_dns_label)]
 Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
 PipelineId = Annotated[str, AfterValidator(_pipeline_id)]
@@ -295,4 +290,4 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 SecretName = Annotated[str, AfterValidator(_secret_name)]
 Subpath = Annotated[str, AfterValidator(_subpath)]
 Text = Annotated[str, AfterValidator(_text)]
-Token = Annotated[SecretStr, AfterValidator(_token)]
+Token = Annotated[SecretStr, BeforeValidator(read_token)]

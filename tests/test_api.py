@@ -99,14 +99,6 @@ def write(folder: Path, text: str) -> str:
     return str(folder / "kubeconfig")
 
 
-@pytest.mark.filterwarnings("ignore:SOCKS support")
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "proxy.example.test:3128"])
-def test_a_proxy_that_cannot_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(VariableError, match="HTTPS_PROXY: must be"):
-        OpenShift(kubeconfig(tmp_path), "web")
-
-
 DOWN = "error trying to reach service: dial tcp 10.128.0.7:8443: connect: connection refused"
 
 

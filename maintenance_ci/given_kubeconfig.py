@@ -1,0 +1,214 @@
+"""The KUBECONFIG that a team gives: read once, as kubectl reads it, and reduced to what one context names.
+
+What clients read differently is settled here, so that they all get the same: of several files the first that has a name
+counts, and a path belongs to the folder of its file (client-go's ``clientcmd``; held against the real kubectl).
+``~/.kube/config`` and a Pod's own service account are never looked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from maintenance_ci.credentials import (
+    MAX_CERTIFICATES,
+    MAX_TOKEN,
+    TOKEN,
+    certificates_of,
+    decoded,
+    read_file,
+)
+from maintenance_ci.errors import VariableError
+from maintenance_ci.proxies import Proxy, parse_proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Object = dict[str, Any]
+
+# The lists of a kubeconfig, and what an entry of each holds.
+LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
+# How many contexts a message names.
+MOST_NAMES = 20
+
+
+@dataclass(frozen=True)
+class Login:
+    """One cluster and one user of a kubeconfig, with all paths absolute.
+
+    Attributes:
+        cluster: as a kubeconfig has it, but for the proxy.
+        user: as a kubeconfig has it. A program that logs in has the job's environment written into it, since Helm and
+            oc, which run it as well, do not get that.
+        proxy: what the cluster's ``proxy-url`` names.
+        secrets: what no log may show of it.
+    """
+
+    cluster: Object
+    user: Object
+    proxy: Proxy | None
+    secrets: list[str]
+
+
+def read_login(paths: str, context: str, environment: Mapping[str, str]) -> Login:
+    """Return what a context of KUBECONFIG names.
+
+    Args:
+        paths: one file, or several, separated as in KUBECONFIG; those that are missing are skipped.
+        context: its name; the current context where empty.
+        environment: of a program that the kubeconfig names for logging in.
+
+    Raises:
+        VariableError: there is no such context, or what it names cannot be used.
+    """
+    try:
+        # Not Path.exists, which raises for a name that is too long.
+        there = [Path(path) for path in paths.split(os.pathsep) if path and os.path.exists(path)]  # noqa: PTH110
+        config = _merged([_read(path) for path in there])
+        chosen = _choose(config, context)
+        folder, cluster = _entry(config, "clusters", _text(chosen, "cluster"))
+        user_name = _text(chosen, "user")
+        user_folder, user = _entry(config, "users", user_name) if user_name else (folder, {})
+        proxy_url = _text(cluster, "proxy-url")
+        proxy = parse_proxy(proxy_url, "KUBECONFIG: proxy-url") if proxy_url else None
+        cluster, user = _cluster(cluster, folder), _user(user, user_folder, environment)
+        secrets = [_text(user, "token"), _text(user, "password"), *(proxy.secrets if proxy else [])]
+    except ValueError as error:
+        raise VariableError([f"KUBECONFIG: {error}"]) from None
+    return Login(cluster, user, proxy, [secret for secret in secrets if secret])
+
+
+def _read(path: Path) -> Object:
+    """Return a file's lists as entries by name, each with the folder of the file."""
+    try:
+        content = yaml.safe_load(read_file(str(path), MAX_CERTIFICATES))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        content = "no YAML"
+    except ValueError as error:
+        raise ValueError(f"{error}: {path}") from None
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise ValueError(f"is no kubeconfig: {path}")  # noqa: TRY004 - told like all faults of a variable
+    merged: Object = {"current-context": _text(content, "current-context")}
+    for name, kind in LISTS.items():
+        entries: Object = {}
+        for entry in _list(content, name):
+            held = entry.get(kind) or {} if isinstance(entry, dict) else None
+            if not isinstance(held, dict) or not _text(entry, "name"):
+                raise ValueError(f"has an entry of {name} that is none: {path}")
+            if entry["name"] in entries:
+                raise ValueError(f"has two {name} of one name: {path}")
+            entries[entry["name"]] = (path.absolute().parent, held)
+        merged[name] = entries
+    return merged
+
+
+def _merged(files: list[Object]) -> Object:
+    """Return one of all: an entry, and the current context, are the first file's that has them."""
+    current = next((file["current-context"] for file in files if file["current-context"]), "")
+    lists = {name: {key: entry for file in reversed(files) for key, entry in file[name].items()} for name in LISTS}
+    return {"current-context": current, **lists}
+
+
+def _choose(config: Object, context: str) -> Object:
+    name = context or config["current-context"]
+    if name in config["contexts"]:
+        chosen: Object = config["contexts"][name][1]
+        return chosen
+    names = list(config["contexts"])
+    listed = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    those = f"its contexts: {listed}" if names else "it has no context at all"
+    if context:
+        raise VariableError([f"KUBE_CONTEXT: is no context of KUBECONFIG; {those}"])
+    raise VariableError([f"KUBE_CONTEXT: is missing, and KUBECONFIG has no current context; {those}"])
+
+
+def _entry(config: Object, kind: str, name: str) -> tuple[Path, Object]:
+    if name not in config[kind]:
+        raise ValueError(f"has no entry of {kind} that its context names")
+    folder, entry = config[kind][name]
+    return folder, dict(entry)
+
+
+def _cluster(cluster: Object, folder: Path) -> Object:
+    cluster.pop("proxy-url", None)
+    cluster["server"] = _server(_text(cluster, "server"))
+    _text(cluster, "tls-server-name")
+    data, path = _text(cluster, "certificate-authority-data"), _text(cluster, "certificate-authority")
+    insecure = cluster.get("insecure-skip-tls-verify") or False
+    if not isinstance(insecure, bool):
+        raise ValueError("has an insecure-skip-tls-verify that is neither true nor false")  # noqa: TRY004
+    if insecure and (data or path):
+        raise ValueError("has a certificate-authority beside insecure-skip-tls-verify: remove one of them")
+    cluster.pop("certificate-authority", None)
+    if path and not data:
+        try:
+            text = certificates_of(decoded(read_file(str(folder / path), MAX_CERTIFICATES)))
+        except ValueError as error:
+            raise ValueError(f"has a certificate-authority that {error}") from None
+        cluster["certificate-authority-data"] = base64.b64encode(text.encode()).decode()
+    return cluster
+
+
+def _server(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = None
+    if not usable or re.search(r"\s", url):
+        raise ValueError("has a server that is no https:// address")
+    return url
+
+
+def _user(user: Object, folder: Path, environment: Mapping[str, str]) -> Object:
+    for field in ("client-certificate", "client-key"):
+        if path := _text(user, field):
+            user[field] = str(folder / path)
+    if path := _text(user, "tokenFile"):  # which goes before a token, as in client-go
+        try:
+            user["token"] = read_file(str(folder / path), MAX_TOKEN).decode("latin-1").strip()
+        except ValueError as error:
+            raise ValueError(f"has a tokenFile that {error}") from None
+        del user["tokenFile"]
+    if (token := _text(user, "token")) and not TOKEN.fullmatch(token):
+        raise ValueError("has a token that is none: one line without spaces is expected")
+    if program := user.get("exec"):
+        user["exec"] = _program(program, folder, environment)
+    return user
+
+
+def _program(program: Any, folder: Path, environment: Mapping[str, str]) -> Object:
+    """Return what logs in, with its whole environment; its own variables go before the job's."""
+    command = _text(program, "command") if isinstance(program, dict) else ""
+    own = _list(program, "env") if command else None
+    if own is None or not all(isinstance(one, dict) and _text(one, "name") for one in own):
+        raise ValueError("has a program to log in (exec) that is none")
+    variables = {**environment, **{one["name"]: _text(one, "value") for one in own}}
+    return {
+        **program,
+        "command": str(folder / command) if os.sep in command else command,
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+    }
+
+
+def _list(mapping: Mapping[str, Any], field: str) -> list[Any]:
+    value = mapping.get(field) or []
+    if not isinstance(value, list):
+        raise ValueError(f"has {field} that are no list")  # noqa: TRY004 - as below
+    return value
+
+
+def _text(mapping: Mapping[str, Any], field: str) -> str:
+    """Return a field's text; empty where there is none, as for kubectl."""
+    value = mapping.get(field)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"has a {field} that is no text")
+    return value or ""
