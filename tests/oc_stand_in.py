@@ -1,8 +1,9 @@
-"""A stand-in for ``oc``, which PyPI does not have: ``oc start-build NAME --from-dir=DIR --follow --wait``, and no more.
+"""A stand-in for ``oc``, which PyPI does not have; ``install`` puts it onto a PATH.
 
-It makes the requests that the real one makes, in their order, as recorded on OpenShift 4.21 on 2026-11-28, with the
-token of its kubeconfig; it prints what the real one prints, and ends with its exit codes. So a right that the real one
-would lack fails a job of a test as well. ``install`` puts it onto a job's PATH.
+``oc start-build NAME --from-dir=DIR --follow --wait`` makes the requests that the real one makes, in their order, as
+recorded on OpenShift 4.21 on 2026-11-28, with the token of its kubeconfig; it prints what the real one prints, and ends
+with its exit codes. So a right that the real one would lack fails a job of a test as well. ``oc extract secret/NAME``
+prints a key; everything else that people type is kubectl's too, and the real kubectl does it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import shlex
 import ssl
 import sys
+import sysconfig
 import tarfile
 import urllib.error
 import urllib.request
@@ -26,6 +28,7 @@ import yaml
 
 Object = dict[str, Any]
 
+BUILD, CORE = "apis/build.openshift.io/v1", "api/v1"
 USER_AGENT = "oc/4.21.0 (linux/amd64) kubernetes/0000000"
 
 
@@ -42,16 +45,16 @@ class Server:
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         self._token = _named(config["users"], context["user"])["user"]["token"]
         self.namespace = namespace or context.get("namespace", "default")
-        self._root = f"{cluster['server']}/apis/build.openshift.io/v1/namespaces/{self.namespace}"
+        self._address = cluster["server"]
         authority = cluster.get("certificate-authority-data")
         self._tls = ssl.create_default_context(
             cafile=cluster.get("certificate-authority"),
             cadata=base64.b64decode(authority).decode() if authority else None,
         )
 
-    def ask(self, path: str, query: dict[str, str] | None = None, body: bytes | None = None) -> Any:
+    def ask(self, group: str, path: str, query: dict[str, str] | None = None, body: bytes | None = None) -> Any:
         """Send a request (a POST where there is a body), and return the answer, which is read by whoever asked."""
-        url = f"{self._root}/{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self._address}/{group}/namespaces/{self.namespace}/{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Authorization": f"Bearer {self._token}", "User-Agent": USER_AGENT, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/octet-stream"
@@ -65,19 +68,16 @@ class Server:
 
 def start_build(server: Server, name: str, folder: Path, *, follow: bool, wait: bool) -> None:
     """Upload a folder, show the log, wait for the end; raises OcError."""
-    server.ask(f"buildconfigs/{name}").read()
+    server.ask(BUILD, f"buildconfigs/{name}").read()
     _complain(f'Uploading directory "{folder}" as binary input for the build ...')
-    build = json.load(
-        server.ask(
-            f"buildconfigs/{name}/instantiatebinary", {"name": name, "namespace": server.namespace}, _packed(folder)
-        )
-    )
+    query = {"name": name, "namespace": server.namespace}
+    build = json.load(server.ask(BUILD, f"buildconfigs/{name}/instantiatebinary", query, _packed(folder)))
     started = str(build["metadata"]["name"])
     _complain(".\nUploading finished")
     _print(f"build.build.openshift.io/{started} started")
     if follow:
         try:
-            for line in server.ask(f"builds/{started}/log", {"follow": "true"}):
+            for line in server.ask(BUILD, f"builds/{started}/log", {"follow": "true"}):
                 _print(line.decode().rstrip("\n"))
         except OcError as error:
             _complain(
@@ -91,13 +91,21 @@ def wait_for_end(server: Server, name: str) -> None:
     """List the Build; where it has not ended yet, watch it, until the watch ends or it does."""
     selector = {"fieldSelector": f"metadata.name={name}"}
     while True:
-        listed = json.load(server.ask("builds", selector))
+        listed = json.load(server.ask(BUILD, "builds", selector))
         if any(_has_ended(server, build) for build in listed["items"]):
             return
         since = {"resourceVersion": listed["metadata"]["resourceVersion"], "watch": "true"}
-        for line in server.ask("builds", selector | since):
+        for line in server.ask(BUILD, "builds", selector | since):
             if _has_ended(server, json.loads(line)["object"]):
                 return
+
+
+def extract(server: Server, secret: str, key: str) -> None:
+    """Print a key of a Secret, as it is."""
+    found = json.load(server.ask(CORE, f"secrets/{secret.removeprefix('secret/')}"))
+    _complain(f"# {key}")
+    sys.stdout.buffer.write(base64.b64decode(found["data"][key]))
+    sys.stdout.flush()
 
 
 def _has_ended(server: Server, build: Object) -> bool:
@@ -146,20 +154,31 @@ def main(argv: list[str]) -> int:
     """Do as ``oc`` does; return the exit code."""
     parser = argparse.ArgumentParser(prog="oc", allow_abbrev=False)
     parser.add_argument("--record", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("verb", choices=["start-build"])
-    parser.add_argument("name")
-    parser.add_argument("--from-dir", type=Path, required=True)
-    parser.add_argument("--follow", action="store_true")
-    parser.add_argument("--wait", action="store_true")
-    parser.add_argument("--namespace", default="")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    build, secret = verbs.add_parser("start-build"), verbs.add_parser("extract")
+    build.add_argument("name")
+    build.add_argument("--from-dir", type=Path, required=True)
+    build.add_argument("--follow", action="store_true")
+    build.add_argument("--wait", action="store_true")
+    secret.add_argument("name")
+    secret.add_argument("--to", choices=["-"], required=True)
+    secret.add_argument("--keys", required=True)
+    for verb in (build, secret):
+        verb.add_argument("--namespace", "-n", default="")
+    if not {"start-build", "extract"} & set(argv):
+        kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
+        os.execv(kubectl, [str(kubectl), *argv])
     given = parser.parse_args(argv)
-    if given.record:
+    if given.record and given.verb == "start-build":
         typed = [word for word in argv if not word.startswith("--record=")]
         files = sorted(path.name for path in given.from_dir.iterdir())
         given.record.write_text(json.dumps({"argv": typed, "files": files, "environment": dict(os.environ)}))
     try:
         server = Server(Path(os.environ["KUBECONFIG"]), given.namespace)
-        start_build(server, given.name, given.from_dir, follow=given.follow, wait=given.wait)
+        if given.verb == "extract":
+            extract(server, given.name, given.keys)
+        else:
+            start_build(server, given.name, given.from_dir, follow=given.follow, wait=given.wait)
     except OcError as error:
         _complain(str(error) if str(error).startswith("Error from server") else f"error: {error}")
         return 1

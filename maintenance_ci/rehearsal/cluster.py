@@ -30,6 +30,7 @@ from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
 from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
 from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
+from maintenance_ci.rehearsal.controllers.tokens import Tokens
 from maintenance_ci.rehearsal.gitlab import EmbeddedGitLab, JobToken, Project
 from maintenance_ci.rehearsal.pods.kubelet import Kubelet
 from maintenance_ci.rehearsal.processes import removed_even_when_killed
@@ -148,6 +149,7 @@ class EmbeddedOpenShift:
             ImageTriggers(self.store, self.options.image_trigger_delay),
             ImageImports(self.store, self.images),
             GarbageCollector(self.store),
+            Tokens(self.store, self.ca_file.read_text()),
         ):
             self._run(controller.run())
         self._run(self.kubelet.run())

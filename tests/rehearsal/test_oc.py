@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.builds.record import BuildLog
 from tests import oc_stand_in
+from tests.readme import README
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 from tests.rehearsal.outcomes import ok
 from tests.rehearsal.small_cluster import until
 
+ROOT = Path(__file__).parent.parent.parent
 Right = tuple[str, str]
 TOKEN = "limited-token"
 BUILD_AGAIN: dict[str, str | None] = {"BUILD_MAINTENANCE_PAGE": "true"}
@@ -65,7 +68,7 @@ def watched(built: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def role() -> list[dict[str, Any]]:
-    documents = yaml.safe_load_all((Path(__file__).parent.parent.parent / "docs/service-account.yaml").read_text())
+    documents = yaml.safe_load_all((ROOT / "docs/service-account.yaml").read_text())
     return next(document["rules"] for document in documents if document["kind"] == "Role")
 
 
@@ -205,7 +208,7 @@ def start_build(cluster: Cluster, folder: Path, program: Path) -> list[str]:
 
 def test_a_build_that_fails_fails_the_job(built: Cluster, stand_in: Path, tmp_path: Path) -> None:
     page = tmp_path / "docker"
-    shutil.copytree(Path(__file__).parent.parent.parent / "docker", page)
+    shutil.copytree(ROOT / "docker", page)
     (page / "Dockerfile").write_text("FROM nginx\nCOPY nope /x\n")
     job = built.run("build-and-deploy", BUILD_AGAIN, oc=stand_in, docker=page)
     assert job.code == 1
@@ -224,6 +227,41 @@ def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, t
     job = built.run("build-and-deploy", {"IMAGE_TAG": "v2"}, oc=program)
     assert job.code == 1
     assert "The build left no image in maintenance-page:v2." in job.lines[-1]
+
+
+def test_the_readme_s_installation_with_oc_leads_to_the_end_of_a_build(cluster: Cluster, tmp_path: Path) -> None:
+    """What the README tells an administrator to type, as typed; then the first job, with the token that this prints."""
+    section = README.split("## Install it in a GitLab project")[1].split("\n3. ")[0]
+    create, token = re.findall(r"^ *\$ (.*)$", section, re.MULTILINE)
+    program = oc_stand_in.install(tmp_path)
+    assert typed(cluster, create, program).splitlines() == [
+        "serviceaccount/maintenance-ci created",
+        "role.rbac.authorization.k8s.io/maintenance-ci created",
+        "rolebinding.rbac.authorization.k8s.io/maintenance-ci created",
+        "secret/maintenance-ci-token created",
+    ]
+    variables: dict[str, str | None] = {"OKD_TOKEN": typed(cluster, token, program)}
+    job = ok(cluster.run("build-and-deploy", variables, oc=program))
+    assert f"$ oc start-build {PAGE}" in job.log
+    assert "Next: the job deploy-route." in job.log
+    ok(cluster.run("deploy-route", variables | {"PROBES": "false"}))
+    typed(cluster, f"oc delete -n {manifests.NAMESPACE} rolebinding maintenance-ci", program)
+    refused = cluster.run("delete", variables)
+    assert refused.code == 1
+    assert "The token lacks" in refused.log
+    typed(cluster, f"oc delete -n {manifests.NAMESPACE} secret maintenance-ci-token", program)
+    assert "refuses the token (401)" in cluster.run("delete", variables).log
+
+
+def typed(cluster: Cluster, line: str, program: Path) -> str:
+    """Type a line into a shell in this repository, as an administrator."""
+    kubeconfig = str(cluster.call(cluster.inside.admin_kubeconfig))
+    environment = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "KUBECONFIG": kubeconfig}
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_real_oc(built: Cluster) -> None:

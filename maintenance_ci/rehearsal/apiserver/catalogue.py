@@ -121,6 +121,8 @@ def _resources() -> Iterable[Resource]:
     yield Resource("coordination.k8s.io", "v1", "leases", "Lease")
     yield Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", generation="object")
     yield Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", ("netpol",), generation="spec")
+    yield Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+    yield Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
     yield Resource(*route, "routes", "Route", subresources=(_status("Route"),), categories=("all",), generation="spec")
     yield Resource(*template, "processedtemplates", "Template", verbs=("create",))
     yield Resource(*template, "templates", "Template")

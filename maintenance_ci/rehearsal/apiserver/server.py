@@ -16,6 +16,7 @@ from maintenance_ci.rehearsal.apiserver.objects import Objects
 from maintenance_ci.rehearsal.apiserver.request import Request as ApiRequest
 from maintenance_ci.rehearsal.apiserver.request import is_true, parse_path
 from maintenance_ci.rehearsal.apiserver.rights import Action, User, is_allowed, refusal
+from maintenance_ci.rehearsal.apiserver.service_accounts import find_user
 from maintenance_ci.rehearsal.apiserver.views import Views
 from maintenance_ci.rehearsal.apiserver.watching import watch
 
@@ -64,7 +65,7 @@ class Request:
 
 
 class ApiServer:
-    """Serves a store as an OpenShift API. ``users`` are found by their bearer tokens.
+    """Serves a store as an OpenShift API. ``users`` are found by their bearer tokens, as its ServiceAccounts are.
 
     ``middlewares`` stand between the token check and the answer: a place to inject faults.
     """
@@ -149,7 +150,8 @@ class ApiServer:
     @web.middleware
     async def _authenticate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        user = self.users.get(token.strip()) if scheme.lower() == "bearer" else None
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        user = self.users.get(token) or find_user(self.store, token)
         if user is not None:
             request[USER] = user
         elif request.path not in (*HEALTH, "/version"):

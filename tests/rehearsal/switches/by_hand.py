@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
-import sysconfig
 from pathlib import Path
 
 from maintenance_ci.by_hand import WHEN_BACK
+from tests import oc_stand_in
 from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.stage import Stage
-
-OC = """#!/bin/sh
-# Does with kubectl what oc would do.
-if [ "$1" = extract ]; then
-    for word; do case "$word" in secret/*) name=${word#secret/};; --keys=*) key=${word#--keys=};; esac; done
-    test "$3 $5" = "-n --to=-" || exit 9
-    kubectl get secret "$name" -n "$4" -o "jsonpath={.data.$(printf %s "$key" | sed 's/[.]/\\\\./g')}" | base64 -d
-else
-    exec kubectl "$@"
-fi
-"""
 
 
 def told_by_hand(done: Job) -> tuple[str, str]:
@@ -39,9 +27,7 @@ def told_by_hand(done: Job) -> tuple[str, str]:
 
 def paste(on: Stage, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Paste lines into a shell of somebody who may do everything."""
-    (folder / "oc").write_text(OC)
-    (folder / "oc").chmod(stat.S_IRWXU)
-    search_path = os.pathsep.join([str(folder), sysconfig.get_path("scripts"), os.environ["PATH"]])
+    search_path = f"{oc_stand_in.install(folder).parent}{os.pathsep}{os.environ['PATH']}"
     kubeconfig = str(on.cluster.inside.admin_kubeconfig())
     environment = {"PATH": search_path, "KUBECONFIG": kubeconfig, "HOME": str(folder)}
     return subprocess.run(
