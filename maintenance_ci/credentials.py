@@ -29,15 +29,20 @@ def read_file(path: str, limit: int) -> bytes:
     Raises:
         ValueError: it is none, cannot be read, or is longer; says so as the end of a sentence about a variable.
     """
+    unreadable = ValueError("names a file that is not there, or cannot be read")
     try:
         # Not blocking: a FIFO that nobody writes to would hold the job for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):  # a name that no file can have
-        raise ValueError("names a file that is not there, or cannot be read") from None
+        raise unreadable from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("names something that is no plain file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("names something that is no plain file")
-        content = file.read(limit + 1)
+        try:
+            content = file.read(limit + 1)
+        except OSError:
+            raise unreadable from None
     if len(content) > limit:
         raise ValueError(f"names a file of more than {limit} bytes")
     return content
