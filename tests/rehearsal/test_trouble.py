@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from maintenance_ci import api
+from maintenance_ci import api, template_project
 from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
 from maintenance_ci.kubeconfig import write_kubeconfig
 from maintenance_ci.openshift import OpenShift
@@ -247,7 +247,10 @@ def test_a_build_fails(cluster: Cluster) -> None:
         ("gitlab: reset x9", TryAgainError, "cannot be reached"),
     ],
 )
-def test_gitlab(cluster: Cluster, line: str, error: type[Exception], says: str) -> None:
+def test_gitlab(
+    cluster: Cluster, line: str, error: type[Exception], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template_project, "PAUSES", (0.05, 0.05, 0.05))
     inside = cluster.inside
     project = TemplateProject(
         inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file.read_text()
