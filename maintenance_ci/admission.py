@@ -7,11 +7,12 @@ one reload interval later (recorded on OpenShift 4.21), which `drain_time` cover
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import ConflictError, MaintenanceError
+from maintenance_ci.errors import ConflictError, HostLostError, MaintenanceError
 from maintenance_ci.waiting import let_pass, wait_for
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 RELOAD_MARGIN = 2.0
 # The reason of a Route that waits for a host which another one holds.
 HOST_TAKEN = "HostAlreadyClaimed"
+# How the routers name the Route that holds a host (recorded; openshift/router, pkg/router/controller).
+HOLDER = re.compile(r"\broute (?P<name>[a-z0-9][a-z0-9.-]*) already exposes ")
 HOST_LOST = (
     "Another Route holds its host: have that one removed (an administrator finds it by oc get routes -A), "
     "and this one is served in the same moment."
@@ -110,7 +113,8 @@ def wait_until_admitted(
     allows wildcards looks at a waiting Route again only when that changes.
 
     Raises:
-        MaintenanceError: one does not within ``timeout`` seconds; the message holds the router's reason.
+        HostLostError: one does not within ``timeout`` seconds, since another Route holds the host.
+        MaintenanceError: one does not for another reason; the message holds it.
     """
     began = time.monotonic()
     nudged = not nudge
@@ -136,11 +140,14 @@ def wait_until_admitted(
                 _forget_touch(cluster, route)
             except MaintenanceError as error:  # a note that is left does no harm
                 log.say(error.what)
-        raise MaintenanceError(
+        gone = {holder for holder in _holders(route, routers) if cluster.get("routes", holder) is None}
+        what = (
             f"Route {name} is not admitted{f' by {_names(routers)}' if routers else ''} "
-            f"after {time.monotonic() - began:.0f} s ({_said(route, routers)}).",
-            HOST_LOST if _waits_for_host(route, routers) else "",
+            f"after {time.monotonic() - began:.0f} s ({_said(route, routers, gone)})."
         )
+        if _waits_for_host(route, routers):
+            raise HostLostError(what, HOST_LOST)
+        raise MaintenanceError(what)
 
 
 def _is_final(route: Mapping[str, Any] | None, routers: Set[str], waited: float) -> bool:
@@ -181,10 +188,27 @@ def _verdicts(route: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def _said(route: Mapping[str, Any] | None, routers: Set[str] = frozenset()) -> str:
-    """Return what the routers that refuse a Route say of it."""
-    said = refusals(route, routers).items()
-    return "; ".join(f"{router} says {reason}" for router, reason in said) or "no router says why"
+def _said(route: Mapping[str, Any] | None, routers: Set[str] = frozenset(), gone: Set[str] = frozenset()) -> str:
+    """Return what the routers that refuse a Route say of it.
+
+    A Route that waits keeps the first message: one that names a Route which is ``gone`` says nothing of who holds the
+    host now (recorded), and is not quoted.
+    """
+    said = []
+    for router, reason in refusals(route, routers).items():
+        holder = HOLDER.search(reason)
+        if holder and holder["name"] in gone:
+            reason = (
+                f"{HOST_TAKEN}, for Route {holder['name']}, which is gone since: who holds the host it does not say"
+            )
+        said.append(f"{router} says {reason}")
+    return "; ".join(said) or "no router says why"
+
+
+def _holders(route: Mapping[str, Any] | None, routers: Set[str]) -> set[str]:
+    """Return the names of the Routes of the namespace which hold the host, as the routers' messages have it."""
+    found = (HOLDER.search(reason) for reason in refusals(route, routers).values())
+    return {match["name"] for match in found if match}
 
 
 def _names(routers: Set[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.maintenance_route import MANAGED_BY
+from maintenance_ci.maintenance_route import MANAGED_BY, PAGE
 from maintenance_ci.snapshot import KEY, snapshot_name
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A comment, for a shell: the snapshot goes when its copy has proven good.
 WHEN_BACK = "# when users reach the application:"
+# Another one: several Routes may show the page.
+WHEN_UNUSED = "# when no Route of the namespace shows the page:"
 
 
 def commands_to_end(
@@ -27,12 +29,14 @@ def commands_to_end(
         found: which Route it is, or which path of it.
         repointed: the original itself shows the page.
         kept: there is a snapshot; otherwise the Route's manifest must come from elsewhere.
-        instead: an original that is found there is replaced as a whole: an apply would leave what others wrote.
+        instead: of the job ``delete``, which removes the page, too; an original that is found there is replaced as a
+            whole: an apply would leave what others wrote.
     """
     where = f"-n {namespace}"
     delete_ours = f"oc delete route {found.ours} {where} --ignore-not-found"
+    page = commands_to_remove_page(namespace) if instead else []
     if found.subpath:
-        return [delete_ours]
+        return [delete_ours, *page]
     snapshot = snapshot_name(found.route_name)
     # Not a plain apply: it would leave a note on the Route, the certificate's key in it. As our field manager, so that
     # what a job of ours wrote there, and the snapshot has not, goes.
@@ -44,10 +48,20 @@ def commands_to_end(
     lines = [put_back] if repointed else [f"{put_back} &&", delete_ours]
     # No apostrophe: not every shell reads comments.
     source = [] if kept else [f"# {found.route_name}.yaml is the manifest of the Route as you have it"]
-    forget = [f"{WHEN_BACK} {command}" for command in commands_to_forget(namespace, found)] if kept else []
-    return [*source, *lines, *forget]
+    return [*source, *lines, *(commands_to_forget(namespace, found) if kept else []), *page]
 
 
 def commands_to_forget(namespace: str, found: Situation) -> list[str]:
-    """Return the command that removes what an ended maintenance may have left."""
-    return [f"oc delete secret {snapshot_name(found.route_name)} -n {namespace}"]
+    """Return the command that removes the snapshot of a maintenance that has ended."""
+    command = f"oc delete secret {snapshot_name(found.route_name)} -n {namespace} --ignore-not-found"
+    return [f"{WHEN_BACK} {command}"]
+
+
+def commands_to_remove_page(namespace: str) -> list[str]:
+    """Return the command that removes the Helm release of the page."""
+    return [f"{WHEN_UNUSED} helm uninstall {PAGE} -n {namespace}"]
+
+
+def commands_to_find_holder(host: str) -> list[str]:
+    """Return the command by which an administrator sees which Routes of the cluster claim a host."""
+    return [f"oc get routes --all-namespaces | grep -F {host}"]

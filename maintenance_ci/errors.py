@@ -5,6 +5,7 @@
     ├── CommandError                 1   helm or oc failed
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
+    ├── HostLostError                1   another Route holds the host that ours waits for
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
@@ -60,6 +61,10 @@ class ConflictError(MaintenanceError):
 
 class ForbiddenError(MaintenanceError):
     """The cluster or GitLab refuses what we ask with this token."""
+
+
+class HostLostError(MaintenanceError):
+    """A Route of ours waits for its host, which another Route holds: nothing that a job does brings it back."""
 
 
 class UnsafeError(MaintenanceError):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
-from maintenance_ci.by_hand import commands_to_end, commands_to_forget
+from maintenance_ci.by_hand import commands_to_end, commands_to_forget, commands_to_remove_page
 from maintenance_ci.forcing import Force
 from maintenance_ci.jobs.preflight import before_delete, look
 from maintenance_ci.jobs.restore import bring_back
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from maintenance_ci.settings import RouteSettings
     from maintenance_ci.situation import Situation
     from maintenance_ci.template_project import TemplateProject
+
+
+AGAIN = "Run the job delete again."
 
 
 def delete(
@@ -76,14 +79,16 @@ def delete(
 
     with page_again_on_failure(settings, cluster, found, way, log), log.phase("Wait until users meet the application"):
         seen = _wait_for_users(settings, cluster, found, way, log)
-        left = commands_to_forget(settings.project, found) if way.snapshot else []
+        page_left = commands_to_remove_page(settings.project)
+        left = [*(commands_to_forget(settings.project, found) if way.snapshot else []), *page_left]
         back = "Users reach" if seen is Outcome.SEEN else "Users were sent back to"
-        log.now(f"{back} the application. Run the job delete again.", switched=False, by_hand=left)
+        log.now(f"{back} the application. {AGAIN}", switched=False, by_hand=left)
 
     if way.snapshot:
         with log.phase("Forget the snapshot"):
             forget = partial(remove_snapshot, cluster, settings.route_name)
             insist(forget, "the snapshot to go", timeout=settings.admission_timeout, log=log)
+        log.now(f"{back} the application. Only the page may be left. {AGAIN}", switched=False, by_hand=page_left)
 
     removed = False
     with log.phase("Remove the page, if no Route needs it any more"):

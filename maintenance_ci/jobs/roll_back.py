@@ -7,20 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import (
-    HOST_LOST,
     admitting_routers,
     wait_until_admitted,
     wait_until_reloaded,
     wait_until_seen,
 )
-from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.errors import MaintenanceError, TryAgainError
+from maintenance_ci.by_hand import commands_to_end, commands_to_find_holder, commands_to_forget
+from maintenance_ci.errors import HostLostError, MaintenanceError, TryAgainError
 from maintenance_ci.forcing import Force
 from maintenance_ci.interruption import undisturbed
 from maintenance_ci.jobs.preflight import Return, Switch, look
 from maintenance_ci.jobs.restore import bring_back
 from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.jobs.switching import insist, met_instead, remove_route, wait_until_seen_by_users
 from maintenance_ci.jobs.there_again import shows_page_as_a_whole
 from maintenance_ci.probe import Outcome, Side
 from maintenance_ci.repoint import REPOINT, merge_patch
@@ -60,6 +59,8 @@ def rolled_back_on_failure(
             try:
                 seen = _roll_back(settings, cluster, found, switch, log)
             except MaintenanceError as fault:
+                if isinstance(fault, HostLostError):  # the original is there, and waits for its host; ours is gone
+                    _tell_host_lost(settings, found, switch.original, log, kept=switch.kept)
                 raise MaintenanceError(f"{why} The way back failed, too: {fault.what}", fault.advice) from error
         log.now(f"It was rolled back: {_met_now(switch, found, seen=seen)}.", switched=False, by_hand=[])
         raise
@@ -111,11 +112,9 @@ def page_again_on_failure(
         # What somebody else put there is not ours to take away.
         undoable = found.repointed or way.created is not None or settings.subpath is not None
         known = Force.ENDPOINTS in settings.force
-        if error.advice == HOST_LOST:
-            lost = found.noted or way.restored or found.original
-            host = lost["spec"]["host"] if lost else ""
-            now = "Users meet neither the page nor the application."
-            log.now(now, switched=True, by_hand=[f"oc get routes --all-namespaces | grep -F {host}"])
+        if isinstance(error, HostLostError):
+            if lost := way.restored or found.original or found.noted:
+                _tell_host_lost(settings, found, lost, log, kept=way.snapshot is not None)
             raise
         if found.noted is None or not undoable or known:
             raise
@@ -129,6 +128,15 @@ def page_again_on_failure(
         now = "Users meet the page again: the maintenance goes on. Look at the application and its template, "
         log.now(f"{now}then run the job delete again.", switched=False)
         raise
+
+
+def _tell_host_lost(settings: RouteSettings, found: Situation, lost: Object, log: JobLog, *, kept: bool) -> None:
+    """Note what users meet whose host somebody else holds, and what a person can do: the original waits for it."""
+    commands = [
+        *commands_to_find_holder(lost["spec"].get("host") or ""),
+        *(commands_to_forget(settings.project, found) if kept else []),
+    ]
+    log.now(met_instead(settings, lost, log), switched=True, by_hand=commands)
 
 
 def _show_page(

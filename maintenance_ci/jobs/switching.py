@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from maintenance_ci.admission import drain_time, wait_until_reloaded
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
-from maintenance_ci.probe import Outcome, Probe, Side, summarize, wait_until_users_see
+from maintenance_ci.probe import FEWEST_UNSEEN, Outcome, Probe, Side, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
 from maintenance_ci.route_access import public_url
 from maintenance_ci.situation import pipeline_of
@@ -80,6 +80,25 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
             f"instead of watching it, deploy-route waits {seconds:g} s"
         )
     return answer.side
+
+
+def met_instead(settings: RouteSettings, route: Object, log: JobLog) -> str:
+    """Say what users of a host meet that no Route of ours gets: what the runner itself sees there now."""
+    unknown = "What users see now is not certain."
+    if not settings.probes or not route["spec"].get("host"):
+        return unknown
+    probe = _probe(settings, route)
+    with _recorded(probe, None, log) as watch:
+        answers = [probe.ask() for _ in range(FEWEST_UNSEEN)]
+        watch.outcome = "unseen" if {answer.side for answer in answers} == {Side.UNSEEN} else "seen"
+    seen = summarize(answers)
+    log.say(f"{probe.url} is answered by {seen}")
+    sides, statuses = {answer.side for answer in answers}, ", ".join(sorted({answer.words for answer in answers}))
+    if sides == {Side.APPLICATION}:
+        return f"Users of {probe.url} meet another site, none of ours: it answers {statuses}."
+    if sides == {Side.ROUTER}:
+        return f"Users of {probe.url} meet neither the page nor the application: the router itself answers {statuses}."
+    return f"{unknown} The last answers of {probe.url}: {seen}."
 
 
 def insist(

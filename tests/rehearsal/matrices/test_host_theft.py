@@ -12,6 +12,8 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.harness import Scene, require_as_before
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
+from tests.rehearsal.small_cluster import until
+from tests.rehearsal.switches.scene import live
 
 SWAP, REPOINT = Scene("delete", "swap"), Scene("delete", "repoint")
 # A switch that does not come is given up on after these seconds.
@@ -76,12 +78,44 @@ def refused(on: Stage, job: str) -> Job:
     return done
 
 
-def lost(on: Stage, job: str) -> None:
+def lost(on: Stage, job: str) -> Job:
     done = on.run(job, SWAP.variables | SOON)
     assert done.code == 3, done.log
     assert "HostAlreadyClaimed" in done.log
-    assert "   oc " in done.log, "a person must look, and is told no command"
     assert thief_is_served(on)
+    # What a Route that waits was told first, when another one held the host, is no evidence.
+    assert "already exposes" not in done.log
+    assert "which is gone since: who holds the host it does not say" in done.log
+    at = done.lines.index("To end the maintenance by hand, where the job cannot be run again:")
+    find, forget = (line.strip() for line in done.lines[at + 1 : at + 3])
+    assert find == f"oc get routes --all-namespaces | grep -F {manifests.HOST}"
+    assert forget.startswith("# when users reach the application: oc delete secret shop-maintenance-snapshot -n web")
+    # Nothing else is left for a person: the original is there, and is served when its host is free.
+    assert live(on)["metadata"]["name"] == "shop"
+    assert done.lines[at + 3].startswith("ERROR: ")
+    return done
+
+
+def let_thief_serve(on: Stage) -> None:
+    """The other namespace has an application."""
+    for plural, manifest in manifests.application("thief", namespace=manifests.OTHER_NAMESPACE):
+        on.cluster.call(on.cluster.store.create, plural, manifest, manager="thief")
+    on.cluster.do(until(lambda: ready_endpoints(on)), timeout=60)
+
+
+def let_thief_go(on: Stage) -> None:
+    for plural in ("services", "deployments"):
+        on.cluster.call(on.cluster.store.delete, plural, manifests.OTHER_NAMESPACE, "thief")
+
+
+def ready_endpoints(on: Stage) -> list[str]:
+    return [
+        endpoint["addresses"][0]
+        for one in on.cluster.store.list("endpointslices", manifests.OTHER_NAMESPACE)
+        if one["metadata"]["labels"]["kubernetes.io/service-name"] == "thief"
+        for endpoint in one["endpoints"]
+        if endpoint["conditions"]["ready"]
+    ]
 
 
 def test_a_repointed_route_keeps_its_host(on: Stage) -> None:
@@ -116,15 +150,21 @@ def test_a_swap_back_is_refused_where_the_other_route_can_be_seen(on: Stage) -> 
 
 
 def test_a_host_that_was_lost_is_told_with_the_reason(on: Stage) -> None:
+    let_thief_serve(on)
     send_thief(on)
-    lost(on, "deploy-route")
+    done = lost(on, "deploy-route")
+    assert f"Users of https://{manifests.HOST}/ meet another site, none of ours: it answers 200." in done.lines[-1]
+    assert on.crowd.served_by() == {"application"}  # of the other namespace
+    let_thief_go(on)
 
 
 @pytest.mark.slow
 def test_a_host_that_was_lost_on_the_way_back_is_told_with_the_reason(on: Stage) -> None:
     on.ok("deploy-route", SWAP.variables)
     send_thief(on)
-    lost(on, "delete")
+    done = lost(on, "delete")
+    where = f"https://{manifests.HOST}/"
+    assert f"Users of {where} meet neither the page nor the application: the router itself answers 503." in done.log
 
 
 def test_the_other_route_would_really_take_the_host(on: Stage) -> None:

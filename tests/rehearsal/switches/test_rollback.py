@@ -9,19 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from maintenance_ci.by_hand import WHEN_BACK
 from maintenance_ci.lease import LEASE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.cluster import Options
-from maintenance_ci.rehearsal.trouble import Trouble
+from maintenance_ci.rehearsal.trouble import Trouble, parse_trouble
 from maintenance_ci.repoint import is_repointed
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
-from tests.rehearsal.switches.by_hand import run_by_hand
+from tests.rehearsal.switches.by_hand import run_by_hand, told_by_hand
 from tests.rehearsal.switches.pods import accept_new_pods, scale
 from tests.rehearsal.switches.scene import (
     APPLY,
     CART,
     PART,
+    SNAPSHOT,
     SOON,
     WAYS,
     as_before,
@@ -160,3 +162,27 @@ def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
         run_by_hand(on, done, tmp_path)
         assert on.differs() == []
     on.ok("delete", WAYS[way])
+
+
+PAGE_LEFT = "# when no Route of the namespace shows the page: helm uninstall maintenance-page -n web"
+FORGET = f"{WHEN_BACK} oc delete secret {SNAPSHOT} -n web --ignore-not-found"
+# What is away from which moment on, what a person is then told to do, and what the job says is left.
+LAST_STEPS = {
+    "the snapshot stays": (f"ours DELETE /secrets/{SNAPSHOT}: 503 always", [FORGET, PAGE_LEFT], "the application. Run"),
+    "the page stays": ("ours GET /routes$ #2: 503 always", [PAGE_LEFT], "the application. Only the page may be left."),
+}
+
+
+@pytest.mark.parametrize("case", LAST_STEPS)
+def test_a_delete_that_fails_at_the_end_tells_what_is_left_at_that_moment(on: Stage, case: str, tmp_path: Path) -> None:
+    trouble, told, said = LAST_STEPS[case]
+    on.ok("deploy-route", WAYS["repoint"])
+    on.befall(parse_trouble(trouble))
+    done = on.run("delete", WAYS["repoint"] | SOON)
+    on.relieve()
+    assert done.code == 75, done.log
+    assert said in done.lines[-1]
+    assert told_by_hand(done)[0].splitlines() == told
+    assert (on.cluster.find("secrets", SNAPSHOT) is None) == (told == [PAGE_LEFT])
+    run_by_hand(on, done, tmp_path)
+    assert on.differs() == []
