@@ -63,12 +63,11 @@ class HomeSession(requests.Session):
         return self._proxies
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Refuse a redirect to another address."""
+        """Refuse a redirect to another address; to the same one, add no password of the user's ``.netrc``."""
         if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
             raise MaintenanceError(
                 "GitLab redirects to another address, which was not followed.", "Check CI_SERVER_URL."
             )
-        super().rebuild_auth(prepared_request, response)
 
 
 class _LimitedAdapter(HTTPAdapter):

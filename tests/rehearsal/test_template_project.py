@@ -46,6 +46,25 @@ def test_a_token_does_not_follow_a_redirect_to_another_address(shared: Cluster, 
             elsewhere.accept()
 
 
+def test_no_password_of_a_netrc_is_sent(
+    shared: Cluster, project: TemplateProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many a runner's home has one, for git or Go; requests sends it, at the latest after a redirect."""
+    (tmp_path / ".netrc").write_text("default login somebody password somebodys-password\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sent: list[tuple[str, str | None]] = []
+
+    async def redirect(request: web.Request) -> web.StreamResponse | None:
+        sent.append((request.path_qs, request.headers.get("Authorization")))
+        if "again" in request.query:
+            return None
+        raise web.HTTPFound(str(request.url.update_query(again="1")))
+
+    shared.inside.gitlab.fault = redirect
+    assert project.read("shop.yaml")
+    assert [("again" in path, authorization) for path, authorization in sent] == [(False, None), (True, None)]
+
+
 def test_a_file_that_is_too_large(shared: Cluster, project: TemplateProject) -> None:
     files = shared.inside.gitlab.projects[0].branches["main"]
     files["large.yaml"] = b"#" * (template_project.MAX_TEMPLATE + 1)

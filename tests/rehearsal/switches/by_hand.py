@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 from maintenance_ci.by_hand import WHEN_BACK
+from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.rehearsal.application_manifests import NAMESPACE
 from tests import oc_stand_in
 from tests.rehearsal.conftest import Job
 from tests.rehearsal.matrices.stage import Stage
@@ -26,10 +28,14 @@ def told_by_hand(done: Job) -> tuple[str, str]:
 
 
 def paste(on: Stage, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Paste lines into a shell of somebody who may do everything."""
+    """Paste lines into a shell of somebody who has no more than the pipeline's token: the documented Role is enough."""
     search_path = f"{oc_stand_in.install(folder).parent}{os.pathsep}{os.environ['PATH']}"
-    kubeconfig = str(on.cluster.inside.admin_kubeconfig())
-    environment = {"PATH": search_path, "KUBECONFIG": kubeconfig, "HOME": str(folder)}
+    inside, private = on.cluster.inside, folder / "kube"
+    private.mkdir(exist_ok=True)
+    kubeconfig = write_kubeconfig(
+        private, url=inside.server.url, token=inside.token, namespace=NAMESPACE, ca=inside.ca_file.read_text()
+    )
+    environment = {"PATH": search_path, "KUBECONFIG": str(kubeconfig), "HOME": str(folder)}
     return subprocess.run(
         ["/bin/bash", "-c", text],
         env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=False,
