@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from maintenance_ci.rights import Right, missing
 from maintenance_ci.route_template import expected_route, fill_parameters, parse_template
+from tests.readme import README
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,3 +59,38 @@ def process(template: dict[str, Any]) -> list[dict[str, Any]]:
         text = text.replace(f"${{{parameter['name']}}}", parameter["value"])
     assert "${" not in text
     return list(json.loads(text))
+
+
+# What each command that the jobs print, or the README, asks of the server, as VERBS RESOURCE.GROUP; and what of it the
+# Role has not.
+COMMANDS: dict[str, tuple[list[str], set[str]]] = {
+    "extract": (["get secrets"], set()),
+    "apply": (
+        ["get,patch,create routes.route.openshift.io", "create,update routes/custom-host.route.openshift.io"],
+        set(),
+    ),
+    "replace": (["get,update routes.route.openshift.io"], set()),
+    "delete": (["delete routes.route.openshift.io", "delete secrets"], set()),
+    "logs": (["get builds.build.openshift.io", "get builds/log.build.openshift.io"], set()),
+    "port-forward": (["get services", "list pods", "create pods/portforward"], {"pods/portforward"}),
+    "describe": (["get deployments.apps", "list replicasets.apps", "list events"], {"replicasets", "events"}),
+}
+
+
+def rights(asked: list[str]) -> list[Right]:
+    found = []
+    for verbs, _, what in (one.partition(" ") for one in asked):
+        resource, _, group = what.partition(".")
+        found += [Right(verb, group, resource, "") for verb in verbs.split(",")]
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_readme_says_whose_login_a_command_needs(command: str) -> None:
+    asked, lacking = COMMANDS[command]
+    found = missing(rights(asked), service_account()["Role"]["rules"])
+    assert {right.resource for right in found} == lacking
+    (paragraph,) = (one for one in README.split("\n\n") if one.startswith("Whose login these commands need"))
+    with_the_role, _, by_a_person = paragraph.partition("Role;")
+    assert (command in with_the_role) == (not lacking)
+    assert (command in by_a_person) == bool(lacking)

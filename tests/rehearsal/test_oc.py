@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.readme import README
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 from tests.rehearsal.outcomes import ok
 from tests.rehearsal.small_cluster import until
+from tests.test_command import ended
 
 ROOT = Path(__file__).parent.parent.parent
 Right = tuple[str, str]
@@ -227,6 +229,18 @@ def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, t
     job = built.run("build-and-deploy", {"IMAGE_TAG": "v2"}, oc=program)
     assert job.code == 1
     assert "The build left no image in maintenance-page:v2." in job.lines[-1]
+
+
+def test_an_oc_whose_child_hangs_ends_with_all_that_it_started_when_the_build_is_late(
+    built: Cluster, tmp_path: Path
+) -> None:
+    program, pid = tmp_path / "oc", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\n{sys.executable} -c 'import time; time.sleep(600)' &\necho $! > {pid}\nwait\n")
+    program.chmod(0o755)
+    job = built.run("build-and-deploy", BUILD_AGAIN | {"BUILD_TIMEOUT": "2"}, oc=program)
+    assert job.code == 1, job.log
+    assert "oc start-build did not end within 2 s" in job.log
+    assert ended(int(pid.read_text()))
 
 
 def test_the_readme_s_installation_with_oc_leads_to_the_end_of_a_build(cluster: Cluster, tmp_path: Path) -> None:
