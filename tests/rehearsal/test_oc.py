@@ -270,7 +270,8 @@ def test_the_readme_s_installation_with_oc_leads_to_the_end_of_a_build(cluster: 
 def typed(cluster: Cluster, line: str, program: Path) -> str:
     """Type a line into a shell in this repository, as an administrator."""
     kubeconfig = str(cluster.call(cluster.inside.admin_kubeconfig))
-    environment = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}", "KUBECONFIG": kubeconfig}
+    home = str(program.parent)
+    environment = {"PATH": f"{home}{os.pathsep}{os.environ['PATH']}", "KUBECONFIG": kubeconfig, "HOME": home}
     done = subprocess.run(
         ["/bin/sh", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
