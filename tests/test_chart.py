@@ -343,6 +343,16 @@ def test_the_schema_and_the_jobs_agree_on_what_is_a_tag_and_a_registry() -> None
         assert bool(re.search(properties["dockerRegistry"]["pattern"], sample)) == registry
 
 
+def test_whatever_nginx_is_built_upon_reads_the_page_s_configuration() -> None:
+    """Bitnami's, for one, looks for it elsewhere; the start scripts of all of them want to write."""
+    instructions = dict(re.findall(r"^(ENTRYPOINT|CMD) (.*)$", (CHART.parent / "docker/Dockerfile").read_text(), re.M))
+    command = json.loads(instructions["ENTRYPOINT"])
+    copied = re.findall(r"^COPY nginx\.conf (.*)$", (CHART.parent / "docker/Dockerfile").read_text(), re.M)
+    assert (command[0], command[command.index("-c") + 1], instructions["CMD"]) == ("nginx", *copied, "[]")
+    assert (CHART.parent / "docker/nginx.conf").read_text().count("include ") == 1
+    assert "include /etc/nginx/conf.d/*.conf;" in (CHART.parent / "docker/nginx.conf").read_text()
+
+
 def test_its_version_of_nginx_is_the_one_that_is_built() -> None:
     dockerfile = (CHART.parent / "docker/Dockerfile").read_text()
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
