@@ -110,7 +110,7 @@ def running_lab(folder: Path, *, middlewares: Sequence[Middleware] = ()) -> Iter
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     authority.issue_cert("*.apps.example.test").private_key_and_cert_chain_pem.write_to_path(str(folder / "router.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "api.example.test").configure_cert(context)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="lab")
     thread.start()
