@@ -123,7 +123,7 @@ class EmbeddedOpenShift:
         self.server = ApiServer(
             self.store,
             self._users(),
-            self._server_tls("127.0.0.1"),
+            self._server_tls("127.0.0.1", "api.example.test"),
             builds=builds,
             pods=self.kubelet,
             middlewares=[self.troubles.in_cluster],
@@ -136,7 +136,9 @@ class EmbeddedOpenShift:
             TEMPLATE_PROJECT, 1, {"main": dict(manifests.TEMPLATES)}, job_token_allowlist={PIPELINE_PROJECT}
         )
         job_token = JobToken(self.job_token, frozenset({TEMPLATE_PROJECT}), PIPELINE_PROJECT)
-        self.gitlab = EmbeddedGitLab(self._server_tls("127.0.0.1"), projects=[templates], tokens=[job_token])
+        self.gitlab = EmbeddedGitLab(
+            self._server_tls("127.0.0.1", "gitlab.example.test"), projects=[templates], tokens=[job_token]
+        )
         self.gitlab.fault = self.troubles.in_gitlab
         await self._started(self.gitlab.start(), self.gitlab.stop)
 
