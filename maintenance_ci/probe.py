@@ -49,6 +49,25 @@ MAX_BODY = 8192
 GATEWAY_STATUSES = {401, 403, 407, 429, 511}
 REDIRECTS = {301, 302, 303, 307, 308}
 
+# By these a cache or a proxy in front of the router says that it was there: RFC 9110 (Via), RFC 9111 (Age), RFC 9211
+# (Cache-Status), and what CDNs write of their own. And so much of their values as a log bears.
+FRONT_HEADERS = (
+    "Age",
+    "Via",
+    "Cache-Status",
+    "X-Cache",
+    "X-Cache-Status",
+    "X-Proxy-Cache",
+    "X-Varnish",
+    "CF-Cache-Status",
+    "CF-Ray",
+    "X-Amz-Cf-Pop",
+    "X-Azure-Ref",
+    "Akamai-Cache-Status",
+    "X-Fastly-Request-ID",
+)
+MAX_FRONT_VALUE, MAX_FRONT_HEADERS = 40, 4
+
 USER_AGENT = "maintenance-ci"
 PORTS = {"http": 80, "https": 443}
 # Seconds between two probes: over a drain time of 7 s some thirty connections, so that every router replica is met.
@@ -75,12 +94,14 @@ class Answer:
         side: who answered.
         words: the status, or why there is no answer of a side; short, and free of secrets.
         status: of the answer, where there is one.
+        front: the headers by which a cache or a proxy in front of the router shows itself, with their values.
     """
 
     at: float
     side: Side
     words: str
     status: int | None = None
+    front: str = ""
 
 
 class Outcome(Enum):
@@ -157,7 +178,7 @@ class Probe:
         finally:
             connection.close()
         side, words = identify(self.url, response.status, response.headers, body)
-        return Answer(asked, side, words, response.status)
+        return Answer(asked, side, words, response.status, front_of(response.headers))
 
 
 def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> tuple[Side, str]:
@@ -171,6 +192,31 @@ def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> 
     if status in ROUTER_STATUSES and _is_routers(headers, body):
         return Side.ROUTER, str(status)
     return Side.APPLICATION, str(status)
+
+
+def front_of(headers: Mapping[str, str]) -> str:
+    """Return what a cache or a proxy in front of the router says of itself: its headers, with the begin of each."""
+    met = [f"{name}: {headers[name].strip()[:MAX_FRONT_VALUE]}" for name in FRONT_HEADERS if headers.get(name)]
+    return ", ".join(met[:MAX_FRONT_HEADERS])
+
+
+def advice_on_front(answers: Sequence[Answer], wanted: Side) -> tuple[str, str]:
+    """Return what the last answer of another side than the wanted one shows of a cache or a proxy, and what helps.
+
+    Such a one may answer from what it keeps, or take the page's header away: then the page counts as the application.
+    Both texts are empty where none showed itself.
+    """
+    others = (answer for answer in reversed(answers) if answer.side not in (wanted, Side.UNSEEN))
+    front = next((answer.front for answer in others), "")
+    if not front:
+        return "", ""
+    seen = (
+        f"A cache or a proxy is in front of the router ({front}): it may answer from what it keeps, or take the header"
+    )
+    return (
+        f"{seen} {PAGE_HEADER} away.",
+        "Purge its cache for this host; or let the router itself be asked (PUBLIC_ADDRESS), or nobody (PROBES=false).",
+    )
 
 
 def explain(error: Exception, timeout: float) -> str:

@@ -10,7 +10,7 @@ import time
 import pytest
 import trustme
 
-from maintenance_ci.probe import MAX_BODY, Answer, Probe, Side, identify
+from maintenance_ci.probe import MAX_BODY, Answer, Probe, Side, advice_on_front, identify
 from maintenance_ci.route_access import public_url
 from tests.misbehaving_server import HOST, OK, THE_PAGE, Respond, head, probe_of, serving, silence, threads_end
 
@@ -93,6 +93,41 @@ def test_a_redirect_is_not_followed() -> None:
     with serving(OK) as (elsewhere, met), serving(head(302, Location=f"http://127.0.0.1:{elsewhere}/")) as (port, _):
         assert probe_of(port).ask().words == "redirect to 127.0.0.1"
         assert met == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "front"),
+    [
+        ({"Age": "532", "CF-Cache-Status": "HIT"}, "Age: 532, CF-Cache-Status: HIT"),
+        ({"x-cache": "Hit from cloudfront", "via": "1.1 abc (CloudFront)"}, "Via: 1.1 abc (CloudFront), X-Cache: Hit"),
+        ({"Via": "1.1 " + "x" * 200}, "Via: 1.1 " + "x" * 36),
+        (
+            {"Age": "1", "Via": "v", "X-Cache": "c", "X-Varnish": "1", "CF-Ray": "r"},
+            "Age: 1, Via: v, X-Cache: c, X-Varnish: 1",
+        ),
+        ({"Server": "nginx", "Set-Cookie": "secret=1", "Age": ""}, ""),
+    ],
+)
+def test_what_is_in_front_of_the_router_is_seen_by_its_headers(headers: dict[str, str], front: str) -> None:
+    answer = ask(head(200, **{name.replace("-", "_"): value for name, value in headers.items()}))
+    assert (answer.side, answer.words) == (APPLICATION, "200")
+    assert answer.front.startswith(front)
+    assert bool(answer.front) == bool(front)
+
+
+def test_a_cache_is_told_by_the_last_answer_of_the_wrong_side_with_what_helps() -> None:
+    cached, page = Answer(0, APPLICATION, "200", 200, "Age: 532"), Answer(1, PAGE, "200", 200, "Age: 0")
+    for answers, wanted, seen in (
+        ([cached, page], PAGE, "Age: 532"),
+        ([cached, page, Answer(2, UNSEEN, "refused")], APPLICATION, "Age: 0"),
+        ([page], PAGE, ""),
+        ([Answer(0, APPLICATION, "200", 200)], PAGE, ""),
+        ([], PAGE, ""),
+    ):
+        what, advice = advice_on_front(answers, wanted)
+        assert bool(what) == bool(advice) == bool(seen)
+        assert f"({seen})" in what or not seen
+    assert all(word in advice_on_front([cached], PAGE)[1] for word in ("Purge", "PUBLIC_ADDRESS", "PROBES=false"))
 
 
 # What it asks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from maintenance_ci.admission import drain_time, wait_until_reloaded
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.maintenance_route import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
-from maintenance_ci.probe import FEWEST_UNSEEN, Outcome, Probe, Side, summarize, wait_until_users_see
+from maintenance_ci.probe import FEWEST_UNSEEN, Outcome, Probe, Side, advice_on_front, summarize, wait_until_users_see
 from maintenance_ci.report_files import Heard, Watch
 from maintenance_ci.route_access import public_url
 from maintenance_ci.situation import pipeline_of
@@ -59,7 +59,8 @@ def wait_until_seen_by_users(
         last = probe.answers[-5:]
         fault = f"Users do not meet {wanted.value}: {summarize(probe.answers[-10:])}."
         if not excused or any(answer.side is not excused for answer in last):
-            raise MaintenanceError(fault)
+            front, advice = advice_on_front(probe.answers[-10:], wanted)
+            raise MaintenanceError(f"{fault} {front}".strip(), advice)
         log.warn(f"forced, although: {fault}")
     return outcome
 
@@ -72,7 +73,8 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     with _recorded(probe, None, log) as watch:
         answer = probe.ask()
         watch.outcome = "unseen" if answer.side is Side.UNSEEN else "seen"
-    log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words})")
+    front = f"; in front of it: {answer.front}" if answer.front else ""
+    log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words}{front})")
     if answer.side is Side.UNSEEN:
         seconds = drain_time(settings.router_reload_interval)
         log.warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.trouble import Trouble, parse_trouble
 from maintenance_ci.repoint import is_repointed
+from tests.misbehaving_server import serving
 from tests.rehearsal.matrices.stage import SHOWN, Stage, Variables, changes, stage
 from tests.rehearsal.switches.by_hand import run_by_hand, told_by_hand
 from tests.rehearsal.switches.pods import accept_new_pods, scale
@@ -186,3 +188,24 @@ def test_a_delete_that_fails_at_the_end_tells_what_is_left_at_that_moment(on: St
     assert (on.cluster.find("secrets", SNAPSHOT) is None) == (told == [PAGE_LEFT])
     run_by_hand(on, done, tmp_path)
     assert on.differs() == []
+
+
+CACHED = b"HTTP/1.1 200 OK\r\nAge: 532\r\nX-Cache: HIT\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+STRIPPED = CACHED.replace(b"Age: 532\r\nX-Cache: HIT", b"Via: 1.1 proxy")
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [(CACHED, "Age: 532, X-Cache: HIT"), (STRIPPED, "Via: 1.1 proxy")],
+    ids=["a cache", "without our header"],
+)
+def test_a_cache_in_front_that_hides_the_page_is_told_with_what_helps(on: Stage, answer: bytes, seen: str) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    on.cluster.inside._ca.issue_cert(manifests.HOST).configure_cert(tls)
+    with serving(answer, tls=tls) as (port, _):
+        where: Variables = {"PUBLIC_ADDRESS": f"https://127.0.0.1:{port}", "ADMISSION_TIMEOUT": "1"}
+        done = on.run("deploy-route", WAYS["path"] | where)
+    rolled_back(on, done)
+    assert f"A cache or a proxy is in front of the router ({seen})" in done.lines[-1]
+    assert "Purge its cache for this host; or let the router itself be asked (PUBLIC_ADDRESS)" in done.lines[-1]
+    assert f"is answered by the application now (200; in front of it: {seen})" in done.log
