@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +59,12 @@ class _NoSuchCommitError(MaintenanceError):
     """The project is there, the branch is not, or the repository is empty."""
 
 
+# How GitLab names what is not there. Without such a word its API does not know the address itself: "404 Not Found".
+OBJECT_MISSING = re.compile(r"404 .+ Not Found")
+DECODED = (
+    "Or a proxy in front of GitLab decodes %2F in addresses (this 404 names no project and no file): "
+    "then the project's number in ROUTE_TEMPLATES_PROJECT helps, and a ROUTE_TEMPLATE_PATH without folders."
+)
 MISSING = {"404 File Not Found": _NoSuchFileError, "404 Commit Not Found": _NoSuchCommitError}
 
 
@@ -249,10 +256,14 @@ class TemplateProject:
             of_the_job = "A job token reads files from GitLab 18.3 on: before that, give ROUTE_TEMPLATES_TOKEN."
             return ForbiddenError("GitLab refuses the token (401).", given if self._private else of_the_job)
         if code == 404:
+            advice = (
+                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
+                "and that the project lets this one's job token in."
+            )
+            slashes = "/" in self.name or "/" in what
             return MISSING.get(words, MaintenanceError)(
                 f"{_sentence(where)} is not there, or the token may not see it (404).",
-                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
-                "and that the project lets this one's job token in.",
+                f"{advice} {DECODED}" if slashes and not OBJECT_MISSING.fullmatch(words) else advice,
             )
         if code == 403 and "insufficient_scope" in words:
             return ForbiddenError(
