@@ -74,7 +74,7 @@ BEFORE: tuple[Prepare, ...] = (before_an_install, before_an_upgrade, before_a_ro
 # A sample, and everything.
 KILLS = [
     pytest.param((3,), id="once"),
-    pytest.param(range(MANY), id="everywhere", marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
+    pytest.param(range(MANY), id="everywhere", marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
 ]
 
 

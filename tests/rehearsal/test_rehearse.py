@@ -7,12 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from maintenance_ci.cli import main
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
 from maintenance_ci.rehearsal.trouble import parse_trouble
@@ -260,23 +260,16 @@ def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path
         (["--trouble", "boom"], "--trouble: this is no trouble: 'boom'"),
     ],
 )
-def test_what_cannot_be_rehearsed(arguments: list[str], says: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "maintenance_ci", "rehearse", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert says in done.stdout.splitlines()[-1]
-    assert done.stdout.splitlines()[-1].startswith("ERROR: ")
-    assert done.stderr == ""
+def test_what_cannot_be_rehearsed(arguments: list[str], says: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", *arguments]) == 2
+    printed = capfd.readouterr()
+    assert says in printed.out.splitlines()[-1]
+    assert printed.out.splitlines()[-1].startswith("ERROR: ")
+    assert printed.err == ""
 
 
-def test_a_wrong_variable_is_told_as_a_job_tells_it() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "maintenance_ci", "rehearse", "--subpath", "../x"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "ERROR: SUBPATH: must be an absolute path" in done.stdout
-    assert done.stderr == ""
+def test_a_wrong_variable_is_told_as_a_job_tells_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["rehearse", "--subpath", "../x"]) == 2
+    printed = capfd.readouterr()
+    assert "ERROR: SUBPATH: must be an absolute path" in printed.out
+    assert printed.err == ""
