@@ -1,6 +1,7 @@
 """What concerns all tests: the totals of the matrices are printed at the end, and what fails says what it compared."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.clean_environment import clean
 from tests.inherited_signals import heeded_by_children
@@ -12,6 +13,10 @@ from tests.rehearsal.matrices.totals import pytest_terminal_summary  # noqa: E40
 __all__ = ["pytest_terminal_summary"]
 
 heeded_by_children()
+
+# Hypothesis, too, fails what takes long: on a machine that is busy, whatever there is.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 # In a module that holds no tests itself pytest sees to that only where it is told to.
 pytest.register_assert_rewrite(
