@@ -52,7 +52,7 @@ class Cluster:
     def store(self) -> Store:
         return self.inside.store
 
-    def do(self, work: Coroutine[Any, Any, Result], *, timeout: float = 120) -> Result:
+    def do(self, work: Coroutine[Any, Any, Result], *, timeout: float = 280) -> Result:
         """Run ``work`` in the cluster's event loop; raises TimeoutError after ``timeout`` seconds."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 
