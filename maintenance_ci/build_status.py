@@ -74,10 +74,12 @@ def obstacle(
     return Trouble("")
 
 
-def not_begun_advice(message: str, namespace: str) -> str:
-    """Say what to do about a Build that did not begin, for what its obstacle's message says."""
+def not_begun_advice(name: str, message: str, namespace: str) -> str:
+    """Say what to do about the Build ``name`` that did not begin, for what its obstacle's message says."""
     if blocking := re.search(r"build (\S+) runs before it", message):
         return f"End that one: oc cancel-build {blocking[1]} -n {namespace}; then run the job again."
+    if message.startswith("waits for its Pod"):
+        return f"Its events say more: oc describe pods -l {POD_LABEL}={name} -n {namespace}; then run the job again."
     if "InvalidImageReference" in message or "PullBuilderImageFailed" in message:
         return "Check PAGE_BASE_IMAGE, then run the job again."
     if "MissingPushSecret" in message:

@@ -103,5 +103,5 @@ class BuildWatch:
 def not_begun(name: str, message: str, namespace: str) -> MaintenanceError:
     """Return the error of a Build that does not begin, for what it waits for."""
     return MaintenanceError(
-        f"The build {name} {message.rstrip('.')}.", build_status.not_begun_advice(message, namespace)
+        f"The build {name} {message.rstrip('.')}.", build_status.not_begun_advice(name, message, namespace)
     )

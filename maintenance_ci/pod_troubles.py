@@ -16,6 +16,8 @@ Object = dict[str, Any]
 
 # A container waits for somebody to change its Pod, its image or the namespace.
 LASTING = frozenset({"CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "InvalidImageName"})
+# Of a container whose Pod's init containers come first: those say more.
+ITS_TURN = "PodInitializing"
 # So often the same image with the same configuration has crashed before nothing else is expected of it.
 CRASHES = 3
 # "maximum memory usage per Container is 16Mi, but limit is 24Mi." (LimitRanger)
@@ -55,7 +57,7 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
             continue
         if ended or waiting.get("reason") == "CrashLoopBackOff":
             yield _crash(ended or {}, waiting, int(container.get("restartCount") or 0))
-        elif waiting:
+        elif waiting and waiting.get("reason") != ITS_TURN:
             reason = waiting.get("reason") or "waiting"
             yield Trouble(_joined(reason, waiting.get("message")), reason in LASTING)
 

@@ -58,10 +58,11 @@ def test_one_whose_pod_does_not_start_says_why() -> None:
         ("waits: build page-1 runs before it (New)", "oc cancel-build page-1 -n web"),
         ("InvalidImageReference: Referenced image could not be resolved.", "Check PAGE_BASE_IMAGE"),
         ("MissingPushSecret: Missing push secret.", "DOCKER_REGISTRY"),
+        ("waits for its Pod: ContainerCreating", "oc describe pods -l openshift.io/build.name=page-2 -n web"),
     ],
 )
 def test_what_to_do_about_a_build_that_does_not_begin(message: str, advice: str) -> None:
-    assert advice in not_begun_advice(message, "web")
+    assert advice in not_begun_advice("page-2", message, "web")
 
 
 LIMITED = "toomanyrequests: You have reached your pull rate limit."

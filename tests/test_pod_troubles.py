@@ -38,7 +38,6 @@ def test_one_that_no_node_takes_waits_for_a_node() -> None:
         ("ImagePullBackOff", False),
         ("ErrImagePull", False),
         ("ContainerCreating", False),
-        ("PodInitializing", False),
         ("RunContainerError", False),
         ("CreateContainerConfigError", True),
         ("CreateContainerError", True),
@@ -68,6 +67,11 @@ def test_a_container_that_crashes_may_do_so_twice(state: dict[str, Any]) -> None
     assert crashed(state, 3, reason="OOMKilled", exitCode=137) == [Trouble(killed, lasting=True)]
     [trouble] = crashed(state, 1, reason="Error", exitCode=1, message="nginx: [emerg] no such file\n")
     assert trouble.message == "CrashLoopBackOff: Error, exit code 1: nginx: [emerg] no such file"
+
+
+def test_a_container_whose_turn_has_not_come_is_no_trouble() -> None:
+    first, then = waiting("ErrImagePull", "no such image"), waiting("PodInitializing")
+    assert troubles(initContainerStatuses=[first], containerStatuses=[then]) == [Trouble("ErrImagePull: no such image")]
 
 
 def test_a_container_that_waits_after_a_crash_that_nothing_is_known_of() -> None:

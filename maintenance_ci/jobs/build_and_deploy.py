@@ -127,13 +127,14 @@ def _require_base(settings: BuildAndDeploySettings, cluster: OpenShift, log: Job
         with log.check("the Secret of PAGE_BASE_PULL_SECRET is there"):
             require_secret(cluster.get("secrets", secret), secret, settings.project, "PAGE_BASE_PULL_SECRET")
     if base and base.kind == "ImageStreamTag":
+        where = base.namespace or settings.project
         with log.check("the image of PAGE_BASE_IMAGE is there"):
             try:
                 stream = cluster.get("imagestreams", base.name.partition(":")[0], namespace=base.namespace)
             except ForbiddenError:  # another namespace's: the server looks for it when it builds
-                log.say(f"whether there is an image {base.name} in {base.namespace} is not ours to see")
+                log.say(f"whether there is an image {base.name} in {where} is not ours to see")
             else:
-                require_base_image(stream, base.name, base.namespace or settings.project)
+                require_base_image(stream, base.name, where)
 
 
 def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:

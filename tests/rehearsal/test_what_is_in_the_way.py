@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from maintenance_ci.maintenance_route import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.builds import image_streams
+from maintenance_ci.rehearsal.controllers import replicasets
 from tests import oc_stand_in
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 from tests.rehearsal.outcomes import ok
@@ -22,6 +24,7 @@ from tests.rehearsal.outcomes import ok
 Variables = dict[str, str | None]
 BUILD_AGAIN: Variables = {"BUILD_MAINTENANCE_PAGE": "true"}
 LIMITED = "toomanyrequests: You have reached your pull rate limit."
+CHART = Path(__file__).parent.parent.parent / "chart"
 WEB = manifests.NAMESPACE
 
 
@@ -75,8 +78,10 @@ def builds(cluster: Cluster) -> list[Object]:
     return sorted(found, key=lambda build: int(build["metadata"]["annotations"]["openshift.io/build.number"]))
 
 
-def test_a_quota_without_room_for_a_second_pod(site: Cluster) -> None:
+def test_a_quota_without_room_for_a_second_pod(site: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The build is through, and the page's Pod stays the old one: it has its 24Mi of the quota."""
+    # As on a real cluster some minutes later: the controller's next try is far away.
+    monkeypatch.setattr(replicasets, "FIRST_DELAY", 1000.0)
     end_at_once(site)
     quota = create(site, "resourcequotas", "compute", spec={"hard": {"limits.memory": "40Mi"}})
     again: Variables = {**BUILD_AGAIN, "BUILD_RESOURCES": "limits.memory=16Mi"}
@@ -86,7 +91,7 @@ def test_a_quota_without_room_for_a_second_pod(site: Cluster) -> None:
     assert "limited: limits.memory=40Mi." in line
     assert "End what else uses the quota compute, set less in PAGE_RESOURCES" in line
     assert any(line.startswith("   ") and "exceeded quota" in line for line in job.lines), "told before it ended"
-    # The controller tries again later and later, and its condition stays until then: it is asked to try now.
+    # Its condition stays until then, although there is room now: it is asked to try again.
     site.call(site.store.update, "resourcequotas", {**quota, "spec": {"hard": {"limits.memory": "48Mi"}}}, manager="t")
     ok(site.run("build-and-deploy", {"BUILD_RESOURCES": "limits.memory=16Mi"}))
 
@@ -141,9 +146,9 @@ def test_a_build_behind_a_stuck_one_names_it(site: Cluster, oc: dict[str, Path])
     assert f"oc cancel-build {stuck} -n web" in line
 
 
-@pytest.mark.parametrize("ends", ["BUILD_TIMEOUT", "the server's answer 504"])
+@pytest.mark.parametrize("ends", [pytest.param("BUILD_TIMEOUT", marks=pytest.mark.slow), "the server's answer 504"])
 def test_a_build_s_pod_that_no_node_takes(site: Cluster, monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
-    create(site, "nodes", "node-1", namespace="", spec={"unschedulable": True})
+    cordon(site)
     seconds = "4"
     if ends != "BUILD_TIMEOUT":
         monkeypatch.setattr(site.inside.server.builds, "_start_timeout", 4.0)
@@ -155,8 +160,38 @@ def test_a_build_s_pod_that_no_node_takes(site: Cluster, monkeypatch: pytest.Mon
     assert f"   build {name} waits for its Pod: Unschedulable" in job.log
 
 
+def cordon(cluster: Cluster) -> None:
+    create(cluster, "nodes", "node-1", namespace="", spec={"unschedulable": True})
+
+
+def test_a_page_s_pod_that_no_node_takes_is_waited_for(site: Cluster) -> None:
+    ok(site.run("build-and-deploy"))
+    cordon(site)
+    job = site.run("build-and-deploy", {"PAGE_RESOURCES": "limits.memory=25Mi", "ROLLOUT_TIMEOUT": "3"})
+    line = failed(job)
+    assert "The page is not ready within 3 s: " in line
+    assert "(Unschedulable: 0/1 nodes are available: 1 node(s) were unschedulable." in line
+    assert "(Unschedulable: 0/1 nodes" in "\n".join(job.lines[:-1]), "told before it ended"
+
+
+@pytest.mark.slow
+def test_a_rollout_that_kubernetes_gives_up(site: Cluster, tmp_path: Path) -> None:
+    ok(site.run("build-and-deploy"))
+    cordon(site)
+    chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    deployment = chart / "templates/deployment.yaml"
+    deployment.write_text(deployment.read_text().replace("spec:\n", "spec:\n  progressDeadlineSeconds: 1\n", 1))
+    given: Variables = {"PAGE_RESOURCES": "limits.memory=26Mi", "ROLLOUT_TIMEOUT": "100"}
+    line = failed(site.run("build-and-deploy", given, chart=chart))
+    assert 'The page cannot run: ReplicaSet "maintenance-page-' in line
+    assert '" has timed out progressing.' in line
+    # What was said before this job began may pass: a node may be free by now.
+    line = failed(site.run("build-and-deploy", {**given, "ROLLOUT_TIMEOUT": "2"}, chart=chart))
+    assert "The page is not ready within 2 s" in line
+
+
 def test_a_job_that_is_cancelled_while_its_build_waits(site: Cluster) -> None:
-    create(site, "nodes", "node-1", namespace="", spec={"unschedulable": True})
+    cordon(site)
     done, processes = Job(code=-1), list[int]()
 
     def say(line: str) -> None:
