@@ -176,6 +176,15 @@ class Api:
     def _host(self) -> str:
         return str(self._client.configuration.host)
 
+    def _refused_certificate(self, fault: ssl.SSLCertVerificationError) -> MaintenanceError:
+        return certificate_refused(
+            fault,
+            f"The certificate of the cluster {self._host()}",
+            ca="OKD_CA (or in KUBECONFIG)",
+            ca_given=bool(self._client.configuration.ssl_ca_cert),
+            address="OKD_URL (or in KUBECONFIG)",
+        )
+
     @contextlib.contextmanager
     def _reachable(self) -> Iterator[None]:
         """Turn what the network does into our errors."""
@@ -187,8 +196,7 @@ class Api:
             if cause is None:
                 raise
             if fault := certificate_fault(error):
-                whose, given = f"The certificate of the cluster {host}", bool(self._client.configuration.ssl_ca_cert)
-                raise certificate_refused(fault, whose, ca="OKD_CA", ca_given=given, address="OKD_URL") from error
+                raise self._refused_certificate(fault) from error
             if refused := proxy_refused(error, self._proxy, f"the cluster {host}"):
                 raise refused from error
             where = "HTTPS_PROXY and NO_PROXY" if cause == "Proxy" else "OKD_URL and the network"

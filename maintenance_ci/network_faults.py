@@ -49,7 +49,7 @@ def certificate_refused(
     """
     code = fault.verify_code
     if code in UNKNOWN_ISSUER:
-        advice = f"It was not issued by the CA in {ca}: give the one that did." if ca_given else f"Give its CA in {ca}."
+        advice = f"Give its CA in {ca}" + (": the one there did not issue it." if ca_given else ".")
     elif code == EXPIRED:
         advice = "Have it renewed (or the clock of the runner is wrong); another CA does not help."
     elif code == NOT_YET_VALID:

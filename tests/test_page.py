@@ -27,6 +27,7 @@ from maintenance_ci.rehearsal.builds.images import ImageStore
 from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
 from maintenance_ci.rehearsal.tools import nginx_path
 from maintenance_ci.settings import BuildAndDeploySettings
+from tests.page_texts import PASTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -280,10 +281,10 @@ def test_one_worker_whatever_the_node() -> None:
     assert re.search(r"^worker_processes 1;$", (DOCKER / "nginx.conf").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "many lines\r\nand\ttabs", "é" * 2000, ""])
+@pytest.mark.parametrize("text", [*HOSTILE, " ".join(PASTED.values()), "many lines\r\nand\ttabs", "é" * 2000, ""])
 def test_texts_are_shown_as_they_are(serve: Callable[[Path, str], Page], text: str) -> None:
     answer = serve(DOCKER, render_page_conf("page", "v1", text, f"<{text}>", f"{text}.")).ask("GET")
-    plain = re.sub(r"[\r\n\t]", " ", text)
+    plain = re.sub(r"[\r\n\t\u2028]", " ", text)
     assert answer.texts == shown(plain, f"<{plain}>", f"{plain}.")
     assert b"<script" not in answer.body
 

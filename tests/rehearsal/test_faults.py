@@ -81,7 +81,9 @@ def test_an_unreachable_cluster(cluster: Cluster, job: str) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_a_cluster_whose_certificate_is_not_trusted(cluster: Cluster, job: str) -> None:
     line = refused(cluster, job, {"OKD_CA": trustme.CA().cert_pem.bytes().decode()}, 1)
-    assert "cannot be verified. Nothing was changed. Give its CA in OKD_CA." in line
+    assert (
+        "cannot be verified: unable to get local issuer certificate. Nothing was changed. Give its CA in OKD_CA" in line
+    )
 
 
 def test_tls_is_not_verified_only_where_one_says_so(cluster: Cluster) -> None:
