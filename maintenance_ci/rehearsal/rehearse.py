@@ -227,14 +227,9 @@ class Rehearsal:
 
 async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
     """Say how to use the cluster, and leave it up until Ctrl-C."""
-    variables = {name: value for name, value in workplace.environment.items() if name not in ("HOME", "LANG", "PATH")}
-    variables |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-    variables["KUBECONFIG"] = str(cluster.admin_kubeconfig())
-    tools = workplace.environment["PATH"].partition(os.pathsep)[0]
-    script = cluster.folder / "environment.sh"
+    kubeconfig, script = cluster.admin_kubeconfig(), cluster.folder / "environment.sh"
     script.touch(mode=0o600)
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    script.write_text("\n".join([*exports, f'export PATH={shlex.quote(tools)}:"$PATH"', ""]))
+    script.write_text(workplace.for_a_shell(kubeconfig))
     host, port = manifests.HOST, cluster.router.https_port
     for line in (
         "",
@@ -243,7 +238,7 @@ async def _keep(cluster: EmbeddedOpenShift, workplace: Workplace) -> None:
         "  maintenance-ci build-and-deploy && maintenance-ci deploy-route     # and later: maintenance-ci delete",
         "  helm list                            # as an administrator, by KUBECONFIG; kubectl works likewise",
         f"  curl --cacert {cluster.ca_file} --resolve {host}:{port}:127.0.0.1 https://{host}:{port}/",
-        f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}   KUBECONFIG: {variables['KUBECONFIG']}",
+        f"API server: {cluster.server.url}   GitLab: {cluster.gitlab.url}   KUBECONFIG: {kubeconfig}",
     ):
         _say(line)
     with contextlib.suppress(asyncio.CancelledError):

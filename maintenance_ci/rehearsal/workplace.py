@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.errors import VariableError
 from maintenance_ci.folders import find
 from maintenance_ci.rehearsal.tools import helm_path
+from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 NEEDED = {"chart": "Chart.yaml", "docker": "Dockerfile", "templates": "maintenance-route.yaml.j2"}
 # Where it lies in a checkout, if not under its option's name.
 PLACES = {"templates": "route-templates"}
+
+
+# What leads Helm, kubectl and the jobs to another place than the rehearsal's.
+PROXIES = frozenset(f"{kind}_proxy" for kind in ("http", "https", "all", "no"))
+ELSEWHERE = frozenset(
+    {"KUBE_CONTEXT", "HELM_KUBEAPISERVER", "HELM_KUBECAFILE", "HELM_KUBECONTEXT", "HELM_KUBETOKEN", "HELM_NAMESPACE"}
+    | {"HELM_DRIVER", "SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH", "PYTHONHOME"}
+    | PROXIES
+    | {name.upper() for name in PROXIES}
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,21 @@ class Workplace:
 
     folder: Path
     environment: Mapping[str, str]
+
+    def for_a_shell(self, kubeconfig: Path) -> str:
+        """Return what a person's shell reads to run jobs by hand, and Helm and kubectl by ``kubeconfig``.
+
+        Whatever that shell holds for real clusters goes.
+        """
+        own = {name: value for name, value in self.environment.items() if name not in ("HOME", "LANG", "PATH")}
+        own["KUBECONFIG"] = str(kubeconfig)
+        return "\n".join(
+            (
+                f"unset {' '.join(sorted(ELSEWHERE | _job_variables() - own.keys()))}",
+                *(f"export {name}={shlex.quote(value)}" for name, value in own.items()),
+                f'export PATH={shlex.quote(self.environment["PATH"])}:"$PATH"\n',
+            )
+        )
 
     async def run(
         self,
@@ -69,6 +96,11 @@ class Workplace:
                 child.terminate()
                 await _hand_over(child.stdout, say)  # what it puts back
                 await child.wait()
+
+
+def _job_variables() -> set[str]:
+    """Return the names of the variables that jobs read."""
+    return {name.upper() for model in (BuildAndDeploySettings, RouteSettings) for name in model.model_fields}
 
 
 async def _hand_over(log: asyncio.StreamReader, say: Callable[[str], None]) -> None:

@@ -76,6 +76,23 @@ def test_the_jobs_on_a_machine_that_is_not_empty(
         assert "maintenance-ci-" in environment["KUBECONFIG"]  # the job's own
 
 
+def test_a_shell_that_is_not_empty_runs_jobs_and_helm_in_the_rehearsal(
+    shared: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``make rehearse ARGS=--keep`` tells a person to read into his shell."""
+    place = shared.workplace()
+    script = tmp_path / "environment.sh"
+    script.write_text(place.for_a_shell(shared.call(shared.inside.admin_kubeconfig)))
+    called = hostile(monkeypatch, tmp_path)
+    typed = f". {script} && maintenance-ci status && helm list --short"
+    done = subprocess.run(
+        ["/bin/sh", "-c", typed], cwd=place.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "web" in done.stdout
+    assert not called.exists()
+
+
 def make(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
     """Run make as it is in this environment, without a setup."""
     program = shutil.which("make", path=os.defpath)
