@@ -9,6 +9,7 @@ from maintenance_ci.admission import wait_until_admitted, wait_until_seen
 from maintenance_ci.by_hand import commands_to_end
 from maintenance_ci.checks import SERVICE_LABEL, require_ours
 from maintenance_ci.jobs.preflight import Switch, before_deploy, look, original_of
+from maintenance_ci.jobs.restore import kept_original
 from maintenance_ci.jobs.roll_back import rolled_back_on_failure
 from maintenance_ci.jobs.snapshots import keep_snapshot
 from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
@@ -78,8 +79,7 @@ def deploy_route(
     log.end(
         f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
         f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
-        *(f"{way}: who comes there does not meet the page." for way in others),
-        *_meanwhile(port_forwards),
+        *_meanwhile(others, port_forwards),
     )
 
 
@@ -127,13 +127,16 @@ def _confirm_maintenance(
     with log.phase(
         f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
     ):
-        kept = cluster.get("secrets", snapshot_name(settings.route_name)) is not None
-        if not kept:
+        snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
+        kept = kept_original(snapshot, log)
+        others = other_ways(kept, found.routes.values(), {found.route_name, found.ours}) if kept else []
+        port_forwards = _port_forwards(cluster, kept) if kept else []
+        if snapshot is None:
             log.warn("there is no snapshot of the original any more: only its template can bring it back")
         log.now(
             f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.",
             switched=True,
-            by_hand=commands_to_end(settings.project, found, repointed=found.repointed, kept=kept),
+            by_hand=commands_to_end(settings.project, found, repointed=found.repointed, kept=kept is not None),
         )
         note = partial(note_pipeline, settings, cluster, noted["metadata"]["name"])
         insist(note, "the pipeline to be noted", timeout=settings.admission_timeout, log=log)
@@ -146,12 +149,14 @@ def _confirm_maintenance(
     log.end(
         f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
         f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
-        *_meanwhile(_port_forwards(cluster, original) if found.original is None else []),
+        *_meanwhile(others, port_forwards),
     )
 
 
-def _meanwhile(port_forwards: list[str]) -> list[str]:
-    return ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
+def _meanwhile(others: list[str], port_forwards: list[str]) -> list[str]:
+    """Return what leads to the application during its maintenance: other Routes, and a person's own way."""
+    look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
+    return [*(f"{way}: who comes there does not meet the page." for way in others), *look]
 
 
 def _of_newest_pipeline(settings: RouteSettings, noted: Object) -> str:

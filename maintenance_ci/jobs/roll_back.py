@@ -199,6 +199,8 @@ def _roll_back(settings: RouteSettings, cluster: OpenShift, found: Situation, sw
             cluster, settings.route_name, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
         )
     seen = _wait_for_users(settings, found, switch, log)
+    left = commands_to_forget(settings.project, found)
+    log.now("It was rolled back, but for the snapshot, which does no harm.", switched=True, by_hand=left)
     step(lambda: remove_snapshot(cluster, settings.route_name), "the snapshot to go")
     return seen
 

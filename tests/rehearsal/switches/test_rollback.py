@@ -190,6 +190,18 @@ def test_a_delete_that_fails_at_the_end_tells_what_is_left_at_that_moment(on: St
     assert on.differs() == []
 
 
+def test_a_way_back_that_lacks_its_last_step_alone_tells_that_one(on: Stage, tmp_path: Path) -> None:
+    on.befall(parse_trouble("ours PATCH /routes/shop$: 422"))
+    on.befall(parse_trouble(f"ours DELETE /secrets/{SNAPSHOT}: 503 always"))
+    done = on.run("deploy-route", WAYS["repoint"] | SOON)
+    on.relieve()
+    assert done.code == 3, done.log
+    assert "It was rolled back, but for the snapshot" in done.lines[-1]
+    assert told_by_hand(done)[0].splitlines() == [FORGET]
+    run_by_hand(on, done, tmp_path)
+    assert on.differs() == []
+
+
 CACHED = b"HTTP/1.1 200 OK\r\nAge: 532\r\nX-Cache: HIT\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 STRIPPED = CACHED.replace(b"Age: 532\r\nX-Cache: HIT", b"Via: 1.1 proxy")
 
