@@ -73,7 +73,7 @@ def pipeline_of(configuration: Configuration, source: str, given: Mapping[str, s
     rule = first_rule(workflow.get("rules", [{}]), variables)
     if rule is None or rule.get("when") == "never":
         return None
-    variables = {**rule.get("variables", {}), **variables}
+    variables = {**defaults, **rule.get("variables", {}), **given, "CI_PIPELINE_SOURCE": source}
     jobs = {}
     for name in configuration.keys() - ROOT_KEYS:
         if job := _job(configuration[name], variables):

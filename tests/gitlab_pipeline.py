@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tests.gitlab_expressions import pattern
+
 ROOT = Path(__file__).parent.parent
 PIPELINE = ROOT / ".gitlab-ci.yml"
 COMPONENT = ROOT / "templates/maintenance/template.yml"
@@ -66,6 +68,9 @@ def whole_pipeline(text: str, **given: object) -> Configuration:
     """A project's file, which includes the component, with that put into it, and these inputs besides its own.
 
     A file with inputs of its own has their defaults, or these.
+
+    Raises:
+        AssertionError: GitLab would refuse an input.
     """
     *header, body = yaml.safe_load_all(text)
     for own in header:
@@ -74,7 +79,13 @@ def whole_pipeline(text: str, **given: object) -> Configuration:
     (include,) = body.pop("include")
     inputs, jobs = component()
     defaults = {name: spec.get("default") for name, spec in inputs.items()}
-    return extended(merged(filled(jobs, defaults | include["inputs"] | ({} if header else given)), body))
+    values = defaults | include["inputs"] | ({} if header else given)
+    for name, spec in inputs.items():
+        assert values[name] in spec.get("options", [values[name]]), f"{name} input: {values[name]} is no option"
+        # GitLab's Inputs::StringInput: RE2, without slashes around it; what is blank matches nothing.
+        matches = "regex" not in spec or (values[name].strip() and pattern(f"/{spec['regex']}/").search(values[name]))
+        assert matches, f"{name} input: provided value does not match required RegEx pattern"
+    return extended(merged(filled(jobs, values), body))
 
 
 def schema_faults(file: Path) -> str:

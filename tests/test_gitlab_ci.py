@@ -131,6 +131,21 @@ def test_a_variable_of_one_namespace_reaches_all_its_jobs(prefix: str) -> None:
         RouteSettings.model_validate({"PROJECT": "web", "ROUTE_NAME": "-plan"})
 
 
+@pytest.mark.parametrize("prefix", ["", " ", "/", "/x", "x/", "x//y", "x\n", "ä", "x,y", "%X%"])
+def test_a_prefix_that_begins_no_environment_s_name_is_refused_with_the_pipeline(prefix: str) -> None:
+    """Else each of its jobs fails, by a name that GitLab cannot make."""
+    with pytest.raises(AssertionError, match="environment-prefix input: provided value does not match"):
+        our_pipeline(**{"environment-prefix": prefix})
+
+
+@pytest.mark.parametrize("prefix", ["$CLUSTER", "${CLUSTER}/x", "p" * 247])
+def test_no_job_starts_by_a_prefix_that_is_empty_or_too_long_once_it_is_expanded(prefix: str) -> None:
+    """An input's pattern cannot see that; GitLab fails the jobs, since it cannot create the environment."""
+    pipeline = our_pipeline(**{"environment-prefix": prefix})
+    with pytest.raises(AssertionError, match="no environment can be called"):
+        pipeline_of(pipeline, "web", {"PROJECT": "web", "ROUTE_NAME": "shop"})
+
+
 def test_what_a_project_s_file_adds_is_merged_with_the_component() -> None:
     """As GitLab merges: mappings key by key, at all depths; a list or a text takes the place of ours."""
     own = """
