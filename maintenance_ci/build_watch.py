@@ -70,6 +70,9 @@ class BuildWatch:
                 self._look()
             except TryAgainError:  # the next look may succeed; the upload says itself where the server is away
                 continue
+            except MaintenanceError as error:  # the build may go well, seen or not
+                self._say(f"what the build waits for is not shown any more: {error.what}")
+                return
             except Exception as error:  # noqa: BLE001 - raised by whoever waits: nothing ends this thread unseen
                 self.error = error
             if self.error:

@@ -17,6 +17,7 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.builds import image_streams
 from maintenance_ci.rehearsal.controllers import replicasets
+from maintenance_ci.rehearsal.trouble import Trouble
 from tests import oc_stand_in
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 from tests.rehearsal.outcomes import ok
@@ -158,6 +159,15 @@ def test_a_build_s_pod_that_no_node_takes(site: Cluster, monkeypatch: pytest.Mon
     name = builds(site)[-1]["metadata"]["name"]
     assert f"The build {name} waits for its Pod: Unschedulable: 0/1 nodes are available: 1 node(s) were unsched" in line
     assert f"   build {name} waits for its Pod: Unschedulable" in job.log
+
+
+def test_a_build_whose_answer_is_lost_goes_on(site: Cluster) -> None:
+    """A load balancer in front of the API may not wait as long as the server does, and yet the upload has arrived."""
+    lost = Trouble("504", method="POST", path="instantiatebinary", client="ours", after=True)
+    site.inside.troubles.add(lost)
+    job = ok(site.run("build-and-deploy", BUILD_AGAIN))
+    assert site.inside.troubles.met[-1][0] == lost
+    assert f"The build {builds(site)[-1]['metadata']['name']} goes on." in job.log
 
 
 def cordon(cluster: Cluster) -> None:
