@@ -223,7 +223,8 @@ def _bound_to_us() -> list[str]:
 
     Without it the Helm of a job that was killed goes on changing the cluster, while the next job does, too.
     A Python of its own, some 15 ms, and no ``preexec_fn``: that runs between fork and exec, where a lock that another
-    thread held (the Lease's, a timer's) is never let go.
+    thread held (the Lease's, a timer's) is never let go. The kernel kills the command alone: where that is a script,
+    its own commands outlive a SIGKILL of the job, until they find nobody who reads what they print.
     """
     if sys.platform != "linux":
         return []
