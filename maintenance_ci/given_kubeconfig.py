@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from maintenance_ci.credentials import (
     MAX_CERTIFICATES,
     MAX_TOKEN,
@@ -26,6 +24,7 @@ from maintenance_ci.credentials import (
     read_file,
 )
 from maintenance_ci.errors import VariableError
+from maintenance_ci.kubernetes_yaml import NotYamlError, decode, read_documents
 from maintenance_ci.proxies import Proxy, parse_proxy
 
 if TYPE_CHECKING:
@@ -88,12 +87,12 @@ def read_login(paths: str, context: str, environment: Mapping[str, str]) -> Logi
 def _read(path: Path) -> Object:
     """Return a file's lists as entries by name, each with the folder of the file."""
     try:
-        content = yaml.safe_load(read_file(str(path), MAX_CERTIFICATES))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        content = "no YAML"
+        documents = read_documents(decode(read_file(str(path), MAX_CERTIFICATES)))
+    except NotYamlError as error:
+        raise ValueError(f"is no kubeconfig: {path}, line {error.line}, column {error.column}") from None
     except ValueError as error:
         raise ValueError(f"{error}: {path}") from None
-    content = {} if content is None else content
+    content = documents[0].value if documents else {}  # kubectl reads the first, and takes an empty file
     if not isinstance(content, dict):
         raise ValueError(f"is no kubeconfig: {path}")  # noqa: TRY004 - told like all faults of a variable
     merged: Object = {"current-context": _text(content, "current-context")}

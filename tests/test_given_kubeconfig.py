@@ -180,8 +180,29 @@ def test_what_cannot_be_used(tmp_path: Path, parts: Object, message: str) -> Non
 @pytest.mark.parametrize("text", ["{ no: yaml", "- a list", "text", "\x00"])
 def test_what_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text)
-    with pytest.raises(VariableError, match=r"KUBECONFIG: is no kubeconfig: .*/config$"):
+    with pytest.raises(VariableError, match=r"KUBECONFIG: is no kubeconfig: .*/config(, line 1, column \d+)?$"):
         read_login(str(tmp_path / "config"), "", {})
+
+
+SCALARS = ["a", "2024-01-01", "12:30", "yes", "0777", "a\t", "'1'", "1", "null", "~", "y", "1e3", "a # comment"]
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff"])
+@pytest.mark.parametrize("scalar", SCALARS)
+def test_yaml_is_read_as_kubectl_reads_it(tmp_path: Path, before: str, scalar: str) -> None:
+    names = ["a", "2024-01-01", "12:30", "1"]
+    more = {"clusters": {"c": {"server": "https://c:1"}}, "contexts": {name: {"cluster": "c"} for name in names}}
+    (tmp_path / "current").write_text(f"{before}current-context: {scalar}\n")
+    (tmp_path / "rest").write_text(json.dumps(config(**more)))
+    place = f"{tmp_path}/current:{tmp_path}/rest"
+    argv = [KUBECTL, "config", "view", "--raw", "--minify"]
+    done = subprocess.run(argv, env={"KUBECONFIG": place, "HOME": str(tmp_path)}, capture_output=True, check=False)
+    try:
+        read_login(place, "", {})
+    except VariableError as error:
+        assert done.returncode, error
+    else:
+        assert done.returncode == 0, done.stderr
 
 
 def test_without_a_context_the_message_lists_them(files: Path) -> None:
