@@ -45,6 +45,19 @@ MAX_LINE = 64 * 1024
 MAX_TEXT = 300
 
 
+class _LoginFaults(logging.Handler):
+    """Collects what the client says, on the root logger, of a program that failed to log in: it goes on without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first line of what was said."""
+        first, _, _ = record.getMessage().strip().partition("\n")
+        self.faults.append(first[:MAX_TEXT])
+
+
 class Api:
     """The API of one cluster.
 
@@ -69,9 +82,13 @@ class Api:
         configuration.retries = urllib3.Retry(
             connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
+        login, root = _LoginFaults(), logging.getLogger()
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
+        root.addHandler(login)
         try:
             within(LOGIN_TIMEOUT, load)  # a kubeconfig may name a program that logs in, and that waits for somebody
+            if login.faults:
+                raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             self._proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
             if configuration.ssl_ca_cert:
                 ssl.create_default_context(cafile=configuration.ssl_ca_cert)
@@ -82,6 +99,8 @@ class Api:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
+        finally:
+            root.removeHandler(login)
         # The server notes it as the manager of the fields that a request without ``fieldManager`` writes.
         self._client.user_agent = MANAGED_BY
         if not self._client.configuration.verify_ssl:  # somebody wants it so; said once, and not at each request

@@ -66,6 +66,24 @@ def test_a_program_that_logs_in_and_waits_for_somebody(tmp_path: Path, monkeypat
         OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-c", "echo no session >&2; exit 3"], r"its program did not log in: .*process returned 3"),
+        (["-c", "echo no JSON"], r"its program did not log in: .*failed to decode"),
+        (["-c", "echo '{}'"], r"its program did not log in: "),
+    ],
+)
+def test_a_program_that_does_not_log_in(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """The client itself would go on without a token, and say so on standard error, past the job's log."""
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "args": arguments}
+    with pytest.raises(VariableError, match=f"^KUBECONFIG: {message}"):
+        OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
+    assert capfd.readouterr() == ("", "")
+
+
 def kubeconfig(folder: Path, *, user: dict[str, object] | None = None, **cluster: object) -> str:
     config = {
         "apiVersion": "v1",
