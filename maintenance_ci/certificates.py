@@ -80,6 +80,16 @@ def newest(candidates: Iterable[Mapping[str, Any]]) -> Object:
     return max((pair for pair in pairs if pair), key=_age, default={})
 
 
+def with_termination(tls: Mapping[str, Any]) -> Object:
+    """Return TLS as the server completes it: without nulls, the termination in small letters, ``edge`` where none is.
+
+    Unless there is a destination CA, which edge does not take (openshift/library-go, route/defaulting).
+    """
+    given = {key: value for key, value in tls.items() if value is not None}
+    named = str(given.get("termination") or ("" if given.get(DESTINATION_CA) else "edge"))
+    return given | {"termination": named.lower()}
+
+
 def carry_over_certificates(
     route: Mapping[str, Any], others: Mapping[str, Mapping[str, Any] | None]
 ) -> tuple[Object, str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import resource
 import signal
 import threading
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError, Undefined
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -72,6 +74,38 @@ _FAULTS = (
 )
 
 
+# By this name Python's traceback knows the lines of a template.
+_FILE = "<template>"
+_QUOTED = re.compile(r"""(['"])(.*?)\1""", re.DOTALL)
+# What Jinja2 and Python quote of their own.
+_KNOWN = frozenset(
+    {
+        "end of template",
+        "end of statement block",
+        "end of print statement",
+        "elif",
+        "else",
+        "endif",
+        "endfor",
+        "if",
+        "for",
+    }
+    | {
+        "dict object",
+        "list object",
+        "str object",
+        "int object",
+        "str",
+        "int",
+        "float",
+        "list",
+        "dict",
+        "bool",
+        "NoneType",
+    }
+)
+
+
 @contextlib.contextmanager
 def _deadline(name: str) -> Iterator[None]:
     """End a template that does not come to its end; only the main thread can be interrupted, and only there it is."""
@@ -129,6 +163,36 @@ def limited(name: str) -> Iterator[None]:
         raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error
 
 
+def _line(error: BaseException) -> str:
+    """Return the template's line at which it failed, ``:7``, or nothing."""
+    if isinstance(error, TemplateSyntaxError):
+        return f":{error.lineno}"
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == _FILE]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _cause(error: BaseException, template: str) -> str:
+    """Return what is wrong, without any value of the template or of its variables: they may be secret.
+
+    Names that the template gives to variables, attributes and filters are told: they are what a person must correct.
+    """
+    if not isinstance(error, (TemplateError, ArithmeticError, TypeError)):
+        return type(error).__name__
+    names = _names(template)
+    message = _QUOTED.sub(lambda match: match[0] if match[2] in names or match[2] in _KNOWN else "…", str(error))
+    return message.rstrip(".")
+
+
+def _names(template: str) -> set[str]:
+    """Return the names in a template: none where it cannot be parsed."""
+    try:
+        tree = _ENVIRONMENT.parse(template)
+    except TemplateSyntaxError:
+        return set()
+    named = tree.find_all((nodes.Name, nodes.Filter, nodes.Test, nodes.Getattr))
+    return {str(getattr(node, "name", None) or getattr(node, "attr", "")) for node in named}
+
+
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
     """Render ``template``; a variable that it lacks is an error.
 
@@ -139,9 +203,11 @@ def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
         with limited(name):
             rendered = _ENVIRONMENT.from_string(template).render(values)
     except SecurityError as error:
-        raise MaintenanceError(f"{name} does what a template may not do: {error}.") from error
+        raise MaintenanceError(
+            f"{name}{_line(error)} does what a template may not do: {_cause(error, template)}."
+        ) from None
     except _FAULTS as error:
-        raise MaintenanceError(f"{name} does not render: {error}.") from error
+        raise MaintenanceError(f"{name}{_line(error)} does not render: {_cause(error, template)}.") from None
     if len(rendered) > MAX_RENDERED:
         raise MaintenanceError(f"{name} renders to {len(rendered)} characters, more than any manifest.")
     return rendered

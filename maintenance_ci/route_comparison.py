@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.certificates import CERTIFICATE_FIELDS
+from maintenance_ci.certificates import CERTIFICATE_FIELDS, with_termination
 from maintenance_ci.mirrored_metadata import NOTES, is_tracking_label
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[st
 def moved(restored: Mapping[str, Any], maintenance: Mapping[str, Any], sides: tuple[str, str] = SIDES) -> list[str]:
     """Return how a restored Route would miss the place that its maintenance Route holds: host, path, TLS or none."""
     faults = _unlike(_meaning(restored), _meaning(maintenance), ("spec.host", "spec.path"), sides)
-    if bool(restored["spec"].get("tls")) != bool(maintenance["spec"].get("tls")):
+    if (restored["spec"].get("tls") is None) != (maintenance["spec"].get("tls") is None):
         faults.append("spec.tls is there on one side only")
     return faults
 
@@ -72,11 +72,11 @@ def _unlike(
 def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
     """Return a Route as flat ``{field: value}``, with the server's defaults, without certificates and bookkeeping."""
     spec, metadata = _given(route["spec"]), route["metadata"]
-    tls = {key: value for key, value in _given(spec.get("tls")).items() if key not in CERTIFICATE_FIELDS}
-    if tls:
-        tls["termination"] = str(tls.get("termination", "")).lower()
-        # The API says of it: None, or empty, serves no plain HTTP.
-        tls.setdefault("insecureEdgeTerminationPolicy", "None")
+    tls, own = {}, route["spec"].get("tls")
+    if own is not None:
+        # The API says of the policy: None, or empty, serves no plain HTTP.
+        given = {"insecureEdgeTerminationPolicy": "None"} | _given(with_termination(own))
+        tls = {key: value for key, value in given.items() if key not in CERTIFICATE_FIELDS}
     backends = [spec.get("to"), *spec.get("alternateBackends", [])]
     plain = {key: value for key, value in spec.items() if key not in ("tls", "to", "alternateBackends", "subdomain")}
     annotations = metadata.get("annotations") or {}

@@ -20,15 +20,16 @@ from maintenance_ci.maintenance_route import maintenance_name
 from maintenance_ci.mirrored_metadata import NOTES, is_bookkeeping, is_tracking_label
 from maintenance_ci.repoint import is_repointed
 from maintenance_ci.route_comparison import differences
-from maintenance_ci.route_template import expected_route, parse_template
+from maintenance_ci.route_template import expected_route
 from maintenance_ci.situation import stands_for
 from maintenance_ci.snapshot import manifest_of, route_in, snapshot_name
+from maintenance_ci.template_file import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Object = dict[str, Any]
-Form = Literal["Route", "Template", "Jinja2", "unknown"]
+Form = Literal["Route", "Template", "Jinja2", "several objects", "unknown"]
 
 # As people write it. A snapshot and the server have other orders, and the order alone is no change.
 ORDER = ("kind", "name", "host", "path", "to", "weight", "alternateBackends", "port", "termination", "type", "action")
@@ -127,15 +128,22 @@ def form_of(text: str, path: str) -> Form:
     if path.endswith(".j2") and any(mark in text for mark in JINJA):
         return "Jinja2"
     try:
-        found: str = parse_template(text, path=path.removesuffix(".j2"), values={})["kind"]
+        file = read_template(text, path=path.removesuffix(".j2"), values={})
     except MaintenanceError:
         return "unknown"
-    return "Route" if found == "Route" else "Template"
+    if file.template:
+        return "Template"
+    if not file.routes:
+        return "unknown"
+    return "Route" if len(file.routes) + file.others == 1 else "several objects"
 
 
 def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
     """Tell whether a template's text is the manifest already, whatever its comments and its order."""
-    return form_of(text, path) == "Route" and yaml.safe_load(text) == manifest
+    if form_of(text, path) != "Route":
+        return False
+    (route,) = read_template(text, path=path.removesuffix(".j2"), values={}).routes
+    return route.value == manifest
 
 
 def _without_defaults(spec: Mapping[str, Any]) -> Object:
@@ -214,13 +222,14 @@ def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], pat
     """Hold the text against the Route, by the very comparison that ``deploy-route`` makes."""
     metadata = route["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    read = parse_template(text, path=path, values={"route_name": name, "namespace": namespace})
-    if read != manifest:
+    file = read_template(text, path=path, values={"route_name": name, "namespace": namespace})
+    read = [source.value for source in file.routes]
+    if read != [manifest]:
         raise MaintenanceError(
             f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
             "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",
         )
-    found = differences(expected_route([read], name=name, namespace=namespace, path=path), route)
+    found = differences(expected_route(file, read, name=name, namespace=namespace)[0], route)
     if found:
         raise MaintenanceError(
             f"No template that this command writes brings Route {name} back as it is: {'; '.join(found)}.",

@@ -1,77 +1,51 @@
-"""From a template's text to the Route that is restored: pure.
+"""From a template's file to the Route that is restored: pure.
 
-The template project is not trusted with the cluster: of what it renders only a Route of the expected name, in the
-expected namespace, is taken. Three forms: a plain Route, an OpenShift Template, and a Jinja2 template of either.
+The template project is not trusted with the cluster: of what a file holds only the Route of the expected name, in the
+expected namespace, is ever sent there; of a Template its Routes, and the parameters that they use.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.certificates import with_termination
+from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.mirrored_metadata import NOTES
-from maintenance_ci.rendering import limited, render
+from maintenance_ci.rendering import render
+from maintenance_ci.situation import stands_for
+from maintenance_ci.template_file import CORRECT_IT, RouteShape, texts, unrendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from maintenance_ci.template_file import Source, TemplateFile
 
 Object = dict[str, Any]
 
-
-class _Manifest(BaseModel):
-    """A part of a manifest: what is not named here is the server's to judge."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-class _Metadata(_Manifest):
-    name: str
-    namespace: str | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+ROUTE_VERSION, TEMPLATE_VERSION = "route.openshift.io/v1", "template.openshift.io/v1"
+# The server notes by it that it has made up the host.
+HOST_GENERATED = "openshift.io/host.generated"
+# A Template's parameter, ${NAME} or ${{NAME}} (openshift/library-go, pkg/template/templateprocessing).
+_REFERENCE = re.compile(r"\$\{\{?([A-Za-z0-9_]+)\}")
+# What an answer of the API quotes of the manifest (k8s.io/apimachinery, field.Error; typed patches).
+_QUOTED_VALUE = re.compile(
+    r'\b((?:Invalid|Unsupported|Duplicate) value|Not found): (?:"(?:[^"\\]|\\.)*"|[^"].*?(?=: |$))'
+)
+_GOT_VALUE = re.compile(r", got .*", re.DOTALL)
 
 
-class _Backend(_Manifest):
-    kind: str = "Service"
-    name: str
+class ElsewhereError(MaintenanceError):
+    """The template's Route of that name is for another namespace.
 
+    Args:
+        what: happened.
+        namespaces: that it is for.
+    """
 
-class _Tls(_Manifest):
-    termination: str
-
-
-class _Spec(_Manifest):
-    host: str = Field(min_length=1)
-    path: str | None = None
-    to: _Backend
-    alternateBackends: list[_Backend] | None = None  # noqa: N815 - the API's name
-    tls: _Tls | None = None
-
-
-class _Route(_Manifest):
-    metadata: _Metadata
-    spec: _Spec
-
-
-class _Parameter(_Manifest):
-    name: str
-
-
-class _Template(_Manifest):
-    parameters: list[_Parameter] | None = None
-    objects: list[dict[str, Any]]
-
-
-# What PyYAML raises for what only looks like YAML: an impossible date, a number of 5,000 digits, 3,000 brackets.
-YAML_FAULTS = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-CORRECT_IT = "Correct it in the template project."
-# Of the metadata nothing else is taken: an owner or a finalizer would decide over the Route's life.
-METADATA = ("name", "labels", "annotations")
-# No Route is larger; YAML aliases make a small file into a huge document.
-MAX_VALUES, MAX_DEPTH = 5_000, 40
+    def __init__(self, what: str, namespaces: list[str]) -> None:
+        super().__init__(what, CORRECT_IT)
+        self.namespaces = namespaces
 
 
 def template_path(pattern: str, route_name: str) -> str:
@@ -79,110 +53,221 @@ def template_path(pattern: str, route_name: str) -> str:
     return render(pattern, {"route_name": route_name}, name="ROUTE_TEMPLATE_PATH")
 
 
-def parse_template(text: str, *, path: str, values: Mapping[str, str]) -> Object:
-    """Return the one manifest in a template's text: a Route, or an OpenShift Template.
+def without_values(message: str) -> str:
+    """Return an answer of the API about a manifest, without the manifest's values: they may be secret."""
+    return _GOT_VALUE.sub("", _QUOTED_VALUE.sub(r"\1", message))
+
+
+def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others_too: bool) -> Object:
+    """Return a Template as it is sent to the cluster: its Routes, and the parameters that they use, nothing else.
 
     Args:
-        text: the file's content.
-        path: its path; one that ends in ``.j2`` is rendered by Jinja2 first.
-        values: the Jinja2 variables.
-
-    Raises:
-        MaintenanceError: it is no such manifest.
-    """
-    if text.lstrip()[:1] == "<":
-        raise MaintenanceError(
-            f"GitLab answered with an HTML page instead of {path}: it may be the sign-in page.",
-            "Check ROUTE_TEMPLATES_PROJECT and that the token may read it.",
-        )
-    if path.endswith(".j2"):
-        text = render(text, values, name=path)
-    try:
-        with limited(path):
-            documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except YAML_FAULTS as error:
-        raise MaintenanceError(f"The template {path} is not YAML.", CORRECT_IT) from error
-    kinds = [document.get("kind") if isinstance(document, dict) else None for document in documents]
-    if kinds not in (["Route"], ["Template"]):
-        raise MaintenanceError(f"The template {path} must hold one Route or one Template, nothing else.", CORRECT_IT)
-    _check_shape(documents[0], _Template if kinds == ["Template"] else _Route, path)
-    return dict(documents[0])
-
-
-def _check_shape(manifest: object, model: type[_Manifest], path: str) -> None:
-    """Refuse what no server would take, by its place in the manifest; its values may be secret."""
-    try:
-        _check_plain(manifest)
-        model.model_validate(manifest)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, found['loc']))}: {found['msg'].lower()}" for found in error.errors()]
-        raise MaintenanceError(f"The template {path} is not right: {'; '.join(faults[:5])}.", CORRECT_IT) from None
-    except ValueError as error:
-        raise MaintenanceError(f"The template {path} is not right: {error}.", CORRECT_IT) from None
-
-
-def _check_plain(manifest: object) -> None:
-    """Refuse what JSON does not know (dates, bytes), and what is larger or deeper than any Route."""
-    left = MAX_VALUES
-    waiting = [(manifest, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        left -= 1
-        if left < 0 or depth > MAX_DEPTH:
-            raise ValueError("it is larger or deeper than any Route")
-        if isinstance(value, dict):
-            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
-        elif isinstance(value, list):
-            waiting += [(part, depth + 1) for part in value]
-        elif value is not None and not isinstance(value, (str, int, float, bool)):
-            raise ValueError(f"a {type(value).__name__} is no value of a manifest: put it in quotes")
-
-
-def fill_parameters(template: Object, values: Mapping[str, str], *, path: str) -> Object:
-    """Return the OpenShift Template with ``values`` as its parameters' values.
+        file: that holds a Template.
+        values: of its parameters, by name.
+        others_too: ``values`` may hold what is no parameter of this Template.
 
     Raises:
         MaintenanceError: it has no parameter of a name that was given.
+        VariableError: a value is no text.
     """
+    template = file.template.value if file.template else {}
     parameters = template.get("parameters") or []
-    unknown = sorted(set(values) - {parameter["name"] for parameter in parameters})
-    if unknown:
+    known = {parameter["name"] for parameter in parameters}
+    unknown = sorted(set(values) - known)
+    # A Jinja2 template has its own use for them.
+    if unknown and not others_too and not file.is_rendered:
         raise MaintenanceError(
-            f"The template {path} has no parameter {', '.join(unknown)}.", "Check ROUTE_TEMPLATE_PARAMETERS."
+            f"The template {file.path} has no parameter {', '.join(unknown)}.", "Check ROUTE_TEMPLATE_PARAMETERS."
         )
-    filled = [
-        parameter | {"value": values[parameter["name"]]} if parameter["name"] in values else parameter
-        for parameter in parameters
+    faults = [
+        f"ROUTE_TEMPLATE_PARAMETERS: {name} must be text for a Template: put it in quotes"
+        for name, value in sorted(values.items())
+        if name in known and not isinstance(value, str)
     ]
-    return template | {"parameters": filled}
-
-
-def expected_route(objects: Iterable[Object], *, name: str, namespace: str, path: str) -> Object:
-    """Return the Route among what a template renders, without what only a server writes.
-
-    Raises:
-        MaintenanceError: there is anything else than exactly one Route of that name, for that namespace, with a host.
-    """
-    found = list(objects)
-    advice = "Nothing else may be in it: correct it in the template project."
-    if [item.get("kind") for item in found] != ["Route"]:
-        raise MaintenanceError(f"The template {path} renders to something else than one Route.", advice)
-    route = found[0]
-    _check_shape(route, _Route, path)
-    metadata = {key: _without_ours(value) for key, value in route["metadata"].items() if key in METADATA}
-    if metadata["name"] != name or (route["metadata"].get("namespace") or namespace) != namespace:
-        raise MaintenanceError(f"The template {path} renders to another Route than {name} of {namespace}.", advice)
-    spec = route["spec"]
+    if faults:
+        raise VariableError(faults)
+    routes = [{**source.value, "apiVersion": ROUTE_VERSION} for source in file.routes]
+    labels = template.get("labels") or {}
+    used = {name for _, text in texts([labels, *routes]) for name in _REFERENCE.findall(text)}
     return {
-        "apiVersion": "route.openshift.io/v1",
-        "kind": "Route",
-        "metadata": metadata | {"namespace": namespace},
-        "spec": spec,
+        "apiVersion": TEMPLATE_VERSION,
+        "kind": "Template",
+        "metadata": {"name": "routes"},
+        "labels": labels,
+        "parameters": [
+            parameter | ({"value": values[parameter["name"]]} if parameter["name"] in values else {})
+            for parameter in parameters
+            if parameter["name"] in used
+        ],
+        "objects": routes,
     }
 
 
-def _without_ours(value: Any) -> Any:
+def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, namespace: str) -> tuple[Object, str]:
+    """Return the Route of that name among those of a file, without what only a server writes, and what to say of it.
+
+    Args:
+        file: the template.
+        objects: its Routes; where it is a Template, as the cluster made them, in the same order.
+        name: of the Route.
+        namespace: of the Route.
+
+    Raises:
+        MaintenanceError: there is no such Route, or there are two; or it is no Route that a server would take.
+        ElsewhereError: there is one, but for another namespace.
+    """
+    index = _index_of(file, objects, name, namespace)
+    source, route = file.routes[index], objects[index]
+    file.require_shape(source, route, RouteShape)
+    _require_rendered(file, source, route)
+    _require_parameters(file, source)
+    metadata = {key: value for key in ("labels", "annotations") if (value := _without_ours(route["metadata"].get(key)))}
+    completed = {
+        "apiVersion": ROUTE_VERSION,
+        "kind": "Route",
+        # Of the metadata nothing else is taken: an owner or a finalizer would decide over the Route's life.
+        "metadata": {"name": name, **metadata, "namespace": namespace},
+        "spec": _spec(route["spec"]),
+    }
+    return completed, "; ".join(_remarks(file, source))
+
+
+def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
+    """Return which one of the Routes it is."""
+    if len(objects) != len(file.routes):
+        raise MaintenanceError(f"The cluster makes {len(objects)} objects of {len(file.routes)} Routes of {file.path}.")
+    all_metadata = [route.get("metadata") if isinstance(route, dict) else None for route in objects]
+    names = [one.get("name") if isinstance(one, dict) else None for one in all_metadata]
+    named = [index for index, one in enumerate(names) if one == name]
+    theirs = {index: str((all_metadata[index] or {}).get("namespace") or namespace) for index in named}
+    here = [index for index in named if theirs[index] == namespace]
+    if len(here) == 1:
+        return here[0]
+    if here:
+        places = ", ".join(file.place(file.routes[index]) for index in here)
+        raise MaintenanceError(f"The template {file.path} holds Route {name} {len(here)} times: {places}.", CORRECT_IT)
+    if named:
+        namespaces = sorted(set(theirs.values()))
+        what = f"The template {file.path} renders to another Route than {name} of {namespace}"
+        raise ElsewhereError(f"{what}: it is for namespace {', '.join(namespaces)}.", namespaces)
+    for source, route, found in zip(file.routes, objects, names, strict=True):
+        if not isinstance(found, str):
+            file.require_shape(source, route, RouteShape)
+        if "{{" in str(found):
+            raise unrendered(file.place(source, ("metadata", "name")))
+        _require_parameters(file, source, part="metadata")
+    listed = ", ".join(map(str, names))
+    if not file.routes:
+        holds = _count("only ", file.others) or "nothing"
+        what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {holds}."
+    else:
+        what = f"The template {file.path} renders to another Route than {name} of {namespace}: {listed}."
+    raise MaintenanceError(what, "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH.")
+
+
+def _require_rendered(file: TemplateFile, source: Source, route: Object) -> None:
+    """Refuse what Jinja2 or Helm should have rendered, where it decides who meets what: in the spec."""
+    for field, text in texts(route["spec"], ("spec",)):
+        # A header's value may hold anything.
+        if "{{" in text and field[1] != "httpHeaders":
+            raise unrendered(file.place(source, field))
+
+
+def _require_parameters(file: TemplateFile, source: Source, *, part: str = "") -> None:
+    """Refuse a Route that uses what is no parameter of its Template: the server would leave ``${NAME}`` as it stands.
+
+    In an annotation it may stand, as for ``oc process``: that is text for people.
+    """
+    if file.template is None:
+        return
+    template = file.template.value
+    known = {parameter["name"] for parameter in template.get("parameters") or []}
+    labels = [((), text) for _, text in texts(template.get("labels") or {})]
+    for field, text in [*texts(source.value), *labels]:
+        if field[:2] == ("metadata", "annotations") or field[: bool(part)] != (part,)[: bool(part)]:
+            continue
+        for name in _REFERENCE.findall(text):
+            if name not in known:
+                similar = ", ".join(sorted(one for one in known if one.lower() == name.lower()))
+                hint = f" ({similar} is)" if similar else ""
+                raise file.refuse(source, field, f"${{{name}}} is no parameter of the Template{hint}")
+
+
+def _without_ours(values: Mapping[str, Any] | None) -> dict[str, str]:
     """Return labels or annotations without those of ours: a template copied from a Route in maintenance has them."""
-    if not isinstance(value, dict):
-        return value
-    return {key: text for key, text in value.items() if not key.startswith(NOTES)}
+    # To the server null is the empty text here.
+    return {key: text or "" for key, text in (values or {}).items() if not key.startswith(NOTES)}
+
+
+def _spec(spec: Mapping[str, Any]) -> Object:
+    """Return a spec without nulls, its backends and its TLS with the server's defaults."""
+    given: Object = {key: value for key, value in spec.items() if value is not None}
+    given["to"] = _backend(given["to"])
+    if "alternateBackends" in given:
+        given["alternateBackends"] = [_backend(backend) for backend in given["alternateBackends"]]
+    if "port" in given:
+        given["port"] = {key: value for key, value in given["port"].items() if value is not None}
+    if "tls" in given:
+        given["tls"] = with_termination(given["tls"])
+    return given
+
+
+def _backend(backend: Mapping[str, Any]) -> Object:
+    return {"kind": "Service"} | {key: value for key, value in backend.items() if value not in (None, "")}
+
+
+def _remarks(file: TemplateFile, source: Source) -> list[str]:
+    """Return what was left alone, and what to correct."""
+    others = len(file.routes) + file.others - 1
+    remarks = [f"{file.path}: 1 Route{_count(', ', others)} ignored"] if others else []
+    holders = [(file.template, TEMPLATE_VERSION), (source, ROUTE_VERSION)]
+    old = [
+        f"{file.place(one, ('apiVersion',))}: write {wanted}"
+        for one, wanted in holders
+        if one is not None and one.value.get("apiVersion") != wanted
+    ]
+    return remarks + ([f"oc from 4.17 on does not take it, here it is taken: {', '.join(old)}"] if old else [])
+
+
+def _count(before: str, others: int) -> str:
+    return f"{before}{others} other object{'s' if others > 1 else ''}" if others else ""
+
+
+def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) -> tuple[Object, str]:
+    """Return a Route that has a host, and what to say of it: where its template names none, it is that of another.
+
+    The server makes up a host where a Route is created without one; created again, it must be the same.
+
+    Args:
+        route: as its template has it.
+        others: those that may know its host, by the name that the note gives them; the first one that does counts.
+        path: of the template.
+
+    Raises:
+        MaintenanceError: nobody knows a host.
+    """
+    spec, metadata = route["spec"], route["metadata"]
+    if spec.get("host"):
+        return route, ""
+    known = {origin: other for origin, other in others.items() if other and other["spec"].get("host")}
+    if not known:
+        if spec.get("subdomain"):  # each router makes up its own host
+            return route, ""
+        raise MaintenanceError(
+            f"The template {path} names no host, and nothing is there that tells Route {metadata['name']}'s.",
+            "Write spec.host into it.",
+        )
+    origin, first = next(iter(known.items()))
+    completed = {**route, "spec": {**spec, "host": first["spec"]["host"]}}
+    if _is_generated(metadata, known.values(), first["spec"]["host"]):
+        annotations = {**(metadata.get("annotations") or {}), HOST_GENERATED: "true"}
+        completed["metadata"] = {**metadata, "annotations": annotations}
+    return completed, f"{path} names no host: it is that of {origin}"
+
+
+def _is_generated(metadata: Mapping[str, Any], known: Iterable[Object], host: str) -> bool:
+    """Tell whether the server has made up the host: the Route, or its snapshot, says so; a maintenance Route cannot."""
+    originals = [other for other in known if stands_for(other) in (None, other["metadata"]["name"])]
+    if originals:
+        return any(HOST_GENERATED in (other["metadata"].get("annotations") or {}) for other in originals)
+    return host.startswith(f"{metadata['name']}-{metadata['namespace']}.")

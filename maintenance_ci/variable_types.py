@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -196,16 +196,21 @@ def _file_pattern(value: str) -> str:
     return value
 
 
-def _parameters(value: object) -> dict[str, str]:
+def _parameters(value: object) -> dict[str, Any]:
+    """Take a JSON object. A Jinja2 template may use whatever JSON knows, a Template texts alone."""
     try:
-        parsed = json.loads(str(value))
-    except (json.JSONDecodeError, RecursionError):
+        parsed = json.loads(str(value), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
         parsed = None
-    if not isinstance(parsed, dict) or not all(isinstance(text, str) for text in parsed.values()):
-        raise ValueError('must be a JSON object of strings, such as {"PORT": "8080"}')
+    if not isinstance(parsed, dict):
+        raise ValueError('must be a JSON object, such as {"PORT": "8080"}')  # noqa: TRY004 - pydantic's way
     if not all(re.fullmatch(r"[A-Za-z_]\w{0,99}", name) for name in parsed):
         raise ValueError("has a parameter whose name is not letters, digits and '_'")
     return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
 
 
 def _seconds(value: object) -> float:
@@ -279,7 +284,7 @@ HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 ImageTag = Annotated[str, AfterValidator(_image_tag)]
 Kubeconfig = Annotated[str, AfterValidator(_kubeconfig)]
 Namespace = Annotated[str, AfterValidator(_dns_label)]
-Parameters = Annotated[dict[str, str], BeforeValidator(_parameters)]
+Parameters = Annotated[dict[str, Any], BeforeValidator(_parameters)]
 PipelineId = Annotated[str, AfterValidator(_pipeline_id)]
 PipelineUrl = Annotated[str, AfterValidator(_pipeline_url)]
 PublicAddress = Annotated[dict[str, tuple[str, int]], BeforeValidator(_public_address)]

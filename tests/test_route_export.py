@@ -17,8 +17,9 @@ from maintenance_ci.mirrored_metadata import is_tracking_label
 from maintenance_ci.repoint import repointed
 from maintenance_ci.route_comparison import differences, keep_bookkeeping
 from maintenance_ci.route_export import export_route, form_of, original_now, says_the_same
-from maintenance_ci.route_template import expected_route, parse_template
+from maintenance_ci.route_template import expected_route
 from maintenance_ci.snapshot import manifest_of, snapshot_name, snapshot_of
+from maintenance_ci.template_file import read_template
 from tests.certificates import issued
 from tests.route_strategies import NAMESPACE, OURS, TRACKING, routes
 from tests.served_routes import live
@@ -38,8 +39,8 @@ def original(**spec: Any) -> dict[str, Any]:
 
 def rendered(text: str, name: str, path: str = "t.yaml") -> dict[str, Any]:
     """The template as the jobs read it."""
-    manifest = parse_template(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
-    return expected_route([manifest], name=name, namespace=NAMESPACE, path=path)
+    file = read_template(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
+    return expected_route(file, [source.value for source in file.routes], name=name, namespace=NAMESPACE)[0]
 
 
 def meant(spec: dict[str, Any]) -> dict[str, Any]:
@@ -177,6 +178,9 @@ def test_a_value_that_jinja2_would_render_is_refused_in_a_j2_file_alone(annotati
         ("kind: Route\nmetadata: {name: '{{ x }}'}\nspec: {host: h, to: {name: s}}", "a.yaml.j2", "Jinja2"),
         ("{# mine #}\nkind: Route\nmetadata: {name: a}\nspec: {host: h, to: {name: s}}", "a.yaml.j2", "Jinja2"),
         ("kind: Template\nobjects: []", "a.yaml", "Template"),
+        ("kind: List\nitems: [{kind: Route, metadata: {name: a}, spec: {}}]", "a.yaml", "Route"),
+        ("kind: Route\n---\nkind: Service", "a.yaml", "several objects"),
+        ('{"kind": "Route"}{"kind": "Route"}', "a.yaml", "several objects"),
         ("kind: Secret", "a.yaml", "unknown"),
         ("<html>", "a.yaml", "unknown"),
         ("a: [", "a.yaml", "unknown"),

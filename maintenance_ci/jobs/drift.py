@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
-from maintenance_ci.jobs.restore import rendered_objects
+from maintenance_ci.jobs.restore import rendered_route
 from maintenance_ci.maintenance_route import MANAGED_BY, ROUTE_ANNOTATION
 from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
 from maintenance_ci.report_files import Check
 from maintenance_ci.route_comparison import differences
 from maintenance_ci.route_export import original_now
-from maintenance_ci.route_template import expected_route, template_path
+from maintenance_ci.route_template import ElsewhereError, template_path, with_host
 from maintenance_ci.situation import by_name
 from maintenance_ci.template_drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.template_project import UnfitFileError
@@ -88,18 +88,19 @@ class _Namespace:
 
     def _compare(self, name: str, path: str, text: str) -> Finding:
         namespace = self.settings.project
-        objects = rendered_objects(
-            self.settings, self.cluster, text, path=path, route_name=name, foreign_parameters=True
-        )
-        others = {str(item.get("metadata", {}).get("namespace") or namespace) for item in objects} - {namespace}
-        if others:
-            return Finding(name, "elsewhere", f"it is for namespace {', '.join(sorted(others))}", path)
-        template = expected_route(objects, name=name, namespace=namespace, path=path)
+        try:
+            template, remarks = rendered_route(
+                self.settings, self.cluster, text, path=path, route_name=name, foreign_parameters=True
+            )
+        except ElsewhereError as error:
+            return Finding(name, "elsewhere", f"it is for namespace {', '.join(error.namespaces)}", path)
         route, in_maintenance = original_now(name, self.routes, self.snapshots)
         if route is None:
             return Finding(name, "no Route", f"there is no Route of that name in {namespace}", path)
+        template, note = with_host(template, {"the live Route": route}, path=path)
         unlike = differences(template, route)
         words = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
+        words += [remark for remark in (remarks, note) if remark]
         return Finding(name, "differs" if unlike else "same", "; ".join(unlike + words), path)
 
 

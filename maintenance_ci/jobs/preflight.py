@@ -313,7 +313,7 @@ def _require_way_back(
     """Refuse what the template would not bring back, before anything is changed."""
     if templates is None:
         return
-    restored = original_from_template(settings, cluster, templates)
+    restored = original_from_template(settings, cluster, templates, others={"the live Route": original}, log=log)
     found = differences(restored, original)
     require_same_route(found, accepted=settings.accept_route_differences)
     try_out(cluster, carry_over_certificates(restored, {"the live Route": original})[0], live=live)

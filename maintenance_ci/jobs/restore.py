@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_seen
 from maintenance_ci.certificates import carry_over_certificates
 from maintenance_ci.checks import require_same_route
-from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.jobs.there_again import waits_since_our_last_run
 from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.route_comparison import differences, keep_bookkeeping, moved
-from maintenance_ci.route_template import expected_route, fill_parameters, parse_template, template_path
+from maintenance_ci.route_template import (
+    expected_route,
+    template_path,
+    template_to_process,
+    with_host,
+    without_values,
+)
 from maintenance_ci.snapshot import route_in
+from maintenance_ci.template_file import read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
@@ -24,27 +32,47 @@ if TYPE_CHECKING:
     from maintenance_ci.template_project import TemplateProject
 
 
-def original_from_template(settings: RouteSettings, cluster: OpenShift, templates: TemplateProject) -> Object:
+def original_from_template(
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject,
+    *,
+    others: Mapping[str, Object | None],
+    log: JobLog,
+) -> Object:
     """Fetch, render and check the original Route's template.
 
+    Args:
+        settings: the pipeline's variables.
+        cluster: the Route's namespace.
+        templates: where the template is.
+        others: Routes that may know the host, by what they are called: the template may name none.
+        log: is told what was made of the template.
+
     Raises:
-        MaintenanceError: the template is not there, or yields anything else than that Route.
+        MaintenanceError: the template is not there, or yields no such Route.
     """
-    return _rendered(settings, cluster, templates.read(_path(settings)))
+    return _original_in(templates.read(_path(settings)), settings, cluster, others, log)
 
 
 def _path(settings: RouteSettings) -> str:
     return template_path(settings.route_template_path, settings.route_name)
 
 
-def _rendered(settings: RouteSettings, cluster: OpenShift, text: str) -> Object:
-    """Return the one Route that the template's text yields."""
+def _original_in(
+    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], log: JobLog
+) -> Object:
+    """Return the original Route that the template's text yields, with its host."""
     path = _path(settings)
-    objects = rendered_objects(settings, cluster, text, path=path, route_name=settings.route_name)
-    return expected_route(objects, name=settings.route_name, namespace=settings.project, path=path)
+    route, remarks = rendered_route(settings, cluster, text, path=path, route_name=settings.route_name)
+    complete, note = with_host(route, others, path=path)
+    for remark in (remarks, note):
+        if remark:
+            log.say(remark)
+    return complete
 
 
-def rendered_objects(
+def rendered_route(
     settings: TemplatesSettings,
     cluster: OpenShift,
     text: str,
@@ -52,8 +80,8 @@ def rendered_objects(
     path: str,
     route_name: str,
     foreign_parameters: bool = False,
-) -> list[Object]:
-    """Return what a template's text renders to, whatever that is.
+) -> tuple[Object, str]:
+    """Return the Route that a template's text yields, and what to say of the rest; its host may be missing.
 
     Args:
         settings: the pipeline's variables.
@@ -64,22 +92,36 @@ def rendered_objects(
         foreign_parameters: ROUTE_TEMPLATE_PARAMETERS are for several Templates, and may hold what this one has not.
 
     Raises:
-        MaintenanceError: it is no template, or cannot be rendered.
+        MaintenanceError: it is no template, cannot be rendered, or yields no such Route.
+        VariableError: a parameter is no text.
     """
     parameters = settings.route_template_parameters
-    manifest = parse_template(
-        text, path=path, values={"route_name": route_name, "namespace": settings.project, **parameters}
-    )
-    if manifest["kind"] != "Template":
-        return [manifest]
-    if foreign_parameters:
-        own = {parameter["name"] for parameter in manifest.get("parameters") or []}
-        parameters = {name: value for name, value in parameters.items() if name in own}
-    filled = fill_parameters(manifest, parameters, path=path)
+    values = {"route_name": route_name, "namespace": settings.project, **parameters}
+    file = read_template(text, path=path, values=values)
+    objects = [source.value for source in file.routes]
+    if file.template:
+        template = template_to_process(file, parameters, others_too=foreign_parameters)
+        objects = _processed(cluster, template) if objects else []
+    return expected_route(file, objects, name=route_name, namespace=settings.project)
+
+
+def _processed(cluster: OpenShift, template: Object) -> list[Object]:
+    """Return what the server makes of a Template's objects, in their order."""
     try:
-        return cluster.process_template(filled)
+        with _without_values():
+            return cluster.process_template(template)
     except ForbiddenError:
         require_rights([TEMPLATE_RIGHT])
+        raise
+
+
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    """Let no value of a template stand in what the server says of it: it may be secret."""
+    try:
+        yield
+    except MaintenanceError as error:
+        error.what = without_values(error.what)
         raise
 
 
@@ -104,15 +146,18 @@ def original_to_restore(
 
     Raises:
         MaintenanceError: neither is there.
+        VariableError: a parameter of the template is no text.
     """
     text, others = None, {"the Route in maintenance": holder, "the snapshot": kept}
     try:
         text = templates.read(_path(settings))
-        restored = _rendered(settings, cluster, text)
+        restored = _original_in(text, settings, cluster, others, log)
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
         complete, _ = carry_over_certificates(restored, others)
         try_out(cluster, complete, live=holder if is_repointed(holder) else None, before=kept)
+    except VariableError:
+        raise
     except MaintenanceError as error:
         # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
         if isinstance(error, (TryAgainError, ForbiddenError)) and text is not None:
@@ -150,10 +195,11 @@ def try_out(cluster: OpenShift, restored: Object, *, live: Object | None, before
     Raises:
         MaintenanceError: the cluster does not take it.
     """
-    if live is None:
-        cluster.apply("routes", restored, dry_run=True)
-    else:
-        cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored, before)), dry_run=True)
+    with _without_values():
+        if live is None:
+            cluster.apply("routes", restored, dry_run=True)
+        else:
+            cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored, before)), dry_run=True)
 
 
 def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:

@@ -71,7 +71,7 @@ _FIELDS: dict[str, Any] = {
 
 
 def set_defaults(route: Object) -> None:
-    """Targets are Services of weight 100; the termination may be written in any case; no wildcard."""
+    """Targets are Services of weight 100; the termination is edge, and may be written in any case; no wildcard."""
     for name in route.keys() - _FIELDS.keys():
         del route[name]
     spec = route.setdefault("spec", {}) or {}
@@ -82,6 +82,9 @@ def set_defaults(route: Object) -> None:
     tls = spec.get("tls")
     if tls is not None:
         spec["tls"] = tls = {key: tls[key] for key in _FIELDS["spec"]["tls"] if tls.get(key) not in (None, "")}
+        if "termination" not in tls and "destinationCACertificate" not in tls:
+            tls = {"termination": "edge", **tls}
+            spec["tls"] = tls
         if isinstance(tls.get("termination"), str) and tls["termination"].lower() in TERMINATIONS:
             tls["termination"] = tls["termination"].lower()
     spec.setdefault("wildcardPolicy", "None")
