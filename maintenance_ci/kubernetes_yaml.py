@@ -29,7 +29,7 @@ MAX_DEPTH = 100
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # What a parser's message may quote: signs and names of the syntax. Everything else may be a value of the file.
-_QUOTED = re.compile(r"""(['"])(?!<[a-z ]+>\1|[-?:,.\[\]{}&*!|>%@`]\1).*?\1""", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(?:(?P<sign><[a-z ]+>|[-?:,.\[\]{}&*!|>%@`])|.*?)\1""", re.DOTALL)
 
 
 class NotYamlError(ValueError):
@@ -167,7 +167,8 @@ def _root(parser_of: type[YamlParser], text: str) -> _Node | None:
         raise
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = _QUOTED.sub("…", error.problem or error.context or "it cannot be read")
+        says = error.problem or error.context or "it cannot be read"
+        problem = _QUOTED.sub(lambda quoted: quoted[0] if quoted["sign"] else "…", says)
         raise NotYamlError(problem, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from None
     except ReaderError as error:
         above, _, before = text[: error.position].rpartition("\n")
