@@ -151,8 +151,7 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
         what = f"The template {file.path} renders to another Route than {name} of {namespace}"
         raise ElsewhereError(f"{what}: it is for namespace {', '.join(namespaces)}.", namespaces)
     for source, route, found in zip(file.routes, objects, names, strict=True):
-        if not isinstance(found, str):
-            file.require_shape(source, route, RouteShape)
+        file.require_shape(source, route, RouteShape)
         if "{{" in str(found):
             raise unrendered(file.place(source, ("metadata", "name")))
         _require_parameters(file, source, part="metadata")

@@ -14,6 +14,7 @@ import requests
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.gitlab_session import EndlessAnswerError, HomeSession, HtmlPageError
+from maintenance_ci.kubernetes_yaml import decode
 from maintenance_ci.network_faults import certificate_fault, certificate_refused, proxy_refused, tls_reason
 
 if TYPE_CHECKING:
@@ -319,7 +320,8 @@ def _words(error: gitlab.GitlabError) -> str:
 
 
 def _text(content: bytes, path: str) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise UnfitFileError(f"The template {path} is not text.", "Correct it in the template project.") from error
+    """Return a file's text, as kubectl decodes it."""
+    text = decode(content)
+    if content and not text:  # a byte order mark alone
+        raise UnfitFileError(f"The template {path} is not text.", "Correct it in the template project.")
+    return text

@@ -130,16 +130,20 @@ def test_a_template_that_is_not_there(cluster: Cluster, job: str, route: str) ->
             b"kind: Route\nmetadata: {name: other}\nspec: {host: h.example.test, to: {name: s}}\n",
             "another Route than",
         ),
-        (b"kind: Route\nmetadata: {name: shop}\nspec: {to: {name: shop}}\n", "spec.host: field required"),
+        (b"kind: Route\nmetadata: {name: shop}\nspec: {host: h}\n", "spec.to: is missing"),
         (b"\xff\xfe", "is not text"),
         (b"kind: Route\nmetadata: [shop]\nspec: 5\n", "metadata: input should be"),
         (b"kind: Route\nmetadata: {name: shop}\nspec: {host: h, to: {name: s}, tls: x}\n", "spec.tls: input should be"),
         (
-            b"kind: Route\nmetadata: {name: shop}\nspec: {host: h, to: {name: s}, day: 2026-11-23}\n",
-            "a date is no value of a manifest",
+            b"kind: Route\nmetadata: {name: shop}\nspec: {host: h, to: {name: s}, day: .inf}\n",
+            "JSON has no such number",
         ),
         (b"kind: Template\nparameters: 5\nobjects: []\n", "parameters: input should be"),
-        (b"kind: Template\nparameters: [{name: HOST, required: true}]\nobjects: []\n", "HOST"),
+        (
+            b"""{"kind": "Template", "parameters": [{"name": "HOST", "required": true}], "objects": [
+                {"kind": "Route", "metadata": {"name": "shop"}, "spec": {"host": "${HOST}", "to": {"name": "s"}}}]}""",
+            "parameter HOST is required",
+        ),
     ],
 )
 def test_a_template_that_is_none(

@@ -19,6 +19,13 @@ from tests.test_template_cases import NESTED, OLD, REFUSED, REMARKS, TAKEN, case
 
 # Two are played in `make test`, all in `make test-all`: JSON without a host, and a whole application's Template.
 SOON = ("02-empty-host.json", "06-template-v1-whole-application.yaml")
+METADATA = {
+    "06-template-v1-whole-application.yaml": {"labels": {"app": "shop", "app.kubernetes.io/managed-by": "jenkins"}},
+    "09-unquoted-times.yaml": {
+        "labels": {"version": "2024-01-01"},
+        "annotations": {"example.test/reviewed": "2024-03-01", "example.test/window": "12:30"},
+    },
+}
 GENERATED = "openshift.io/host.generated"
 
 
@@ -48,11 +55,8 @@ def live_route(cluster: Cluster, name: str) -> Object:
     """Let the Route be there as its file makes it, by the API."""
     if cluster.find("routes", "shop"):
         cluster.call(cluster.store.delete, "routes", manifests.NAMESPACE, "shop")
-    manifest = {"metadata": {"name": "shop", "namespace": manifests.NAMESPACE}, "spec": copy.deepcopy(TAKEN[name])}
-    if name.startswith("06"):
-        manifest["metadata"]["labels"] = {"app": "shop", "app.kubernetes.io/managed-by": "jenkins"}
-    if name.startswith("09"):
-        manifest["metadata"]["labels"] = {"version": "2024-01-01"}
+    metadata = {"name": "shop", "namespace": manifests.NAMESPACE, **METADATA.get(name, {})}
+    manifest = {"metadata": metadata, "spec": copy.deepcopy(TAKEN[name])}
     cluster.call(cluster.store.create, "routes", manifest, manager="team")
     quiet(cluster)
     found = cluster.find("routes", "shop")
