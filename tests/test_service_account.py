@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from maintenance_ci.rights import Right, missing
-from maintenance_ci.route_template import expected_route, fill_parameters, parse_template
+from maintenance_ci.route_template import expected_route, template_to_process
+from maintenance_ci.template_file import read_template
 from tests.readme import README
 
 ROOT = Path(__file__).parent.parent
@@ -45,9 +46,13 @@ EXAMPLES = ROOT / "route-templates/example"
 def test_each_example_yields_its_route(path: str) -> None:
     name = path.partition(".")[0]
     variables = {"route_name": name, "namespace": "web"}
-    manifest = parse_template((EXAMPLES / path).read_text(), path=path, values=variables)
-    objects = [manifest] if manifest["kind"] == "Route" else process(fill_parameters(manifest, {}, path=path))
-    route = expected_route(objects, name=name, namespace="web", path=path)
+    file = read_template((EXAMPLES / path).read_text(), path=path, values=variables)
+    if file.template:
+        objects = process(template_to_process(file, {}, others_too=False))
+    else:
+        objects = [source.value for source in file.routes]
+    route, remarks = expected_route(file, objects, name=name, namespace="web")
+    assert remarks == ""
     assert route["spec"]["host"] == f"{name}.example.test"
     assert route["spec"]["to"]["name"] == name
 
