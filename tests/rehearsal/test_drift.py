@@ -85,6 +85,21 @@ def test_a_jinja2_template(shared: Cluster, project: Project) -> None:
     assert "wiki (jinja/wiki.yaml.j2): same\n" in log
 
 
+def test_other_forms(shared: Cluster, project: Project) -> None:
+    """A List, and a whole application in several documents, without a host."""
+    bare = route("wiki")
+    del bare["spec"]["host"]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "wiki"}}
+    project.branches["main"]["routes/wiki.yaml"] = yaml.safe_dump_all([service, bare | {"apiVersion": "v1"}]).encode()
+    shop = {"apiVersion": "v1", "kind": "List", "items": [service, manifests.route("shop", manifests.HOST)]}
+    project.branches["main"]["routes/shop.yaml"] = yaml.safe_dump(shop).encode()
+    code, log = plan(shared)
+    assert code == 0, log
+    assert "shop (routes/shop.yaml): same: routes/shop.yaml: 1 Route, 1 other object ignored\n" in log
+    assert "wiki (routes/wiki.yaml): same: routes/wiki.yaml: 1 Route, 1 other object ignored; oc from 4.17 on" in log
+    assert "routes/wiki.yaml names no host: it is that of the live Route" in log
+
+
 DRIFTS: dict[str, tuple[bytes, str]] = {
     "routes/wiki.yaml": (
         manifests.template(route("wiki", labels={"app": "old"})),

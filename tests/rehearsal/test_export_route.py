@@ -126,6 +126,7 @@ def test_another_path_and_branch(shared: Cluster, project: Project) -> None:
     [
         ("{{ route_name }}.yaml", b"kind: Template\nobjects: []\n", "is in another form: Template"),
         ("{{ route_name }}.yaml.j2", b"kind: Route\nmetadata: {name: '{{ route_name }}'}\n", "another form: Jinja2"),
+        ("{{ route_name }}.yaml", b"kind: Route\n---\nkind: Service\n", "is in another form: several objects"),
         ("{{ route_name }}.yaml", b"notes of mine\n", "is something else than a template"),
     ],
 )

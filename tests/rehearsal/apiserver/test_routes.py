@@ -40,6 +40,17 @@ def test_a_route_is_normalised() -> None:
     assert made["metadata"]["generation"] == 1
 
 
+@pytest.mark.parametrize("tls", [{}, {"termination": ""}, {"termination": "Edge"}, {"certificate": "C"}])
+def test_tls_is_edge_where_nothing_else_is_said(tls: Object) -> None:
+    assert route(tls=tls)["spec"]["tls"]["termination"] == "edge"
+
+
+@pytest.mark.parametrize("tls", [{"destinationCACertificate": "C"}, {"termination": "EDGE"}])
+def test_tls_is_not_edge_against_what_is_said(tls: Object) -> None:
+    with pytest.raises(ApiError, match=r"spec\.tls\.termination: Unsupported value"):
+        route(tls=tls)
+
+
 def test_a_route_without_host_gets_one_that_nobody_owns() -> None:
     made = route(host="")
     assert made["spec"]["host"] == "app-facts.apps.example.test"

@@ -71,7 +71,7 @@ _FIELDS: dict[str, Any] = {
 
 
 def set_defaults(route: Object) -> None:
-    """Targets are Services of weight 100; the termination is edge, and may be written in any case; no wildcard."""
+    """Targets are Services of weight 100; the termination is edge, and may begin with a capital; no wildcard."""
     for name in route.keys() - _FIELDS.keys():
         del route[name]
     spec = route.setdefault("spec", {}) or {}
@@ -82,10 +82,10 @@ def set_defaults(route: Object) -> None:
     tls = spec.get("tls")
     if tls is not None:
         spec["tls"] = tls = {key: tls[key] for key in _FIELDS["spec"]["tls"] if tls.get(key) not in (None, "")}
+        # openshift/library-go, pkg/route/defaulting: these spellings, and no other.
         if "termination" not in tls and "destinationCACertificate" not in tls:
-            tls = {"termination": "edge", **tls}
-            spec["tls"] = tls
-        if isinstance(tls.get("termination"), str) and tls["termination"].lower() in TERMINATIONS:
+            spec["tls"] = tls = {"termination": "edge", **tls}
+        if tls.get("termination") in ("Edge", "Passthrough", "Reencrypt"):
             tls["termination"] = tls["termination"].lower()
     spec.setdefault("wildcardPolicy", "None")
     route["spec"] = {key: spec[key] for key in _FIELDS["spec"] if key in spec}
