@@ -105,3 +105,25 @@ def test_what_cannot_be_taken_is_refused_before_anything_is_changed(shared: Clus
     assert found.returncode == 1
     assert REFUSED[name] in found.stdout
     assert "Traceback" not in found.stdout + found.stderr
+
+
+def test_a_parameter_of_a_template_that_is_no_text_is_a_wrong_variable(shared: Cluster) -> None:
+    name = "06-template-v1-whole-application.yaml"
+    live_route(shared, name)
+    given = {"ROUTE_NAME": "shop", **variables(shared, name), "ROUTE_TEMPLATE_PARAMETERS": '{"REPLICAS": 2}'}
+    found = run(shared, "plan", **given)
+    assert found.returncode == 2
+    assert "ROUTE_TEMPLATE_PARAMETERS: REPLICAS must be text for a Template: put it in quotes" in found.stdout
+    assert run(shared, "plan", **given | {"ROUTE_TEMPLATE_PARAMETERS": '{"REPLICAS": "2"}'}).returncode == 0
+
+
+def test_the_api_s_own_words_show_no_value_of_a_template(shared: Cluster) -> None:
+    live_route(shared, "01-no-host.yaml")
+    given = {**variables(shared, "01-no-host.yaml"), "ROUTE_NAME": "shop", "ACCEPT_ROUTE_DIFFERENCES": "true"}
+    text = case("01-no-host.yaml").replace("termination: edge", "termination: hunter2")
+    shared.inside.gitlab.projects[0].branches["main"] = {"01-no-host.yaml": text.encode()}
+    found = run(shared, "plan", **given)
+    assert found.returncode == 1
+    (line,) = [line for line in found.stdout.splitlines() if line.lstrip().startswith("ERROR")]
+    assert 'spec.tls.termination: Unsupported value: supported values: "edge"' in line
+    assert "hunter2" not in line
