@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.certificates import CERTIFICATE_FIELDS, with_termination
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-# A header for the application may be a password.
-MAY_BE_SECRET = "spec.httpHeaders"  # noqa: S105 - a field's name
+# Fields whose values are shown. A header for the application may be a password, a misspelt field a key.
+SHOWN = re.compile(
+    r"(labels|annotations)\..+|spec\.(host|path|wildcardPolicy|port\.targetPort|backends\.\d+\.(kind|name|weight)"
+    r"|tls\.(termination|insecureEdgeTerminationPolicy|externalCertificate\.name))"
+)
 SIDES = ("in the template", "in the cluster")
 # Annotations that the router acts upon: without them the application is not reached as before.
 ROUTER_PREFIXES = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
@@ -39,7 +43,7 @@ def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[st
     """Return what a restored Route would do otherwise than the live one; certificates are no difference.
 
     Compared are the spec, with the server's defaults, the labels (router shards select on them) and the annotations
-    that the router acts upon. Each line names the field and both values.
+    that the router acts upon. Each line names the field, and both values where they cannot be secret.
     """
     new, old = _meaning(restored), _meaning(live)
     return _unlike(new, old, sorted(new.keys() | old.keys()))
@@ -61,9 +65,9 @@ def _unlike(
 ) -> list[str]:
     """Return a line for each of the flat ``fields`` whose two values are not equal, and on which side each is."""
     return [
-        f"{field} is not the same {sides[0]} and {sides[1]}"
-        if field.startswith(MAY_BE_SECRET)
-        else f"{field} is {_shown(template.get(field))} {sides[0]}, {_shown(live.get(field))} {sides[1]}"
+        f"{field} is {_shown(template.get(field))} {sides[0]}, {_shown(live.get(field))} {sides[1]}"
+        if SHOWN.fullmatch(field)
+        else f"{field} is not the same {sides[0]} and {sides[1]}"
         for field in fields
         if template.get(field) != live.get(field)
     ]

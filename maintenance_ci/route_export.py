@@ -229,7 +229,7 @@ def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], pat
             f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
             "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",
         )
-    found = differences(expected_route(file, read, name=name, namespace=namespace)[0], route)
+    found = differences(expected_route(file, read, name=name, namespace=namespace).route, route)
     if found:
         raise MaintenanceError(
             f"No template that this command writes brings Route {name} back as it is: {'; '.join(found)}.",

@@ -7,6 +7,7 @@ expected namespace, is ever sent there; of a Template its Routes, and the parame
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.certificates import with_termination
@@ -33,6 +34,8 @@ _QUOTED_VALUE = re.compile(
     r'\b((?:Invalid|Unsupported|Duplicate) value|Not found): (?:"(?:[^"\\]|\\.)*"|[^"].*?(?=: |$))'
 )
 _GOT_VALUE = re.compile(r", got .*", re.DOTALL)
+# How an answer of the API names a field of a Route.
+_FIELD = re.compile(r"(?<![\w.])\.?((?:spec|metadata)(?:\.[A-Za-z]+|\[\d+\])+)(?=: )")
 
 
 class ElsewhereError(MaintenanceError):
@@ -48,6 +51,33 @@ class ElsewhereError(MaintenanceError):
         self.namespaces = namespaces
 
 
+@dataclass(frozen=True)
+class TemplateRoute:
+    """The Route of a template.
+
+    Attributes:
+        route: without what only a server writes; its host may be missing.
+        remarks: what to say of the rest of the file.
+        file: the template.
+        source: where in there the Route stands.
+    """
+
+    route: Object
+    remarks: str
+    file: TemplateFile
+    source: Source
+
+    def explained(self, message: str) -> str:
+        """Return an answer of the API about the Route, with the places of its fields, and without values."""
+
+        def placed(match: re.Match[str]) -> str:
+            parts = re.findall(r"\w+", match[1])
+            field = tuple(int(part) if part.isdigit() else part for part in parts)
+            return f"{self.file.place(self.source, field)}: {match[1]}"
+
+        return about_template(_FIELD.sub(placed, without_values(message)), self.file.path)
+
+
 def template_path(pattern: str, route_name: str) -> str:
     """Return the template's path in its project: ``{{ route_name }}`` in ``pattern`` is the Route's name."""
     return render(pattern, {"route_name": route_name}, name="ROUTE_TEMPLATE_PATH")
@@ -56,6 +86,11 @@ def template_path(pattern: str, route_name: str) -> str:
 def without_values(message: str) -> str:
     """Return an answer of the API about a manifest, without the manifest's values: they may be secret."""
     return _GOT_VALUE.sub("", _QUOTED_VALUE.sub(r"\1", message))
+
+
+def about_template(message: str, path: str) -> str:
+    """Return an answer of the API with the name of the template that it is about."""
+    return message if f"{path}:" in message else f"{message} It is about the template {path}."
 
 
 def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others_too: bool) -> Object:
@@ -95,16 +130,26 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
         "metadata": {"name": "routes"},
         "labels": labels,
         "parameters": [
-            parameter | ({"value": values[parameter["name"]]} if parameter["name"] in values else {})
-            for parameter in parameters
-            if parameter["name"] in used
+            _with_value(file, index, values) for index, parameter in enumerate(parameters) if parameter["name"] in used
         ],
         "objects": routes,
     }
 
 
-def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, namespace: str) -> tuple[Object, str]:
-    """Return the Route of that name among those of a file, without what only a server writes, and what to say of it.
+def _with_value(file: TemplateFile, index: int, values: Mapping[str, Any]) -> Object:
+    """Return a parameter of the Template with the value that is given for it."""
+    assert file.template  # it is a parameter of it
+    parameter: Object = file.template.value["parameters"][index]
+    name = parameter["name"]
+    given = parameter | ({"value": values[name]} if name in values else {})
+    if given.get("required") and not (given.get("value") or given.get("generate")):
+        fault = f"parameter {name} is required, and has no value: give it one here, or in ROUTE_TEMPLATE_PARAMETERS"
+        raise file.refuse(file.template, ("parameters", index), fault)
+    return given
+
+
+def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, namespace: str) -> TemplateRoute:
+    """Return the Route of that name among those of a file.
 
     Args:
         file: the template.
@@ -119,8 +164,8 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
     index = _index_of(file, objects, name, namespace)
     source, route = file.routes[index], objects[index]
     file.require_shape(source, route, RouteShape)
-    _require_rendered(file, source, route)
     _require_parameters(file, source)
+    _require_rendered(file, source, route)
     metadata = {key: value for key in ("labels", "annotations") if (value := _without_ours(route["metadata"].get(key)))}
     completed = {
         "apiVersion": ROUTE_VERSION,
@@ -129,7 +174,7 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
         "metadata": {"name": name, **metadata, "namespace": namespace},
         "spec": _spec(route["spec"]),
     }
-    return completed, "; ".join(_remarks(file, source))
+    return TemplateRoute(completed, "; ".join(_remarks(file, source)), file, source)
 
 
 def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
@@ -168,6 +213,8 @@ def _require_rendered(file: TemplateFile, source: Source, route: Object) -> None
     """Refuse what Jinja2 or Helm should have rendered, where it decides who meets what: in the spec."""
     for field, text in texts(route["spec"], ("spec",)):
         # A header's value may hold anything.
+        if "${{" in text and file.template:
+            raise file.refuse(source, field, "${{NAME}} stands alone in its field: write ${NAME}")
         if "{{" in text and field[1] != "httpHeaders":
             raise unrendered(file.place(source, field))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,13 +30,14 @@ MAX_VALUES, MAX_DEPTH = 5_000, 40
 # `oc` up to 4.16 converts the old ones.
 ROUTE_VERSIONS = ("route.openshift.io/v1", "v1", None)
 TEMPLATE_VERSIONS = ("template.openshift.io/v1", "v1", None)
-# What Jinja2 and Helm would render; ${{NAME}} is a Template's parameter.
-_UNRENDERED = re.compile(r"^[^#\n]*?(?<!\$)(?P<mark>\{\{|\{%)", re.MULTILINE)
+# What Jinja2 and Helm would render, but for what YAML bears, in quotes; ${{NAME}} is a Template's parameter.
+_UNRENDERED = re.compile(r"""^[^#"'\n]*?(?<!\$)(?P<mark>\{\{|\{%)""", re.MULTILINE)
 _FAULTS = {
     "missing": "is missing",
     "string_type": "input should be text: put it in quotes",
     "int_type": "input should be a whole number",
     "bool_type": "input should be true or false",
+    "literal_error": "input should be expression",
     "list_type": "input should be a list",
     "dict_type": "input should be a mapping",
     "model_type": "input should be a mapping",
@@ -105,7 +106,7 @@ class _Parameter(_Manifest):
     displayName: str | None = None  # noqa: N815
     description: str | None = None
     value: str | None = None
-    generate: str | None = None
+    generate: Literal["expression", "", None] = None
     from_: str | None = Field(None, alias="from")
     required: bool | None = None
 

@@ -40,7 +40,7 @@ def original(**spec: Any) -> dict[str, Any]:
 def rendered(text: str, name: str, path: str = "t.yaml") -> dict[str, Any]:
     """The template as the jobs read it."""
     file = read_template(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
-    return expected_route(file, [source.value for source in file.routes], name=name, namespace=NAMESPACE)[0]
+    return expected_route(file, [source.value for source in file.routes], name=name, namespace=NAMESPACE).route
 
 
 def meant(spec: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,8 @@ def test_each_example_yields_its_route(path: str) -> None:
         objects = process(template_to_process(file, {}, others_too=False))
     else:
         objects = [source.value for source in file.routes]
-    route, remarks = expected_route(file, objects, name=name, namespace="web")
+    found = expected_route(file, objects, name=name, namespace="web")
+    route, remarks = found.route, found.remarks
     assert remarks == ""
     assert route["spec"]["host"] == f"{name}.example.test"
     assert route["spec"]["to"]["name"] == name

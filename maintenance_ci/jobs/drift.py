@@ -89,7 +89,7 @@ class _Namespace:
     def _compare(self, name: str, path: str, text: str) -> Finding:
         namespace = self.settings.project
         try:
-            template, remarks = rendered_route(
+            template = rendered_route(
                 self.settings, self.cluster, text, path=path, route_name=name, foreign_parameters=True
             )
         except ElsewhereError as error:
@@ -97,10 +97,10 @@ class _Namespace:
         route, in_maintenance = original_now(name, self.routes, self.snapshots)
         if route is None:
             return Finding(name, "no Route", f"there is no Route of that name in {namespace}", path)
-        template, note = with_host(template, {"the live Route": route}, path=path)
-        unlike = differences(template, route)
+        complete, note = with_host(template.route, {"the live Route": route}, path=path)
+        unlike = differences(complete, route)
         words = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
-        words += [remark for remark in (remarks, note) if remark]
+        words += [remark for remark in (template.remarks, note) if remark]
         return Finding(name, "differs" if unlike else "same", "; ".join(unlike + words), path)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
 from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.certificates import carry_over_certificates, passthrough_certificate
+from maintenance_ci.certificates import passthrough_certificate
 from maintenance_ci.checks import (
     Refusals,
     ready_services,
@@ -313,10 +313,11 @@ def _require_way_back(
     """Refuse what the template would not bring back, before anything is changed."""
     if templates is None:
         return
-    restored = original_from_template(settings, cluster, templates, others={"the live Route": original}, log=log)
-    found = differences(restored, original)
+    others = {"the live Route": original}
+    template = original_from_template(settings, cluster, templates, others=others, log=log)
+    found = differences(template.route, original)
     require_same_route(found, accepted=settings.accept_route_differences)
-    try_out(cluster, carry_over_certificates(restored, {"the live Route": original})[0], live=live)
+    try_out(cluster, template, others, live=live)
     for difference in found:
         log.warn(f"accepted: {difference}; the template's state will come back")
     log.say("the template of the original is there, and the cluster takes what it renders to")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, wait_until_seen
@@ -14,6 +15,7 @@ from maintenance_ci.repoint import is_repointed, merge_patch, pointed_back
 from maintenance_ci.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.route_comparison import differences, keep_bookkeeping, moved
 from maintenance_ci.route_template import (
+    about_template,
     expected_route,
     template_path,
     template_to_process,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from maintenance_ci.openshift import Object, OpenShift
     from maintenance_ci.report import JobLog
+    from maintenance_ci.route_template import TemplateRoute
     from maintenance_ci.settings import RouteSettings, TemplatesSettings
     from maintenance_ci.template_project import TemplateProject
 
@@ -39,7 +42,7 @@ def original_from_template(
     *,
     others: Mapping[str, Object | None],
     log: JobLog,
-) -> Object:
+) -> TemplateRoute:
     """Fetch, render and check the original Route's template.
 
     Args:
@@ -61,15 +64,15 @@ def _path(settings: RouteSettings) -> str:
 
 def _original_in(
     text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], log: JobLog
-) -> Object:
+) -> TemplateRoute:
     """Return the original Route that the template's text yields, with its host."""
     path = _path(settings)
-    route, remarks = rendered_route(settings, cluster, text, path=path, route_name=settings.route_name)
-    complete, note = with_host(route, others, path=path)
-    for remark in (remarks, note):
+    template = rendered_route(settings, cluster, text, path=path, route_name=settings.route_name)
+    complete, note = with_host(template.route, others, path=path)
+    for remark in (template.remarks, note):
         if remark:
             log.say(remark)
-    return complete
+    return replace(template, route=complete)
 
 
 def rendered_route(
@@ -80,8 +83,8 @@ def rendered_route(
     path: str,
     route_name: str,
     foreign_parameters: bool = False,
-) -> tuple[Object, str]:
-    """Return the Route that a template's text yields, and what to say of the rest; its host may be missing.
+) -> TemplateRoute:
+    """Return the Route that a template's text yields; its host may be missing.
 
     Args:
         settings: the pipeline's variables.
@@ -101,14 +104,14 @@ def rendered_route(
     objects = [source.value for source in file.routes]
     if file.template:
         template = template_to_process(file, parameters, others_too=foreign_parameters)
-        objects = _processed(cluster, template) if objects else []
+        objects = _processed(cluster, template, path) if objects else []
     return expected_route(file, objects, name=route_name, namespace=settings.project)
 
 
-def _processed(cluster: OpenShift, template: Object) -> list[Object]:
+def _processed(cluster: OpenShift, template: Object, path: str) -> list[Object]:
     """Return what the server makes of a Template's objects, in their order."""
     try:
-        with _without_values():
+        with _explained(lambda message: about_template(without_values(message), path)):
             return cluster.process_template(template)
     except ForbiddenError:
         require_rights([TEMPLATE_RIGHT])
@@ -116,12 +119,12 @@ def _processed(cluster: OpenShift, template: Object) -> list[Object]:
 
 
 @contextlib.contextmanager
-def _without_values() -> Iterator[None]:
-    """Let no value of a template stand in what the server says of it: it may be secret."""
+def _explained(explain: Callable[[str], str]) -> Iterator[None]:
+    """Let what the server says of a template be said as ``explain`` has it: no value of it, which may be secret."""
     try:
         yield
     except MaintenanceError as error:
-        error.what = without_values(error.what)
+        error.what = explain(error.what)
         raise
 
 
@@ -151,11 +154,11 @@ def original_to_restore(
     text, others = None, {"the Route in maintenance": holder, "the snapshot": kept}
     try:
         text = templates.read(_path(settings))
-        restored = _original_in(text, settings, cluster, others, log)
+        template = _original_in(text, settings, cluster, others, log)
+        restored = template.route
         if place := holder or kept:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
-        complete, _ = carry_over_certificates(restored, others)
-        try_out(cluster, complete, live=holder if is_repointed(holder) else None, before=kept)
+        try_out(cluster, template, others, live=holder if is_repointed(holder) else None, before=kept)
     except VariableError:
         raise
     except MaintenanceError as error:
@@ -180,7 +183,14 @@ def original_to_restore(
     return restored
 
 
-def try_out(cluster: OpenShift, restored: Object, *, live: Object | None, before: Object | None = None) -> None:
+def try_out(
+    cluster: OpenShift,
+    template: TemplateRoute,
+    others: Mapping[str, Object | None],
+    *,
+    live: Object | None,
+    before: Object | None = None,
+) -> None:
     """Let the cluster judge the original as it would come back; nothing is changed.
 
     Where the Route is there the change is a whole one, as it will be: an apply would leave fields that are not the
@@ -188,14 +198,16 @@ def try_out(cluster: OpenShift, restored: Object, *, live: Object | None, before
 
     Args:
         cluster: the Route's namespace.
-        restored: the original as it would come back.
+        template: the original as its template has it.
+        others: Routes that may have a newer certificate, by what they are called.
         live: the Route of its name, that is there now.
         before: what it was before its maintenance, where that is known.
 
     Raises:
         MaintenanceError: the cluster does not take it.
     """
-    with _without_values():
+    restored, _ = carry_over_certificates(template.route, others)
+    with _explained(template.explained):
         if live is None:
             cluster.apply("routes", restored, dry_run=True)
         else:

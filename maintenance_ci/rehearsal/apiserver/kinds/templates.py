@@ -40,7 +40,7 @@ def process(template: Object) -> tuple[Object, list[Cause]]:
     labels = substitute(processed.get("labels") or {}, values)
     objects = [_without_fixed_namespace(obj) for obj in processed.get("objects") or []]
     processed["objects"] = [_sorted(_with_labels(substitute(obj, values), labels)) for obj in objects]
-    if "parameters" in processed:
+    if processed.get("parameters"):
         processed["parameters"] = [_ordered(parameter) for parameter in processed["parameters"]]
     return processed, []
 

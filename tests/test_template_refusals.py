@@ -1,0 +1,57 @@
+"""What is said of a template that the API refuses, or that differs from its Route: places, and no secret values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maintenance_ci.route_comparison import differences
+from maintenance_ci.route_template import expected_route, without_values
+from maintenance_ci.template_file import read_template
+from tests.test_template_cases import EDGE, HOST, TO, route
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ('Route "shop" is invalid: spec.path: Invalid value: "hunter2": path must begin with /',
+         'Route "shop" is invalid: spec.path: Invalid value: path must begin with /'),
+        ('spec.tls.termination: Unsupported value: "a\\"b": supported values: "edge", "reencrypt"',
+         'spec.tls.termination: Unsupported value: supported values: "edge", "reencrypt"'),
+        ("[a: Invalid value: 300: weight must, b: Duplicate value: \"hunter2\"]",
+         "[a: Invalid value: weight must, b: Duplicate value]"),
+        ('spec.x: Not found: "hunter2"', "spec.x: Not found"),
+        ("failed to create typed patch object (web/shop): .spec.host: expected string, got &value{Value:hunter2}",
+         "failed to create typed patch object (web/shop): .spec.host: expected string"),
+    ],
+)  # fmt: skip
+def test_the_api_s_words_about_a_template_hold_no_value(message: str, says: str) -> None:
+    assert without_values(message) == says
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ('is invalid: spec.host: Invalid value: "hunter2": no', "is invalid: t:7:9: spec.host: Invalid value: no"),
+        ("[spec.to.name: Required value, spec.alternateBackends[0].weight: Invalid value: 300: less]",
+         "[t:5:14: spec.to.name: Required value, t:5:3: spec.alternateBackends[0].weight: Invalid value: less]"),
+        ("of t: .spec.path: expected string, got hunter2", "of t: t:5:3: spec.path: expected string"),
+        ("no quota for hunter", "no quota for hunter It is about the template t."),
+    ],
+)  # fmt: skip
+def test_the_api_s_words_about_a_route_get_the_places_of_its_fields(message: str, says: str) -> None:
+    file = read_template(route(spec="  host: a\n"), path="t", values={})
+    made = expected_route(file, [file.routes[0].value], name="shop", namespace="web")
+    assert made.explained(message) == says
+
+
+@pytest.mark.parametrize(
+    "field", [{"hots": "hunter2"}, {"tls": {"keyy": "hunter2"}}, {"port": {"x": {"y": "hunter2"}}}]
+)
+def test_a_field_that_nobody_knows_is_a_difference_without_a_value(field: dict[str, Any]) -> None:
+    there = {"metadata": {"name": "shop"}, "spec": {"host": HOST, "to": TO, "tls": EDGE}}
+    written = {"metadata": {"name": "shop"}, "spec": {**there["spec"], **field}}
+    found = differences(written, there)
+    assert any("is not the same in the template and in the cluster" in line for line in found)
+    assert "hunter2" not in str(found)
