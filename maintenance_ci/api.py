@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import ssl
 import time
 from functools import partial
@@ -41,6 +42,9 @@ SLACK = 15.0
 # Seconds for what a kubeconfig names to log in.
 LOGIN_TIMEOUT = 60.0
 MAX_LINE = 64 * 1024
+# What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
+# nothing of itself.
+NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
 # Characters of an answer in plain text that a message repeats.
 MAX_TEXT = 300
 
@@ -268,6 +272,10 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
     if status == 401:
         return ForbiddenError(
             "The cluster refuses the token (401).", "Check OKD_TOKEN, or KUBECONFIG: it may have expired."
+        )
+    if status == 403 and NO_RIGHT.search(message) is None:  # the token may: a quota, a policy or a webhook does not
+        return ForbiddenError(
+            f"The cluster refuses it: {message.rstrip('.')}.", "Correct what it names, or ask an administrator."
         )
     if status == 403:
         return ForbiddenError(

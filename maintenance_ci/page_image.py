@@ -8,9 +8,12 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.pod_troubles import Trouble, pod_troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Object = dict[str, Any]
+
+# The label by which a Deployment's controller tells Pods of one template from those of another.
+TEMPLATE_LABEL = "pod-template-hash"
 
 
 def image_digest(stream: Mapping[str, Any] | None, tag: str) -> str | None:
@@ -120,16 +123,30 @@ def _condition(deployment: Mapping[str, Any] | None, kind: str, value: str, *, r
 def page_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[Trouble]:
     """Return why Pods of the image ``digest`` do not serve, as the scheduler and their containers say it.
 
-    Those of the first installation wait for an image that is not built yet: no trouble, they go.
+    Those of the first installation wait for an image that is not built yet: no trouble, they go. So do those that end,
+    and those of an older template with the same image: what they suffer from may be mended in the newest.
     """
     troubles = set()
-    for pod in (pod for pod in pods if _runs(pod, digest)):
+    for pod in _of_newest_template([pod for pod in pods if _runs(pod, digest)]):
         found = set(pod_troubles(pod))
         containers = (pod.get("status") or {}).get("containerStatuses") or []
         if not found and not all(container.get("ready") for container in containers):
             found.add(Trouble("running, but its readiness probe fails"))
         troubles |= found
     return sorted(troubles)
+
+
+def _of_newest_template(pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the Pods that stay, of the template by which the youngest of all was made."""
+
+    def made(pod: Mapping[str, Any]) -> str:
+        return str(pod["metadata"].get("creationTimestamp") or "")
+
+    def template(pod: Mapping[str, Any]) -> object:
+        return (pod["metadata"].get("labels") or {}).get(TEMPLATE_LABEL)
+
+    newest = template(max(pods, key=made)) if pods else None
+    return [pod for pod in pods if template(pod) == newest and "deletionTimestamp" not in pod["metadata"]]
 
 
 def _runs(template: Mapping[str, Any], digest: str) -> bool:

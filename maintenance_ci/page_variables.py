@@ -28,7 +28,7 @@ PAGE_DEFAULTS = {"requests.cpu": "5m", "requests.memory": "12Mi", "limits.memory
 # The parts of an image's reference (distribution/reference): registry and repository, then a tag, or a digest, or both.
 TAG = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
 REPOSITORY = r"([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-IMAGE = re.compile(rf"{REPOSITORY}(:{TAG})?@sha256:[0-9a-f]{{64}}|{REPOSITORY}:{TAG}")
+IMAGE = re.compile(rf"(?P<repository>{REPOSITORY})(:{TAG})?(?P<digest>@sha256:[0-9a-f]{{64}})|{REPOSITORY}:{TAG}")
 IMAGE_STREAM = "(?i:imagestreamtag):"
 IMAGE_STREAM_TAG = re.compile(
     rf"{IMAGE_STREAM}((?P<namespace>{DNS_LABEL.pattern})/)?(?P<stream>{OBJECT_NAME.pattern}):(?P<tag>{TAG})"
@@ -99,12 +99,14 @@ def _base_image(value: object) -> BaseImage:
     found = IMAGE_STREAM_TAG.fullmatch(text)
     if found:
         return BaseImage("ImageStreamTag", f"{found['stream']}:{found['tag']}", found["namespace"] or "")
-    if len(text) > 500 or not IMAGE.fullmatch(text) or re.match(IMAGE_STREAM, text):
+    image = IMAGE.fullmatch(text)
+    if len(text) > 500 or not image or re.match(IMAGE_STREAM, text):
         raise ValueError(
             "must be an image with its tag or digest, such as registry.example.test/mirror/nginx-unprivileged:1.30, "
             "or imagestreamtag:[NAMESPACE/]NAME:TAG"
         )
-    return BaseImage("DockerImage", text)
+    # The builder takes no image with both (containers/image, docker/docker_transport.go); the digest decides anyway.
+    return BaseImage("DockerImage", f"{image['repository']}{image['digest']}" if image["digest"] else text)
 
 
 PageResources = Annotated[dict[str, str], BeforeValidator(_page_resources)]

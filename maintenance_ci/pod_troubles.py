@@ -24,6 +24,8 @@ CRASHES = 3
 LIMIT_RANGE = re.compile(
     r"(?P<bound>minimum|maximum) (?P<name>cpu|memory|ephemeral-storage) usage per \w+ is (?P<amount>[0-9.]+[A-Za-z]*)"
 )
+# "memory max limit to request ratio per Container is 1, but provided ratio is 2.000000." (LimitRanger)
+RATIO = re.compile(r"(?P<name>cpu|memory|ephemeral-storage) max limit to request ratio per")
 # "failed quota: compute: must specify limits.cpu for: page; requests.cpu for: page" (ResourceQuota), from Kubernetes
 # 1.24 on with "for:", before it "limits.cpu,requests.cpu".
 UNNAMED = re.compile(r"failed quota: (?P<quota>\S+): must specify (?P<names>.*)")
@@ -45,8 +47,11 @@ class Trouble(NamedTuple):
 
 
 def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
-    """Yield why a Pod does not run: that no node takes it, or what its containers wait for."""
+    """Yield why a Pod does not run: that it ended, that no node takes it, or what its containers wait for."""
     status = pod.get("status") or {}
+    if status.get("phase") == "Failed":  # evicted, or not admitted by its node: it stays, and another takes its place
+        yield Trouble(_joined(status.get("reason") or "Failed", status.get("message")))
+        return
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield Trouble(_joined(condition.get("reason"), condition.get("message")))
@@ -88,6 +93,8 @@ def refusal_advice(message: str, variable: str) -> str:
     """
     if bounds := list(LIMIT_RANGE.finditer(message)):
         return f"Set {variable}={','.join(dict.fromkeys(part for bound in bounds for part in _inside(bound)))}"
+    if ratio := RATIO.search(message):
+        return f"Bring requests.{ratio['name']} and limits.{ratio['name']} closer together in {variable}."
     if unnamed := UNNAMED.search(message):
         names = dict.fromkeys(NAME.findall(unnamed["names"]))
         return f"Set {variable} with {' and '.join(map(_full, names))}: the quota {unnamed['quota']} asks for it."

@@ -8,6 +8,7 @@ for a side's would end a maintenance too early, or undo a switch that worked.
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 import time
@@ -50,21 +51,12 @@ GATEWAY_STATUSES = {401, 403, 407, 429, 511}
 REDIRECTS = {301, 302, 303, 307, 308}
 
 # By these a cache or a proxy in front of the router says that it was there: RFC 9110 (Via), RFC 9111 (Age), RFC 9211
-# (Cache-Status), and what CDNs write of their own. And so much of their values as a log bears.
-FRONT_HEADERS = (
-    "Age",
-    "Via",
-    "Cache-Status",
-    "X-Cache",
-    "X-Cache-Status",
-    "X-Proxy-Cache",
-    "X-Varnish",
-    "CF-Cache-Status",
-    "CF-Ray",
-    "X-Amz-Cf-Pop",
-    "X-Azure-Ref",
-    "Akamai-Cache-Status",
-    "X-Fastly-Request-ID",
+# (Cache-Status), and what CDNs write of their own; not what an application writes for caches (Cache-Control). And so
+# much of their values as a log bears.
+FRONT_HEADER = re.compile(
+    r"(?!.*Control)(Age|Via|X-Varnish|X-Served-By|CF-.*|(.*-)?(Cache|CDN)(-.*)?"
+    r"|(X-)?(Akamai|Amz-Cf|Azure|Fastly|Iinfo|MSEdge|Sucuri)(-.*)?)",
+    re.IGNORECASE,
 )
 MAX_FRONT_VALUE, MAX_FRONT_HEADERS = 40, 4
 
@@ -196,7 +188,8 @@ def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> 
 
 def front_of(headers: Mapping[str, str]) -> str:
     """Return what a cache or a proxy in front of the router says of itself: its headers, with the begin of each."""
-    met = [f"{name}: {headers[name].strip()[:MAX_FRONT_VALUE]}" for name in FRONT_HEADERS if headers.get(name)]
+    shown = {name: " ".join(value.split())[:MAX_FRONT_VALUE] for name, value in headers.items()}
+    met = [f"{name}: {value}" for name, value in shown.items() if value and FRONT_HEADER.fullmatch(name)]
     return ", ".join(met[:MAX_FRONT_HEADERS])
 
 

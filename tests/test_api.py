@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci import api
-from maintenance_ci.errors import TryAgainError, VariableError
+from maintenance_ci.errors import ForbiddenError, TryAgainError, VariableError
 from maintenance_ci.kubeconfig import write_kubeconfig
 from maintenance_ci.openshift import OpenShift
 from tests.misbehaving_server import Respond, head, serving
@@ -141,3 +141,34 @@ def test_what_a_refusal_says_of_itself(tmp_path: Path, kind: str, body: str, sho
         client.get("routes", "shop")
     assert shown in refused.value.what
     assert "\n" not in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("message", "right_lacks"),
+    [
+        ('routes.route.openshift.io is forbidden: User "system:serviceaccount:web:ci" cannot list resource', True),
+        ('forbidden: User "system:anonymous" cannot get path "/apis"', True),
+        ("", True),
+        (
+            'routes.route.openshift.io "shop-maintenance-page" is forbidden: exceeded quota: objects, requested: …',
+            False,
+        ),
+        ('builds.build.openshift.io "maintenance-page-1" is forbidden: build strategy Docker is not allowed', False),
+        ('admission webhook "validate.example.test" denied the request: Routes need an owner.', False),
+        (
+            'secrets "x" is forbidden: unable to create new content in namespace web because it is being terminated',
+            False,
+        ),
+    ],
+)
+def test_a_refusal_of_what_the_token_may_do_is_no_missing_right(
+    tmp_path: Path, message: str, right_lacks: bool
+) -> None:
+    """A quota, a policy or a webhook refuses with 403 as well; no Role helps there."""
+    content = json.dumps({"kind": "Status", "message": message}).encode()
+    answer = head(403, Content_Type="application/json", Content_Length=str(len(content))) + content
+    with asking(tmp_path, answer) as client, pytest.raises(ForbiddenError) as refused:
+        client.create("routes", {"metadata": {"name": "shop"}})
+    assert message.rstrip(".") in refused.value.what
+    assert ("lacks a right" in refused.value.what) == ("Role" in refused.value.advice) == right_lacks
+    assert ".." not in refused.value.what

@@ -79,14 +79,19 @@ def test_what_a_rollout_lacks(found: dict[str, Any] | None, lacks: str | None) -
     assert said is None if lacks is None else said is not None and lacks in said
 
 
+def pod(template: str, second: int, *, image: str = f"registry/ns/maintenance-page@{DIGEST}") -> dict[str, Any]:
+    metadata = {"labels": {"pod-template-hash": template}, "creationTimestamp": f"2026-11-28T18:00:{second:02}Z"}
+    return {"metadata": metadata, "spec": {"containers": [{"image": image}]}}
+
+
 def test_pods_say_why_they_do_not_run() -> None:
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
-    of_the_image = deployment()["spec"]["template"]
+    of_the_image = pod("6d4cf56db6", 0)
     pods = [
         of_the_image | {"status": {"containerStatuses": [waiting]}},
         of_the_image | {"status": {"containerStatuses": [{"ready": False, "state": {}}]}},
         of_the_image | {"status": {"containerStatuses": [{"ready": True, "state": {"running": {}}}]}},
-        {},
+        {"metadata": {}},
     ]
     assert page_troubles(pods, DIGEST) == [
         Trouble("ImagePullBackOff: no such image"),
@@ -96,8 +101,21 @@ def test_pods_say_why_they_do_not_run() -> None:
 
 def test_pods_that_wait_for_an_image_that_was_not_built_yet_are_no_trouble() -> None:
     waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}
-    first = deployment("maintenance-page:latest")["spec"]["template"]
+    first = pod("6d4cf56db6", 0, image="maintenance-page:latest")
     assert page_troubles([first | {"status": {"containerStatuses": [waiting]}}], DIGEST) == []
+
+
+def test_what_pods_of_an_older_template_suffer_from_may_be_mended_in_the_newest() -> None:
+    """As after the advice to give the page more memory: the image is the same, the old Pod crashes until it goes."""
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    crashing = {"containerStatuses": [{"state": {"running": {}}, "lastState": ended, "restartCount": 9}]}
+    old = pod("old", 1) | {"status": crashing}
+    starting = {"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}
+    new = pod("new", 7) | {"status": starting}
+    assert [trouble.lasting for trouble in page_troubles([old], DIGEST)] == [True]
+    assert page_troubles([old, new], DIGEST) == page_troubles([new, old], DIGEST) == [Trouble("ContainerCreating")]
+    going = {**old, "metadata": {**old["metadata"], "deletionTimestamp": "2026-11-28T18:00:09Z"}}
+    assert page_troubles([going], DIGEST) == []
 
 
 REFUSED = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 import yaml
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.page_variables import PAGE_DEFAULTS, BaseImage, quantity
+from maintenance_ci.page_variables import PAGE_DEFAULTS, UNITS, BaseImage, quantity
 from maintenance_ci.settings import BuildAndDeploySettings, read_settings
 
 CHART = Path(__file__).parent.parent / "chart"
@@ -99,6 +101,12 @@ def test_a_build_s_pod_has_no_resources_of_its_own() -> None:
     assert "above" in fault(BUILD_RESOURCES="requests.memory=64Mi,limits.memory=32Mi")
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_chart_takes_the_same_units(unit: str) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["definitions"]["quantity"]["pattern"]
+    assert re.search(schema, f"1.5{unit}")
+
+
 def test_the_defaults_are_the_chart_s() -> None:
     values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
     resources = values["resources"].items()
@@ -114,7 +122,8 @@ def test_the_defaults_are_the_chart_s() -> None:
         ),
         ("registry.example.test:5000/nginx:1", BaseImage("DockerImage", "registry.example.test:5000/nginx:1")),
         (f"quay.io/a/b@{DIGEST}", BaseImage("DockerImage", f"quay.io/a/b@{DIGEST}")),
-        (f"quay.io/a/b:v1@{DIGEST}", BaseImage("DockerImage", f"quay.io/a/b:v1@{DIGEST}")),
+        # The builder takes no image with both.
+        (f"quay.io:5000/a/b:v1@{DIGEST}", BaseImage("DockerImage", f"quay.io:5000/a/b@{DIGEST}")),
         ("nginxinc/nginx-unprivileged:1.30", BaseImage("DockerImage", "nginxinc/nginx-unprivileged:1.30")),
         ("nginx:1.30", BaseImage("DockerImage", "nginx:1.30")),
         ("imagestreamtag:nginx:1.30", BaseImage("ImageStreamTag", "nginx:1.30")),

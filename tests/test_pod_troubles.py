@@ -32,6 +32,15 @@ def test_one_that_no_node_takes_waits_for_a_node() -> None:
     assert troubles(conditions=[found]) == [Trouble(f"Unschedulable: {message}")]
 
 
+def test_one_that_its_node_gave_up_says_why() -> None:
+    message = "The node was low on resource: ephemeral-storage."
+    left = [{"ready": False, "state": {"terminated": {"exitCode": 137}}}]
+    assert troubles(phase="Failed", reason="Evicted", message=message, containerStatuses=left) == [
+        Trouble(f"Evicted: {message}")
+    ]
+    assert troubles(phase="Failed") == [Trouble("Failed")]
+
+
 @pytest.mark.parametrize(
     ("reason", "lasting"),
     [
@@ -117,6 +126,13 @@ def test_a_pod_that_ends_gives_its_share_of_a_quota_back() -> None:
                 "minimum cpu usage per Container is 50m. No limit is specified]"
             ),
             "Set PAGE_RESOURCES=requests.cpu=50m,limits.cpu=50m,requests.memory=16Mi,limits.memory=16Mi",
+        ),
+        (
+            (
+                'pods "p" is forbidden: memory max limit to request ratio per Container is 1500m, '
+                "but provided ratio is 2.000000"
+            ),
+            "Bring requests.memory and limits.memory closer together in PAGE_RESOURCES.",
         ),
         (
             'pods "p" is forbidden: failed quota: compute: must specify limits.cpu for: page; memory for: page',

@@ -99,7 +99,15 @@ def test_a_redirect_is_not_followed() -> None:
     ("headers", "front"),
     [
         ({"Age": "532", "CF-Cache-Status": "HIT"}, "Age: 532, CF-Cache-Status: HIT"),
-        ({"x-cache": "Hit from cloudfront", "via": "1.1 abc (CloudFront)"}, "Via: 1.1 abc (CloudFront), X-Cache: Hit"),
+        (
+            {"x-cache": "Hit from cloudfront", "via": "1.1 abc (CloudFront)"},
+            "x-cache: Hit from cloudfront, via: 1.1 abc",
+        ),
+        ({"X-Served-By": "cache-fra-1", "X-Cache-Hits": "1"}, "X-Served-By: cache-fra-1, X-Cache-Hits: 1"),
+        ({"CDN-Cache": "HIT"}, "CDN-Cache: HIT"),
+        ({"X-Vercel-Cache": "HIT", "X-CDN": "Imperva"}, "X-Vercel-Cache: HIT, X-CDN: Imperva"),
+        ({"X-Amz-Cf-Id": "a", "X-Akamai-Transformed": "b"}, "X-Amz-Cf-Id: a, X-Akamai-Transformed: b"),
+        ({"Cache-Control": "no-cache", "CDN-Cache-Control": "x", "X-Cachet": "x", "X-Page": "1"}, ""),
         ({"Via": "1.1 " + "x" * 200}, "Via: 1.1 " + "x" * 36),
         (
             {"Age": "1", "Via": "v", "X-Cache": "c", "X-Varnish": "1", "CF-Ray": "r"},
