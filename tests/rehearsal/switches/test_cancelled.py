@@ -23,7 +23,8 @@ Moment = Trouble | str
 
 
 def ours(method: str, path: str, *, after: bool = True) -> Trouble:
-    return Trouble("delay", "1.5", method=method, path=path, client="ours", after=after)
+    # What is held up before it takes effect never does: the job ends first, and with it its connection.
+    return Trouble("delay", "1.5" if after else "60", method=method, path=path, client="ours", after=after)
 
 
 # The first look finds nothing, and the original is made; by the second one it waits for the routers to judge it.

@@ -142,6 +142,7 @@ def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way:
         assert "The way back failed, too" in done.log
         assert sleepy.cluster.find("leases", LEASE) is None
         assert changes(sleepy.before, sleepy.picture()) != []
+        rights.give_back()  # the commands are typed with the pipeline's own
         run_by_hand(sleepy, done, tmp_path)
         assert sleepy.differs() == []
     sleepy.ok("delete", WAYS[way] | HOPEFUL)
@@ -161,6 +162,7 @@ def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
         done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
         assert done.code == 1, done.log  # users meet the page, as before
         assert on.crowd.served_by(CART) == {SHOWN}
+        rights.give_back()
         run_by_hand(on, done, tmp_path)
         assert on.differs() == []
     on.ok("delete", WAYS[way])
