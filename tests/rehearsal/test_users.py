@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from maintenance_ci.rehearsal.users import Answer, Users
+from maintenance_ci.rehearsal.users import REGULARS, Answer, Users
 from tests.busy_machine import require_at_least, require_at_most
 
 if TYPE_CHECKING:
@@ -93,6 +93,11 @@ def require_rate(answers: list[Answer], seconds: float) -> None:
     require_at_least(len(answers) / seconds, 85, "requests in a second")
 
 
+def most_at_once(answers: list[Answer]) -> int:
+    """Return how many of the requests were on the way at one moment, at the most."""
+    return max(sum(one.time <= begun.time <= one.time + one.latency for one in answers) for begun in answers)
+
+
 def test_a_constant_stream_half_on_new_connections() -> None:
     server = Server(lambda _, __: response())
     answers, seconds = stream(server, seconds=1.0, paths=("/", "/a", "/b?c"))
@@ -100,7 +105,9 @@ def test_a_constant_stream_half_on_new_connections() -> None:
     assert {(answer.status, answer.served_by, answer.error) for answer in answers} == {(200, "application", None)}
     kept = [answer for answer in answers if answer.kept_alive]
     assert abs(len(kept) * 2 - len(answers)) <= 1
-    assert len(answers) - len(kept) < server.connections <= len(answers) - len(kept) + 8
+    new = len(answers) - len(kept)
+    # A regular whose connection is still busy opens one more: on a slow machine several are on the way at once.
+    assert new < server.connections <= new + max(REGULARS, most_at_once(kept))
     assert {(answer.path, answer.kept_alive) for answer in answers} == {
         (path, kept_alive) for path in ("/", "/a", "/b?c") for kept_alive in (True, False)
     }

@@ -97,6 +97,12 @@ def test_who_serves_what(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+async def answered(users: Users, number: int, *, since: float = 0.0) -> None:
+    """Wait until so many of the requests that were sent from then on have an answer."""
+    while sum(answer.time >= since for answer in users.answers) < number:  # noqa: ASYNC110 - a stream, no event
+        await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize(("busy", "replicas"), [(False, 1), (True, 1), (True, 3)])
 def test_a_route_switched_under_a_stream_loses_no_request(tmp_path: Path, busy: bool, replicas: int) -> None:
     """Five switches, and reloads all the time, without one failed request, and the right side before and after."""
@@ -107,14 +113,14 @@ def test_a_route_switched_under_a_stream_loses_no_request(tmp_path: Path, busy: 
             other = asyncio.create_task(OtherTenant(cluster.store, period=0.07).run()) if busy else None
             users = Users(HOST, router.https_port, cluster.client_tls(), paths=("/", "/x"))
             await users.start()
-            await asyncio.sleep(0.3)
+            await answered(users, 10)
             phases = [Phase("shop", 0.0, users.elapsed, "application")]
             for service in ("page", "shop") * 2 + ("page",):
                 cluster.update_route("shop", to={"kind": "Service", "name": service})
                 await router.next_reload()
             await asyncio.sleep(0.2)  # answers of the old processes that were on their way
             begun = users.elapsed
-            await asyncio.sleep(0.5)
+            await answered(users, 20, since=begun)
             phases.append(Phase("page", begun, users.elapsed, PAGE))
             if other is not None:
                 other.cancel()
