@@ -113,14 +113,14 @@ def test_a_route_switched_under_a_stream_loses_no_request(tmp_path: Path, busy: 
             other = asyncio.create_task(OtherTenant(cluster.store, period=0.07).run()) if busy else None
             users = Users(HOST, router.https_port, cluster.client_tls(), paths=("/", "/x"))
             await users.start()
-            await answered(users, 10)
+            await answered(users, 30)
             phases = [Phase("shop", 0.0, users.elapsed, "application")]
             for service in ("page", "shop") * 2 + ("page",):
                 cluster.update_route("shop", to={"kind": "Service", "name": service})
                 await router.next_reload()
             await asyncio.sleep(0.2)  # answers of the old processes that were on their way
             begun = users.elapsed
-            await answered(users, 20, since=begun)
+            await answered(users, 40, since=begun)
             phases.append(Phase("page", begun, users.elapsed, PAGE))
             if other is not None:
                 other.cancel()
