@@ -27,9 +27,8 @@ def with_a_port_that_nobody_serves() -> bytes:
     return manifests.template(broken)
 
 
-@pytest.mark.parametrize(
-    "strategy", [pytest.param(SWAP, id="swap"), pytest.param(REPOINT, id="repoint", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [pytest.param(SWAP, id="swap"), pytest.param(REPOINT, id="repoint")])
 def test_a_template_that_brings_back_what_nobody_serves(cluster: Cluster, strategy: Variables) -> None:
     assert cluster.run("build-and-deploy").code == 0
     original = cluster.find("routes", "shop")

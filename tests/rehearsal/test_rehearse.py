@@ -152,7 +152,7 @@ def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.Captu
 @pytest.mark.parametrize(
     ("line", "job", "code", "sides"),
     [
-        ("DELETE routes/shop$: 418", "deploy-route", "1", {"application"}),
+        pytest.param("DELETE routes/shop$: 418", "deploy-route", "1", {"application"}, marks=pytest.mark.slow),
         pytest.param(
             "DELETE routes/shop$: kill after",
             "deploy-route",

@@ -171,7 +171,7 @@ def test_a_job_passes_with_exactly_its_rights_and_is_refused_without_any_of_them
         assert state(cluster) != untouched
 
 
-@pytest.mark.parametrize("with_oc", [False, True])
+@pytest.mark.parametrize("with_oc", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_page_is_built_and_deployed_with_exactly_its_rights(tmp_path: Path, with_oc: bool) -> None:
     """The first time and again, so that Helm installs and upgrades."""
     rights = [*deploying_rights(), *building_rights(with_oc=with_oc)]

@@ -45,6 +45,7 @@ def test_an_original_that_somebody_made_and_no_router_would_serve_keeps_the_page
     assert served(cluster) == {(200, "application")}
 
 
+@pytest.mark.slow
 def test_a_rival_that_came_meanwhile_is_found_before_the_page_goes(cluster: Cluster) -> None:
     rival = manifests.route("rival", manifests.HOST, service="shop")
     cluster.call(cluster.store.create, "routes", rival, manager="somebody")
@@ -70,6 +71,7 @@ def test_force_does_not_excuse_users_who_still_meet_the_page() -> None:
         assert slow.find("deployments", "maintenance-page") is not None
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_somebody_elses_is_left(cluster: Cluster) -> None:
     assert cluster.run("delete").code == 0
     assert cluster.run("build-and-deploy").code == 0

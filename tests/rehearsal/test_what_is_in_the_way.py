@@ -48,7 +48,7 @@ def site(built: Cluster) -> Iterator[Cluster]:
     built.inside.images.refusals.clear()
 
 
-@pytest.fixture(params=["oc", "without oc"])
+@pytest.fixture(params=[pytest.param("oc", marks=pytest.mark.slow), "without oc"])
 def oc(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Path]:
     return {"oc": oc_stand_in.install(tmp_path)} if request.param == "oc" else {}
 
@@ -79,6 +79,7 @@ def builds(cluster: Cluster) -> list[Object]:
     return sorted(found, key=lambda build: int(build["metadata"]["annotations"]["openshift.io/build.number"]))
 
 
+@pytest.mark.slow
 def test_a_quota_without_room_for_a_second_pod(site: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """The build is through, and the page's Pod stays the old one: it has its 24Mi of the quota."""
     # As on a real cluster some minutes later: the controller's next try is far away.

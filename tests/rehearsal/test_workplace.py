@@ -57,7 +57,7 @@ def test_a_job_has_the_pipeline_s_variables_and_four_of_the_workplace_s(
     assert list((tmp_path / "home").iterdir()) == []
 
 
-@pytest.mark.parametrize("with_oc", [False, True])
+@pytest.mark.parametrize("with_oc", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_jobs_on_a_machine_that_is_not_empty(
     shared: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_oc: bool
 ) -> None:

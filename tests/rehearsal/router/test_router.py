@@ -103,7 +103,7 @@ async def answered(users: Users, number: int, *, since: float = 0.0) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize(("busy", "replicas"), [(False, 1), (True, 1), (True, 3)])
+@pytest.mark.parametrize(("busy", "replicas"), [(False, 1), pytest.param(True, 1, marks=pytest.mark.slow), (True, 3)])
 def test_a_route_switched_under_a_stream_loses_no_request(tmp_path: Path, busy: bool, replicas: int) -> None:
     """Five switches, and reloads all the time, without one failed request, and the right side before and after."""
 
