@@ -130,8 +130,14 @@ def _still_there(work: _Work, watch: BuildWatch, error: MaintenanceError) -> Obj
     if build is None:
         raise error
     phase, name = build_status.phase(build), str(build["metadata"]["name"])
-    if phase in WAITING or phase == "Cancelled":  # the server cancels what did not begin within five minutes
-        raise not_begun(name, watch.obstacle, work.cluster.namespace) if watch.obstacle else error
+    if watch.obstacle and phase in (*WAITING, "Cancelled"):
+        why = not_begun(name, watch.obstacle, work.cluster.namespace)
+        if phase == "Cancelled":
+            what = f"{why.what} It was cancelled: by somebody, or by the server after five minutes."
+            raise MaintenanceError(what, why.advice) from error
+        raise why from error
+    if phase in (*WAITING, "Cancelled"):
+        raise error
     if phase not in ENDED:
         work.log.say(f"{error.what} The build {name} goes on.")
     return build

@@ -91,11 +91,12 @@ def require_deletable(original: Mapping[str, Any]) -> None:
         )
 
 
-def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse to send users to a page that does not serve."""
+def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], why: Callable[[], str] = str) -> None:
+    """Refuse to send users to a page that does not serve; ``why`` is asked then what the cluster says of it."""
     if PAGE not in ready_services(endpoint_slices):
+        reason = f" ({known})" if (known := why()) else ""
         raise MaintenanceError(
-            f"The maintenance page is not ready: Service {PAGE} has no ready endpoint.",
+            f"The maintenance page is not ready: Service {PAGE} has no ready endpoint{reason}.",
             "Run the job build-and-deploy first.",
         )
 

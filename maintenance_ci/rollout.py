@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import ConflictError, MaintenanceError
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError
 from maintenance_ci.maintenance_route import MANAGED_BY, PAGE
 from maintenance_ci.page_image import deadline_passed, page_troubles, pods_refused, rollout_lacks
-from maintenance_ci.pod_troubles import Trouble, may_get_room, refusal_advice
+from maintenance_ci.pod_troubles import Trouble, may_get_room, pod_troubles, refusal_advice
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -122,6 +122,19 @@ class Rollout:
                 f"The page cannot run: {'; '.join(lasting)}.".replace("..", "."),
                 f"{_advice(lasting[0])} Look at it: oc describe deployment/{PAGE} -n {self._cluster.namespace}",
             )
+
+
+def why_page_does_not_run(cluster: OpenShift) -> str:
+    """Return what the cluster says of why no Pod of the page serves; empty where it says nothing, or not to us."""
+    try:
+        deployment, pods = cluster.get("deployments", PAGE), cluster.select("pods", POD_LABELS)
+    except ForbiddenError:
+        return ""
+    if deployment and deployment["spec"].get("replicas") == 0:
+        return "its Deployment is scaled to 0"
+    refused = pods_refused(deployment)
+    troubles = [f"the cluster refuses its Pod: {refused}"] if refused else []
+    return "; ".join([*troubles, *(trouble.message for pod in pods for trouble in pod_troubles(pod))])
 
 
 def _advice(message: str) -> str:

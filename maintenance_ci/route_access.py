@@ -34,11 +34,13 @@ def other_ways(original: Mapping[str, Any], routes: Iterable[Mapping[str, Any]],
         routes: of the namespace; no other namespace's can lead to its Services.
         ours: the names of those that are no matter: the original's own, and its maintenance Route's.
 
+    One that every router refuses leads nowhere, and is not named.
+
     Returns:
         A line for each Service that users reach by other Routes, too, with these Routes' addresses.
     """
     others = sorted(
-        (route for route in routes if route["metadata"]["name"] not in ours),
+        (route for route in routes if route["metadata"]["name"] not in ours and not _is_refused(route)),
         key=lambda route: str(route["metadata"]["name"]),
     )
     lines = []
@@ -47,6 +49,14 @@ def other_ways(original: Mapping[str, Any], routes: Iterable[Mapping[str, Any]],
         if ways:
             lines.append(f"Service {service} is also reached by {', '.join(ways)}")
     return lines
+
+
+def _is_refused(route: Mapping[str, Any]) -> bool:
+    """Tell whether routers have judged a Route, and none serves it."""
+    ingresses = (route.get("status") or {}).get("ingress") or []
+    conditions = [one for ingress in ingresses for one in ingress.get("conditions") or []]
+    verdicts = {one.get("status") for one in conditions if one.get("type") == "Admitted"}
+    return bool(verdicts) and "True" not in verdicts
 
 
 def _reached(route: Mapping[str, Any]) -> set[str]:

@@ -22,6 +22,10 @@ def route(name: str, *services: str | tuple[str, int], host: str = "", **spec: A
     }
 
 
+def admitted(*verdicts: str) -> Object:
+    return {"ingress": [{"conditions": [{"type": "Admitted", "status": verdict}]} for verdict in verdicts]}
+
+
 SHOP, EDGE = route("shop", "shop"), {"termination": "edge"}
 WAYS: dict[str, tuple[Object, list[Object], list[str]]] = {
     "none": (SHOP, [route("portal", "portal")], []),
@@ -52,6 +56,10 @@ WAYS: dict[str, tuple[Object, list[Object], list[str]]] = {
     "a host that nobody knows": (
         SHOP, [{**route("sub", "shop"), "spec": {"to": {"name": "shop"}}}],
         ["Service shop is also reached by Route sub (http://(no host)/)"]),
+    "one that no router serves": (
+        SHOP, [{**route("refused", "shop"), "status": admitted("False")},
+               {**route("served", "shop"), "status": admitted("False", "True")}],
+        ["Service shop is also reached by Route served (http://served.example.test/)"]),
     "another kind of the same name": (
         SHOP, [{**route("x", "shop"), "spec": {"host": "x", "to": {"kind": "Function", "name": "shop"}}}], []),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.admission import admitting_routers, serving_routers
@@ -51,6 +52,7 @@ from maintenance_ci.mirrored_metadata import unreadable_allow_lists
 from maintenance_ci.ownership import require_unowned
 from maintenance_ci.repoint import REPOINT, repointed
 from maintenance_ci.rights import find_claims, find_missing_rights, needed_rights, require_rights
+from maintenance_ci.rollout import why_page_does_not_run
 from maintenance_ci.route_comparison import differences, moved
 from maintenance_ci.situation import SUBPATH, SWAP, Situation, pipeline_of, situation, stands_for
 from maintenance_ci.snapshot import snapshot_name
@@ -181,7 +183,7 @@ def before_deploy(
         if page_later and PAGE not in ready_services(slices):
             log.warn("the page is not there yet: build-and-deploy, which runs before, makes it")
         else:
-            require_ready_page(slices)
+            require_ready_page(slices, partial(why_page_does_not_run, cluster))
     if settings.subpath:
         with gather("the Route serves SUBPATH"):
             require_below(original, settings.subpath)

@@ -21,6 +21,7 @@ from maintenance_ci.rehearsal.trouble import Trouble
 from tests import oc_stand_in
 from tests.rehearsal.conftest import QUICK, Cluster, Job, running
 from tests.rehearsal.outcomes import ok
+from tests.rehearsal.small_cluster import until
 
 Variables = dict[str, str | None]
 BUILD_AGAIN: Variables = {"BUILD_MAINTENANCE_PAGE": "true"}
@@ -98,6 +99,20 @@ def test_a_quota_without_room_for_a_second_pod(site: Cluster, monkeypatch: pytes
     ok(site.run("build-and-deploy", {"BUILD_RESOURCES": "limits.memory=16Mi"}))
 
 
+def test_a_page_that_is_not_ready_says_why_before_a_switch(site: Cluster) -> None:
+    ok(site.run("build-and-deploy"))
+    create(site, "resourcequotas", "objects", spec={"hard": {"pods": "0"}})
+    for pod in site.call(site.store.list, "pods", WEB):
+        if pod["metadata"]["name"].startswith(f"{PAGE}-") and not pod["metadata"]["name"].endswith("-build"):
+            site.call(site.store.delete, "pods", WEB, pod["metadata"]["name"], grace=0)
+    site.do(until(lambda: "ReplicaFailure" in str(site.store.get("deployments", WEB, PAGE)["status"])))
+    job = site.run("deploy-route")
+    assert job.code == 1, job.log
+    assert f"The maintenance page is not ready: Service {PAGE} has no ready endpoint (the cluster re" in job.lines[-1]
+    assert "exceeded quota: objects, requested: pods=1" in job.lines[-1]
+    assert "Run the job build-and-deploy first." in job.lines[-1]
+
+
 def test_a_page_s_pod_that_a_limit_range_refuses(site: Cluster) -> None:
     before = len(builds(site))
     create(site, "limitranges", "small", spec={"limits": [{"type": "Container", "max": {"memory": "16Mi"}}]})
@@ -160,6 +175,7 @@ def test_a_build_s_pod_that_no_node_takes(site: Cluster, monkeypatch: pytest.Mon
     name = builds(site)[-1]["metadata"]["name"]
     assert f"The build {name} waits for its Pod: Unschedulable: 0/1 nodes are available: 1 node(s) were unsched" in line
     assert f"   build {name} waits for its Pod: Unschedulable" in job.log
+    assert ("It was cancelled: by somebody, or by the server" in line) == (ends != "BUILD_TIMEOUT")
 
 
 def test_a_build_whose_answer_is_lost_goes_on(site: Cluster) -> None:
