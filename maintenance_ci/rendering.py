@@ -10,10 +10,10 @@ import signal
 import threading
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2 import BaseLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -55,8 +55,15 @@ class _Sandbox(SandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
 
+class _NoFiles(BaseLoader):
+    """Knows no other files: a template is one text."""
+
+    def get_source(self, *_: Any) -> NoReturn:
+        raise TemplateError("it takes in another file, by include, import or extends: it must stand alone")
+
+
 # A manifest is not HTML: quoting is the template's, by `toyaml`.
-_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+_ENVIRONMENT = _Sandbox(loader=_NoFiles(), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
 _ENVIRONMENT.filters["toyaml"] = _to_yaml
 for endless in ("range", "lipsum"):  # what could keep a job busy for ever
     del _ENVIRONMENT.globals[endless]

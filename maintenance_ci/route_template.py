@@ -34,6 +34,8 @@ _QUOTED_VALUE = re.compile(
     r'\b((?:Invalid|Unsupported|Duplicate) value|Not found): (?:"(?:[^"\\]|\\.)*"|[^"].*?(?=: |$))'
 )
 _GOT_VALUE = re.compile(r", got .*", re.DOTALL)
+# What may be shown of a name in a template: all else is none, and may be a secret that slipped there.
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 # How an answer of the API names a field of a Route.
 _FIELD = re.compile(r"(?<![\w.])\.?((?:spec|metadata)(?:\.[A-Za-z]+|\[\d+\])+)(?=: )")
 
@@ -192,7 +194,7 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
         places = ", ".join(file.place(file.routes[index]) for index in here)
         raise MaintenanceError(f"The template {file.path} holds Route {name} {len(here)} times: {places}.", CORRECT_IT)
     if named:
-        namespaces = sorted(set(theirs.values()))
+        namespaces = sorted({_shown(one) for one in theirs.values()})
         what = f"The template {file.path} renders to another Route than {name} of {namespace}"
         raise ElsewhereError(f"{what}: it is for namespace {', '.join(namespaces)}.", namespaces)
     for source, route, found in zip(file.routes, objects, names, strict=True):
@@ -200,7 +202,7 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
         if "{{" in str(found):
             raise unrendered(file.place(source, ("metadata", "name")))
         _require_parameters(file, source, part="metadata")
-    listed = ", ".join(map(str, names))
+    listed = ", ".join(_shown(str(one)) for one in names)
     if not file.routes:
         holds = _count("only ", file.others) or "nothing"
         what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {holds}."
@@ -209,14 +211,18 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
     raise MaintenanceError(what, "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH.")
 
 
+def _shown(name: str) -> str:
+    return name if _NAME.fullmatch(name) else "(no valid name)"
+
+
 def _require_rendered(file: TemplateFile, source: Source, route: Object) -> None:
     """Refuse what Jinja2 or Helm should have rendered, where it decides who meets what: in the spec."""
     for field, text in texts(route["spec"], ("spec",)):
-        # A header's value may hold anything.
+        if "{{" not in text or field[1] == "httpHeaders":  # a header's value may hold anything
+            continue
         if "${{" in text and file.template:
             raise file.refuse(source, field, "${{NAME}} stands alone in its field: write ${NAME}")
-        if "{{" in text and field[1] != "httpHeaders":
-            raise unrendered(file.place(source, field))
+        raise unrendered(file.place(source, field))
 
 
 def _require_parameters(file: TemplateFile, source: Source, *, part: str = "") -> None:
@@ -270,7 +276,7 @@ def _remarks(file: TemplateFile, source: Source) -> list[str]:
     old = [
         f"{file.place(one, ('apiVersion',))}: write {wanted}"
         for one, wanted in holders
-        if one is not None and one.value.get("apiVersion") != wanted
+        if one is not None and one.value.get("apiVersion") == "v1"
     ]
     return remarks + ([f"oc from 4.17 on does not take it, here it is taken: {', '.join(old)}"] if old else [])
 

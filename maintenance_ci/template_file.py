@@ -202,7 +202,7 @@ def read_template(text: str, *, path: str, values: Mapping[str, Any]) -> Templat
             "Check ROUTE_TEMPLATES_PROJECT and that the token may read it.",
         )
     if _is_jinja(path):
-        text = render(text, values, name=path)
+        text = _rendered(text, values, path)
     try:
         with limited(path):
             documents = read_documents(text)
@@ -220,6 +220,14 @@ def read_template(text: str, *, path: str, values: Mapping[str, Any]) -> Templat
     if len(objects) > 1:
         raise _refusal(path, templates[0], {(): "a Template must be alone in its file, as for oc process"})
     return _opened(path, templates[0])
+
+
+def _rendered(text: str, values: Mapping[str, Any], path: str) -> str:
+    try:
+        return render(text, values, name=path)
+    except MaintenanceError as error:
+        error.advice = error.advice or "Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS."
+        raise
 
 
 def _opened(path: str, template: Source) -> TemplateFile:

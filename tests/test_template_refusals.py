@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.route_comparison import differences
 from maintenance_ci.route_template import expected_route, without_values
 from maintenance_ci.template_file import read_template
@@ -55,3 +56,34 @@ def test_a_field_that_nobody_knows_is_a_difference_without_a_value(field: dict[s
     found = differences(written, there)
     assert any("is not the same in the template and in the cluster" in line for line in found)
     assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [
+        ("{name: hunter2 or so}", "another Route than shop of web: (no valid name)."),
+        ('{name: "hunter2\\n"}', "another Route than shop of web: (no valid name)."),
+        ("{name: shop, namespace: Hunter2}", "it is for namespace (no valid name)."),
+        ("{name: back-office.v1}", "another Route than shop of web: back-office.v1."),
+    ],
+)
+def test_only_what_can_be_a_name_is_shown(metadata: str, says: str) -> None:
+    file = read_template(route(metadata), path="t", values={})
+    with pytest.raises(MaintenanceError) as caught:
+        expected_route(file, [file.routes[0].value], name="shop", namespace="web")
+    assert says in caught.value.what
+
+
+def test_what_no_oc_takes_is_not_said_to_be_taken_by_an_older_one() -> None:
+    file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t", values={})
+    assert expected_route(file, [file.routes[0].value], name="shop", namespace="web").remarks == ""
+
+
+@pytest.mark.parametrize("tag", ["{% include 'hunter2' %}", "{% extends secret %}", "{% import secret as x %}"])
+def test_a_jinja2_template_stands_alone(tag: str) -> None:
+    with pytest.raises(MaintenanceError) as caught:
+        read_template(f"\n{tag}", path="t.j2", values={"secret": "hunter2"})
+    assert caught.value.what == (
+        "t.j2:2 does not render: it takes in another file, by include, import or extends: it must stand alone."
+    )
+    assert caught.value.advice == "Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS."

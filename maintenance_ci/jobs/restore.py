@@ -23,7 +23,7 @@ from maintenance_ci.route_template import (
     without_values,
 )
 from maintenance_ci.snapshot import route_in
-from maintenance_ci.template_file import read_template
+from maintenance_ci.template_file import CORRECT_IT, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,6 +125,8 @@ def _explained(explain: Callable[[str], str]) -> Iterator[None]:
         yield
     except MaintenanceError as error:
         error.what = explain(error.what)
+        if not isinstance(error, TryAgainError):
+            error.advice = error.advice or CORRECT_IT
         raise
 
 
