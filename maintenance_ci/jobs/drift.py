@@ -97,7 +97,8 @@ class _Namespace:
         route, in_maintenance = original_now(name, self.routes, self.snapshots)
         if route is None:
             return Finding(name, "no Route", f"there is no Route of that name in {namespace}", path)
-        complete, note = with_host(template.route, {"the live Route": route}, path=path)
+        origin = "the snapshot" if in_maintenance else "the live Route"
+        complete, note = with_host(template.route, {origin: route}, path=path)
         unlike = differences(complete, route)
         words = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
         words += [remark for remark in (template.remarks, note) if remark]

@@ -210,6 +210,10 @@ def test_a_route_in_maintenance_is_its_snapshot(
         code, log = plan(shared, ROUTE_TEMPLATES_TOKEN=token)
         assert code == 1
         assert "differs: spec.host is 'other.apps.example.test' in the template" in log
+        project.branches["main"]["routes/shop.yaml"] = manifests.template(manifests.route("shop", ""))
+        code, log = plan(shared, ROUTE_TEMPLATES_TOKEN=token)
+        assert code == 0, log
+        assert "routes/shop.yaml names no host: it is that of the snapshot" in log
     finally:
         project.branches["main"]["routes/shop.yaml"] = manifests.template(manifests.route("shop", manifests.HOST))
         ended = shared.run("delete", path)
