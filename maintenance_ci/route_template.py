@@ -31,7 +31,9 @@ HOST_GENERATED = "openshift.io/host.generated"
 _REFERENCE = re.compile(r"\$\{\{?([A-Za-z0-9_]+)\}")
 # What an answer of the API quotes of the manifest (k8s.io/apimachinery, field.Error; typed patches).
 _QUOTED_VALUE = re.compile(
-    r'\b((?:Invalid|Unsupported|Duplicate) value|Not found): (?:"(?:[^"\\]|\\.)*"|[^"].*?(?=: |$))'
+    r"\b((?:Invalid|Unsupported|Duplicate) value|Not found): "
+    r'(?:"(?:[^"\\]|\\.)*"|[\w.&*\[\]]*\{.*\}(?=: |$)|[^"].*?(?=: |$))',  # a text, a whole object, a number
+    re.DOTALL,
 )
 _GOT_VALUE = re.compile(r", got .*", re.DOTALL)
 # What may be shown of a name in a template: all else is none, and may be a secret that slipped there.
