@@ -72,6 +72,7 @@ def _command(arguments: argparse.Namespace) -> int:
         return _run(arguments, log)
     if folder := report_folder():
         log.forget_reports(folder)
+        log.folder = folder
     with log.alive():
         code = _run(arguments, log)
     if folder:

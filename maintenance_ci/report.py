@@ -59,6 +59,7 @@ class JobLog:
         by_hand: the commands by which that person puts things right, should the job fail now.
         hidden: what must not be read in a log, or a report: tokens. It is masked in all that is written.
         record: what the reports are made of.
+        folder: where a way back leaves reports when it begins; None for nowhere.
     """
 
     def __init__(self, stream: TextIO, *, job: str = "", gitlab: bool = False, silence: float = SILENCE) -> None:
@@ -68,6 +69,7 @@ class JobLog:
         self.by_hand: list[str] = []
         self.hidden: list[str] = []
         self.record = Record(job)
+        self.folder: Path | None = None
         self._in_key = False
         self._began = self._spoken = time.monotonic()
         self._open: list[Phase] = []
@@ -200,6 +202,14 @@ class JobLog:
         self._fail(f"This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
         self.record.error = f"A fault of maintenance-ci itself: {last}"
         return EXIT_PERSON if self.switched else EXIT_FAILED
+
+    def way_back(self, why: str) -> None:
+        """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
+        self.warn(why)
+        if self.folder:
+            self.record.error = f"{why} The way back has begun; its end is not reported."
+            self.record.result = self.state
+            self.leave_reports(self.folder, EXIT_PERSON if self.switched else EXIT_FAILED)
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
         """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maintenance_ci.report import JobLog
 from maintenance_ci.report_files import (
     DOTENV,
     JUNIT,
@@ -206,3 +208,15 @@ def test_every_text_is_rewritten_and_nothing_else() -> None:
     assert len(list(texts(asdict(changed)))) == len(list(texts(asdict(record)))) > 30
     assert (changed.began, changed.exit_code, changed.phases[0].seconds) == (BEGAN, 1, 0.5)
     assert record == full()
+
+
+def test_a_way_back_leaves_reports_when_it_begins(tmp_path: Path) -> None:
+    log = JobLog(io.StringIO())
+    log.now("What users see now is not certain.", switched=True)
+    log.way_back("Users do not meet the page.")  # a command without a folder says it, no more
+    log.folder = tmp_path
+    log.way_back("Users do not meet the page.")
+    report = json.loads((tmp_path / REPORT).read_text())
+    assert (report["exit_code"], report["result"]) == (3, "What users see now is not certain.")
+    assert report["error"] == "Users do not meet the page. The way back has begun; its end is not reported."
+    assert report["warnings"] == ["Users do not meet the page."] * 2

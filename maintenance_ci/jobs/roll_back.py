@@ -55,7 +55,7 @@ def rolled_back_on_failure(
         )
         log.now("What users see now is not certain.", switched=True, by_hand=commands)
         with undisturbed(), log.phase("Roll back"):
-            log.warn(why)
+            log.way_back(why)
             try:
                 seen = _roll_back(settings, cluster, found, switch, log)
             except MaintenanceError as fault:
@@ -119,7 +119,7 @@ def page_again_on_failure(
         if found.noted is None or not undoable or known:
             raise
         with undisturbed(), log.phase("Send users back to the page"):
-            log.warn(error.what)
+            log.way_back(error.what)
             try:
                 _show_page(settings, cluster, found, way.created, log)
             except MaintenanceError as fault:
