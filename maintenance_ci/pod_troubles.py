@@ -105,8 +105,12 @@ def refusal_advice(message: str, variable: str) -> str:
 
 
 def _inside(bound: re.Match[str]) -> list[str]:
-    """Return the request and the limit that lie within a bound of a LimitRange."""
-    return [f"{kind}.{bound['name']}={bound['amount']}" for kind in ("requests", "limits")]
+    """Return the request and the limit that lie within a bound of a LimitRange.
+
+    Of a processor's time a request as large as the largest limit would be kept from others for nothing.
+    """
+    alone = (bound["bound"], bound["name"]) == ("maximum", "cpu")
+    return [f"{kind}.{bound['name']}={bound['amount']}" for kind in (("limits",) if alone else ("requests", "limits"))]
 
 
 def _full(name: str) -> str:

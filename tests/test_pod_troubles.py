@@ -116,6 +116,10 @@ def test_a_pod_that_ends_gives_its_share_of_a_quota_back() -> None:
             "Set PAGE_RESOURCES=requests.memory=16Mi,limits.memory=16Mi",
         ),
         (
+            'pods "p" is forbidden: maximum cpu usage per Container is 2. No limit is specified',
+            "Set PAGE_RESOURCES=limits.cpu=2",
+        ),
+        (
             'pods "p" is forbidden: minimum memory usage per Pod is 64Mi, but request is 12582912',
             "Set PAGE_RESOURCES=requests.memory=64Mi,limits.memory=64Mi",
         ),
