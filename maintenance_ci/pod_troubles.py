@@ -22,7 +22,8 @@ ITS_TURN = "PodInitializing"
 CRASHES = 3
 # "maximum memory usage per Container is 16Mi, but limit is 24Mi." (LimitRanger)
 LIMIT_RANGE = re.compile(
-    r"(?P<bound>minimum|maximum) (?P<name>cpu|memory|ephemeral-storage) usage per \w+ is (?P<amount>[0-9.]+[A-Za-z]*)"
+    r"(?P<bound>minimum|maximum) (?P<name>cpu|memory|ephemeral-storage) usage per \w+ is "
+    r"(?P<amount>[0-9]+(\.[0-9]+)?[A-Za-z]*)"
 )
 # "memory max limit to request ratio per Container is 1, but provided ratio is 2.000000." (LimitRanger)
 RATIO = re.compile(r"(?P<name>cpu|memory|ephemeral-storage) max limit to request ratio per")
