@@ -93,9 +93,8 @@ NO_GOOD: dict[str, tuple[Callable[[Stage], Variables], str]] = {
     "refused policy": (template(changed(wildcardPolicy="Sometimes")), "wildcardPolicy"),
     "another Route": (template(GOOD.replace(b"name: shop\n", b"name: other\n", 1)), "another Route"),
     "another namespace": (template(GOOD.replace(b"namespace: web", b"namespace: other-team")), "another Route"),
-    "a Secret besides": (template(GOOD + b"---\n" + SECRET), "nothing else"),
-    "a Secret": (template(SECRET), "nothing else"),
-    "a Secret in a Template": (template(IN_TEMPLATE), "something else"),
+    "a Secret": (template(SECRET), "must hold one Route or one Template with a Route"),
+    "a Secret in a Template": (template(IN_TEMPLATE), "must hold one Route or one Template with a Route"),
     "an unknown variable": (jinja("kind: Route\nmetadata: {name: {{ nobody_knows }}}\n"), "nobody_knows"),
     "out of the sandbox": (jinja("{{ ''.__class__.__mro__[1].__subclasses__() }}"), "shop.yaml.j2"),
 }
