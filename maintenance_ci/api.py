@@ -23,7 +23,7 @@ from yaml import YAMLError
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.maintenance_route import MANAGED_BY
-from maintenance_ci.network_faults import certificate_fault, certificate_refused, proxy_refused, tls_reason
+from maintenance_ci.network_faults import certificate_fault, certificate_refused, unreachable
 from maintenance_ci.proxies import parse_proxy
 from maintenance_ci.waiting import within
 
@@ -84,7 +84,7 @@ class Api:
         configuration = Configuration(proxy="", no_proxy="")
         # Only what never reached the server is sent again; a Retry-After may ask for hours.
         configuration.retries = urllib3.Retry(
-            connect=2, read=0, redirect=0, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
+            connect=2, read=0, redirect=False, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
         login, root = _LoginFaults(), logging.getLogger()
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
@@ -94,11 +94,14 @@ class Api:
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             self._proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
+            _require_pair(configuration.cert_file, configuration.key_file)
             if configuration.ssl_ca_cert:
                 ssl.create_default_context(cafile=configuration.ssl_ca_cert)
             if self._proxy:
                 configuration.proxy, configuration.proxy_headers = self._proxy.address, self._proxy.headers
             self._client = ApiClient(configuration)
+        except TimeoutError:
+            raise VariableError([f"KUBECONFIG: its program did not log in within {LOGIN_TIMEOUT:.0f} s"]) from None
         except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
@@ -123,10 +126,10 @@ class Api:
         content = self._content(response)
         if response.status == 404 and missing_is_none and _is_about_the_object(content):
             return None
-        if not 200 <= response.status < 300:
+        if not 200 <= response.status < 400:
             raise _refusal(response.status, content, path)
         try:
-            answer = json.loads(content)
+            answer = json.loads(content) if response.status < 300 else None  # a redirect is none of an API's
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or "kind" not in answer:
@@ -206,41 +209,32 @@ class Api:
             ca="OKD_CA (or in KUBECONFIG)",
             ca_given=bool(self._client.configuration.ssl_ca_cert),
             address="OKD_URL (or in KUBECONFIG)",
+            proxy=self._proxy,
         )
 
     @contextlib.contextmanager
     def _reachable(self) -> Iterator[None]:
         """Turn what the network does into our errors."""
-        host = self._host()
         try:
             yield
         except Exception as error:
-            cause = _network_cause(error)
-            if cause is None:
+            # The client wraps TLS faults in its own ApiException with status 0, and lets urllib3's others through.
+            ours = isinstance(error, TimeoutError | urllib3.exceptions.HTTPError) or getattr(error, "status", None) == 0
+            if not ours:
                 raise
             if fault := certificate_fault(error):
                 raise self._refused_certificate(fault) from error
-            if refused := proxy_refused(error, self._proxy, f"the cluster {host}"):
-                raise refused from error
-            where = "HTTPS_PROXY and NO_PROXY" if cause == "Proxy" else "OKD_URL and the network"
-            raise TryAgainError(
-                f"The cluster {host} cannot be reached ({cause}).", f"Check {where}, then run the job again."
-            ) from error
+            raise unreachable(error, f"The cluster {self._host()}", address="OKD_URL", proxy=self._proxy) from error
 
 
-def _network_cause(error: Exception) -> str | None:
-    """Name what went wrong on the network; None for an error of another kind.
-
-    The client wraps TLS faults in its own ApiException with status 0, and lets urllib3's others through.
-    """
-    if isinstance(error, TimeoutError):
-        return "no end of its answer"
-    if isinstance(error, urllib3.exceptions.HTTPError):
-        reason = getattr(error, "reason", None) or error
-        return type(reason).__name__.removesuffix("Error") + tls_reason(error)
-    if getattr(error, "status", None) == 0:
-        return "TLS" + tls_reason(error)
-    return None
+def _require_pair(certificate: str | None, key: str | None) -> None:
+    """Raise VariableError where a client's certificate and key, if there are any, are no pair."""
+    try:
+        if certificate:
+            # Without a password OpenSSL would ask for one, on the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=str)
+    except (OSError, ValueError):  # an SSLError is an OSError
+        raise VariableError(["KUBECONFIG: its client certificate and key cannot be read, or are no pair"]) from None
 
 
 def _is_about_the_object(content: bytes) -> bool:
@@ -288,4 +282,6 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
     if status == 429 or status >= 500:
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", "Run the job again.")
-    return MaintenanceError(f"The cluster refuses (HTTP {status}): {message}.")
+    elsewhere = status == 404 and not _is_about_the_object(content)
+    advice = "Check OKD_URL: what is there may be no OpenShift, or below a path that is missing." if elsewhere else ""
+    return MaintenanceError(f"The cluster refuses (HTTP {status}): {message}.", advice)

@@ -6,13 +6,14 @@ import io
 import ssl
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.waiting import within
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ class HomeSession(requests.Session):
 
     def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
         """Take from the environment where the CAs are, but no proxy."""
-        return {**super().merge_environment_settings(*arguments, **named), "proxies": self._proxies}
+        merged = {**super().merge_environment_settings(*arguments, **named), "proxies": self._proxies}
+        if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
+            raise VariableError(["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE): names a file that is not there"])
+        return merged
 
     def rebuild_proxies(self, *_: Any) -> Any:
         """Keep the proxy for what follows a redirect."""

@@ -25,7 +25,7 @@ from maintenance_ci.credentials import (
 )
 from maintenance_ci.errors import VariableError
 from maintenance_ci.kubernetes_yaml import NotYamlError, decode, read_documents
-from maintenance_ci.proxies import Proxy, parse_proxy
+from maintenance_ci.proxies import HOST, Proxy, parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,11 @@ Object = dict[str, Any]
 
 # The lists of a kubeconfig, and what an entry of each holds.
 LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
+# What of a user all clients take alike. Another identity (as) would be Helm's and oc's alone, and of a plugin
+# (auth-provider) each client knows others.
+USER = {"token", "tokenFile", "username", "password", "exec", "extensions"} | {
+    f"client-{what}{where}" for what in ("certificate", "key") for where in ("", "-data")
+}
 # How many contexts a message names.
 MOST_NAMES = 20
 
@@ -147,30 +152,45 @@ def _cluster(cluster: Object, folder: Path) -> Object:
     if insecure and (data or path):
         raise ValueError("has a certificate-authority beside insecure-skip-tls-verify: remove one of them")
     cluster.pop("certificate-authority", None)
-    if path and not data:
+    if data or path:
         try:
-            text = certificates_of(decoded(read_file(str(folder / path), MAX_CERTIFICATES)))
+            content = _decoded_data(data) if data else read_file(str(folder / path), MAX_CERTIFICATES)
+            text = certificates_of(decoded(content))
         except ValueError as error:
-            raise ValueError(f"has a certificate-authority that {error}") from None
+            raise ValueError(f"has a certificate-authority{'-data' if data else ''} that {error}") from None
         cluster["certificate-authority-data"] = base64.b64encode(text.encode()).decode()
     return cluster
+
+
+def _decoded_data(data: str) -> bytes:
+    try:
+        return base64.b64decode("".join(data.split()), validate=True)
+    except ValueError:
+        raise ValueError("is no base64") from None
 
 
 def _server(url: str) -> str:
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+        usable = parts.scheme in ("https", "http") and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:  # a port that is no number
         usable = None
-    if not usable or re.search(r"\s", url):
-        raise ValueError("has a server that is no https:// address")
+    # A message shows the address, and where it cannot be reached a user's password with it.
+    if not usable or parts.username is not None or parts.query or parts.fragment or re.search(r"\s", url):
+        raise ValueError("has a server that is no https:// address without user, query or fragment")
     return url
 
 
 def _user(user: Object, folder: Path, environment: Mapping[str, str]) -> Object:
+    if unknown := sorted(field for field, value in user.items() if value and field not in USER):
+        raise ValueError(f"has a user with {', '.join(unknown)}, which not all clients know: give a token, or exec")
     for field in ("client-certificate", "client-key"):
         if path := _text(user, field):
             user[field] = str(folder / path)
+            try:
+                read_file(user[field], MAX_CERTIFICATES)
+            except ValueError as error:
+                raise ValueError(f"has a {field} that {error}") from None
     if path := _text(user, "tokenFile"):  # which goes before a token, as in client-go
         try:
             user["token"] = read_file(str(folder / path), MAX_TOKEN).decode("latin-1").strip()

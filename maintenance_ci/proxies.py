@@ -25,7 +25,8 @@ VARIABLES = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY"}
 ALL = "ALL_PROXY"
 # Of a user or a password, percent-encoded where need be (RFC 3986, 3.2.1; Go takes an @, too).
 USERINFO = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-fA-F:]+")
+# A name (of parts of 63 characters at the most, RFC 1035; some have an underscore) or an address, without brackets.
+HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 # Characters of a password that is looked for by itself: a shorter one would mask half of a log.
 MIN_PASSWORD = 4
 

@@ -15,7 +15,7 @@ import requests
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.gitlab_session import EndlessAnswerError, HomeSession, HtmlPageError
 from maintenance_ci.kubernetes_yaml import decode
-from maintenance_ci.network_faults import certificate_fault, certificate_refused, proxy_refused, tls_reason
+from maintenance_ci.network_faults import certificate_fault, certificate_refused, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,11 +243,9 @@ class TemplateProject:
                 ca="CI_SERVER_TLS_CA_FILE",
                 ca_given=self._ca_given,
                 address="CI_SERVER_URL",
+                proxy=self._proxy,
             )
-        cause = type(error).__name__ + tls_reason(error)
-        return proxy_refused(error, self._proxy, "GitLab") or TryAgainError(
-            f"GitLab cannot be reached ({cause}).", "Check CI_SERVER_URL, then run the job again."
-        )
+        return unreachable(error, "GitLab", address="CI_SERVER_URL", proxy=self._proxy)
 
     def _refused(self, error: gitlab.GitlabError, what: str) -> MaintenanceError:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")

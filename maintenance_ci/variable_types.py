@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from maintenance_ci.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.forcing import Force
+from maintenance_ci.proxies import HOST
 
 # Kubernetes' rules for names (RFC 1123), from its API conventions.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -106,9 +107,10 @@ def _registry(value: str) -> str:
 
 
 def _https_url(value: str) -> str:
+    value = value.strip()  # a blank or a line break that came with copying is not seen in GitLab's form
     parts = urlsplit(value)
     try:
-        plain = parts.scheme == "https" and parts.hostname and parts.port != 0
+        plain = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:  # a port that is no number
         plain = False
     extra = parts.username or parts.password or parts.query or parts.fragment
@@ -147,6 +149,7 @@ def _is_host(text: str) -> bool:
 
 def _kubeconfig(value: str) -> str:
     """Take paths of which one, at the least, is a file: those that are missing are skipped, as kubectl does."""
+    value = value.strip()  # as of an address
     if not any(_is_file(path) for path in value.split(os.pathsep) if path):
         raise ValueError("must be the path of a kubeconfig file that exists")
     return value

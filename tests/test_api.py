@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import socket
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from maintenance_ci import api
-from maintenance_ci.errors import ForbiddenError, TryAgainError, VariableError
-from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.kubeconfig import write_kubeconfig, write_login
 from maintenance_ci.openshift import OpenShift
 from tests.misbehaving_server import Respond, head, serving
 
@@ -47,6 +49,50 @@ def test_an_answer_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(api, "SLACK", 0.3)
     with asking(tmp_path, answer, timeout=0.3) as client, pytest.raises(TryAgainError, match="no end of its answer"):
         client.get("routes", "shop")
+
+
+def test_a_redirect_is_no_answer_of_an_api(tmp_path: Path) -> None:
+    """As of a console, or of a login; the token goes nowhere else."""
+    with asking(tmp_path, head(302, Location="http://127.0.0.1:1/login", Content_Length="0")) as client:
+        for ask in (lambda: client.get("routes", "shop"), lambda: client.select("routes")):
+            with pytest.raises(TryAgainError, match="answers, but not as a Kubernetes API"):
+                ask()
+
+
+def test_a_path_that_nobody_knows_is_no_matter_of_the_object(tmp_path: Path) -> None:
+    body = b"404 page not found"
+    with (
+        asking(tmp_path, head(404, Content_Type="text/plain", Content_Length=str(len(body))) + body) as client,
+        pytest.raises(MaintenanceError, match="HTTP 404") as caught,
+    ):
+        client.get("routes", "shop")
+    assert "Check OKD_URL" in caught.value.advice
+
+
+PAIR = trustme.CA().issue_cert("client")
+CERTIFICATE, KEY = PAIR.cert_chain_pems[0].bytes(), PAIR.private_key_pem.bytes()
+OTHER_KEY = trustme.CA().issue_cert("client").private_key_pem.bytes()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "good"),
+    [(CERTIFICATE, KEY, True), (CERTIFICATE, OTHER_KEY, False), (CERTIFICATE, b"", False), (b"text", KEY, False)],
+)
+def test_a_client_s_certificate_without_its_key(tmp_path: Path, certificate: bytes, key: bytes, good: bool) -> None:
+    given = {"client-certificate-data": certificate, "client-key-data": key}
+    user = {name: base64.b64encode(content).decode() for name, content in given.items() if content}
+    config = write_login(tmp_path, {"server": "https://127.0.0.1:1"}, user, namespace="web")
+    with contextlib.nullcontext() if good else pytest.raises(VariableError, match="client certificate and key cannot"):
+        OpenShift(str(config), "web").close()
+
+
+def test_a_program_that_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
+    user = {"exec": {**program, "interactiveMode": "Never"}}
+    config = write_login(tmp_path, {"server": "https://127.0.0.1:1"}, user, namespace="web")
+    with pytest.raises(VariableError, match="its program did not log in within"):
+        OpenShift(str(config), "web")
 
 
 @pytest.mark.parametrize("answer", [{"kind": "Status"}, {"kind": "Route", "metadata": {"name": "shop"}}])

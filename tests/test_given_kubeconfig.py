@@ -36,6 +36,8 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "b").mkdir()
     (tmp_path / "b/ca.pem").write_text(f"# Főtanúsítvány\n{CA}")
     (tmp_path / "b/token").write_text("token-of-b\n")
+    for name in ("pair.pem", "pair.key"):
+        (tmp_path / "b" / name).touch()
     first = config(
         clusters={"c": {"server": "https://a:1"}},
         users={"u": {"token": "token-of-a"}},
@@ -49,7 +51,7 @@ def files(tmp_path: Path) -> Path:
         users={
             "u": {"username": "b", "password": "password-of-b"},
             "file": {"tokenFile": "token", "token": "older"},
-            "pair": {"client-certificate": "pair.pem", "client-key": "/pair.key"},
+            "pair": {"client-certificate": "pair.pem", "client-key": f"{tmp_path}/b/pair.key"},
             "login": {"exec": {**PLUGIN, "command": "./login", "env": [{"name": "A", "value": "own"}]}},
             "on-path": {"exec": {**PLUGIN, "command": "login"}},
         },
@@ -112,7 +114,10 @@ def test_what_stands_in_files_is_found_beside_the_kubeconfig(files: Path) -> Non
     assert "certificate-authority" not in agent.cluster
     assert agent.user == {"token": "token-of-b"}
     assert agent.secrets == ["token-of-b"]
-    assert read(files, "pair").user == {"client-certificate": f"{files}/b/pair.pem", "client-key": "/pair.key"}
+    assert read(files, "pair").user == {
+        "client-certificate": f"{files}/b/pair.pem",
+        "client-key": f"{files}/b/pair.key",
+    }
     assert read(files, "nobody").user == {}
 
 
@@ -148,6 +153,21 @@ def login_of(folder: Path, cluster: Object | None = None, user: Object | None = 
         ({"cluster": {"server": ""}}, "server that is no https:// address"),
         ({"cluster": {"server": "c:6443"}}, "server that is no https:// address"),
         ({"cluster": {"server": "https://c:port"}}, "server that is no https:// address"),
+        ({"cluster": {"server": "https://user:password@c:1"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://@c:1"}}, "https:// address without user"),
+        ({"cluster": {"server": "https://c:1/?token=secret"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://c:1/#secret"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://a..b"}}, "server that is no https:// address"),
+        ({"cluster": {"server": f"https://{'a' * 64}.test"}}, "server that is no https:// address"),
+        ({"cluster": {"certificate-authority-data": "####"}}, "certificate-authority-data that is no base64"),
+        ({"cluster": {"certificate-authority-data": "aGVsbG8="}}, "authority-data that holds no certificate"),
+        (
+            {"user": {"token": "t", "as": "admin", "as-groups": ["g"]}},
+            "a user with as, as-groups, which not all clients",
+        ),
+        ({"user": {"auth-provider": {"name": "oidc"}}}, "a user with auth-provider, which not all clients"),
+        ({"user": {"client-certificate": "nowhere"}}, "a client-certificate that names a file that is not there"),
+        ({"user": {"client-certificate": "config", "client-key": "nowhere"}}, "a client-key that names a file"),
         ({"cluster": {"server": 42}}, "a server that is no text"),
         (
             {"cluster": {"certificate-authority": "nowhere"}},
@@ -175,6 +195,17 @@ def test_what_cannot_be_used(tmp_path: Path, parts: Object, message: str) -> Non
     with pytest.raises(VariableError, match=message) as caught:
         login_of(tmp_path, **parts)
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["KUBECONFIG"]
+
+
+@pytest.mark.parametrize("how", ["utf-8", "latin-1", "utf-16"])
+def test_a_cluster_s_certificates_are_taken_in_any_encoding(tmp_path: Path, how: str) -> None:
+    given = base64.encodebytes(f"# für alle\n{CA}".encode(how)).decode()  # in lines, as `base64` prints it
+    login = login_of(tmp_path, {"certificate-authority-data": given})
+    assert base64.b64decode(login.cluster["certificate-authority-data"]).decode().startswith("-----BEGIN CERTIFICATE")
+
+
+def test_fields_of_a_user_that_are_empty_do_no_harm(tmp_path: Path) -> None:
+    assert login_of(tmp_path, user={"token": "t", "as": "", "auth-provider": None}).secrets == ["t"]
 
 
 @pytest.mark.parametrize("text", ["{ no: yaml", "- a list", "text", "\x00"])
@@ -242,3 +273,16 @@ def test_which_of_them_counts(tmp_path: Path) -> None:
     assert faults(KUBE_CONTEXT="x") == ["OKD_URL", "KUBE_CONTEXT"]
     assert faults(**okd, KUBE_CONTEXT="x") == ["KUBE_CONTEXT"]
     assert faults(KUBECONFIG="", KUBE_CONTEXT="x") == ["OKD_URL", "KUBE_CONTEXT"]
+
+
+@pytest.mark.parametrize("around", ["{}", " {}", "{}\n", "\t{}\r\n"])
+def test_what_comes_with_copying_is_no_part_of_an_address_or_a_path(around: str) -> None:
+    okd = {"OKD_URL": around.format("https://c_1.example.test.:6443/k8s/"), "OKD_TOKEN": "t"}
+    assert read_settings(JobSettings, NEEDED | okd).okd_url == "https://c_1.example.test.:6443/k8s"
+    assert read_settings(JobSettings, NEEDED | {"KUBECONFIG": around.format(__file__)}).kubeconfig == __file__
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "api%00.test", "bücher.test", "*", "a,b", "a b"])
+def test_what_can_be_no_host_is_a_wrong_variable(host: str) -> None:
+    """And no server that is away for now, which would be tried again."""
+    assert faults(OKD_URL=f"https://{host}", OKD_TOKEN="t") == ["OKD_URL"]

@@ -95,6 +95,11 @@ def no_ca() -> Scene:
     return pair_of(OURS.issue_cert("127.0.0.1")), None
 
 
+def intermediate_alone() -> Scene:
+    below = OURS.create_child_ca()
+    return pair_of(below.issue_cert("127.0.0.1")), pem_of(below)
+
+
 def self_signed() -> Scene:
     return written(*made()), None
 
@@ -113,6 +118,7 @@ SCENES: list[tuple[Callable[[], Scene], str, str]] = [
     (too_new, "certificate is not yet valid", "Check the clock"),
     (other_name, "IP address mismatch, certificate is not valid for '127.0.0.1'", "Give an address in ADDRESS"),
     (other_ca, "unable to get local issuer certificate", "Give its CA in CA: the one there did not issue it."),
+    (intermediate_alone, "unable to get issuer certificate", "Give its CA in CA: the one there is an intermediate"),
     (no_ca, "unable to get local issuer certificate", "Give its CA in CA."),
     (self_signed, "self-signed certificate", "Give its CA in CA."),
     (self_signed_another_given, "self-signed certificate", "Give its CA in CA: the one there did not issue it."),

@@ -23,14 +23,15 @@ NEEDED = {"chart": "Chart.yaml", "docker": "Dockerfile", "templates": "maintenan
 PLACES = {"templates": "route-templates"}
 
 
-# What leads Helm, kubectl and the jobs to another place than the rehearsal's.
+# What leads Helm, kubectl and the jobs to another place than the rehearsal's, or keeps jobs from working.
 PROXIES = frozenset(f"{kind}_proxy" for kind in ("http", "https", "all", "no"))
 ELSEWHERE = frozenset(
-    {"KUBE_CONTEXT", "HELM_KUBEAPISERVER", "HELM_KUBECAFILE", "HELM_KUBECONTEXT", "HELM_KUBETOKEN", "HELM_NAMESPACE"}
-    | {"HELM_DRIVER", "SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONPATH", "PYTHONHOME"}
+    {"PLAN_ONLY", "GIT_STRATEGY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
     | PROXIES
     | {name.upper() for name in PROXIES}
 )
+# Prints the names of what Helm reads, whatever its version.
+HELM_NAMES = "$(env | sed -n 's/^\\(HELM_[A-Za-z0-9_]*\\)=.*/\\1/p')"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Workplace:
         own["KUBECONFIG"] = str(kubeconfig)
         return "\n".join(
             (
-                f"unset {' '.join(sorted(ELSEWHERE | _job_variables() - own.keys()))}",
+                f"unset {' '.join(sorted(ELSEWHERE | _job_variables() - own.keys()))} {HELM_NAMES}",
                 *(f"export {name}={shlex.quote(value)}" for name, value in own.items()),
                 f'export PATH={shlex.quote(self.environment["PATH"])}:"$PATH"\n',
             )
@@ -136,7 +137,9 @@ def prepare(
     (tools / "helm").symlink_to(helm_path())
     if oc:
         (tools / "oc").symlink_to(oc)
-    (tools / "maintenance-ci").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m maintenance_ci "$@"\n')
+    # -E: no PYTHON* of the caller's. Without UTF-8 Python does not find a package below a folder with an é.
+    run = f'export LC_ALL=C.UTF-8\nexec {shlex.quote(sys.executable)} -E -m maintenance_ci "$@"'
+    (tools / "maintenance-ci").write_text(f"#!/bin/sh\n{run}\n", encoding="utf-8")
     (tools / "maintenance-ci").chmod(0o755)
     # What a job that is killed leaves goes with its workplace.
     fixed = {"PATH": tools, "HOME": home, "TMPDIR": temporary, "LANG": "C.UTF-8"}

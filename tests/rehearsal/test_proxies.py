@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import ssl
 import subprocess
 import sysconfig
@@ -15,7 +16,7 @@ import pytest
 import trustme
 
 from maintenance_ci import template_project
-from maintenance_ci.errors import CommandError, MaintenanceError, TryAgainError
+from maintenance_ci.errors import CommandError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.helm import Helm
 from maintenance_ci.kubeconfig import write_kubeconfig
 from maintenance_ci.openshift import OpenShift
@@ -167,8 +168,63 @@ def test_gitlab_behind_a_proxy_with_another_password(monkeypatch: pytest.MonkeyP
         with pytest.raises(MaintenanceError, match=r"refuses the user and the password in HTTPS_PROXY \(HTTP 407\)"):
             project.read("shop.yaml")
         proxy.login, proxy.status = None, 403
-        with pytest.raises(MaintenanceError, match="does not make the way to GitLab: HTTP 403"):
+        with pytest.raises(MaintenanceError, match=r"does not make the way to GitLab: HTTP 403 As it is\.$"):
             project.read("shop.yaml")
+        assert not requests
+
+
+@contextlib.contextmanager
+def hanging_up(first: bytes = b"") -> Iterator[str]:
+    """A proxy that makes a way to nobody: it ends each connection, after an answer."""
+
+    def respond(peer: socket.socket) -> None:
+        peer.sendall(first)
+
+    with serving(respond) as (port, _):
+        yield f"http://user:p%40ssword@127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"SSH-2.0-OpenSSH_9\r\n"])
+def test_a_proxy_that_was_asked_is_named(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setattr(template_project, "PAUSES", ())
+    with hanging_up(first) as url, asking(tmp_path, lab, HTTPS_PROXY=url) as client:
+        chosen = proxy_for(GITLAB, {"HTTPS_PROXY": url})
+        assert chosen
+        for ask in (
+            lambda: client.get("services", "nothing"),
+            lambda: TemplateProject(GITLAB, "1", private_token="glpat-t", proxy=chosen).read("shop.yaml"),
+        ):
+            with pytest.raises(
+                TryAgainError, match=rf"cannot be reached through the proxy {chosen.address} "
+            ) as caught:
+                ask()
+            assert "Check HTTPS_PROXY and NO_PROXY" in caught.value.advice
+            assert "ssword" not in caught.value.what
+
+
+def test_a_proxy_that_shows_a_certificate_of_its_own(lab: Lab, tmp_path: Path) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA(organization_name="proxy").issue_cert("api.example.test").configure_cert(tls)
+    with (
+        serving(head(503), tls=tls) as (port, requests),
+        connect_proxy({"api.example.test": port}) as proxy,
+        asking(tmp_path, lab, HTTPS_PROXY=proxy.url()) as client,
+        pytest.raises(MaintenanceError, match=f"as the proxy http://127.0.0.1:{proxy.port} lets it through") as caught,
+    ):
+        client.get("services", "nothing")
+    assert "shows certificates of a CA of its own" in caught.value.advice
+    assert not requests
+
+
+def test_a_bundle_of_certificates_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gitlab() as (project, requests, _):
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            monkeypatch.setenv(name, "/nonexistent")
+            with pytest.raises(VariableError, match=r"REQUESTS_CA_BUNDLE .*names a file that is not there"):
+                project.read("shop.yaml")
+            monkeypatch.delenv(name)
         assert not requests
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,42 @@ def test_a_shell_that_is_not_empty_runs_jobs_and_helm_in_the_rehearsal(
     script = tmp_path / "environment.sh"
     script.write_text(place.for_a_shell(shared.call(shared.inside.admin_kubeconfig)))
     called = hostile(monkeypatch, tmp_path)
-    typed = f". {script} && maintenance-ci status && helm list --short"
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.defpath}")
+    for name in ("PYTHONHOME", "HELM_KUBEASUSER", "HELM_LATER", "GIT_STRATEGY"):
+        monkeypatch.setenv(name, "garbage")
+    typed = f". {script} && env && maintenance-ci status && helm list --short"
     done = subprocess.run(
         ["/bin/sh", "-c", typed], cwd=place.folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "web" in done.stdout
+    left = set(re.findall("^([^=]+)=garbage$", done.stdout, re.MULTILINE))
+    assert {name for name in left if name.startswith(("HELM_", "OKD_", "PLAN_", "GIT_"))} == set()
+    assert "CI" in left, "what harms nothing stays"
     assert not called.exists()
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "tr_TR.UTF-8"])
+def test_a_package_below_a_folder_with_an_accent_runs_in_any_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """``pip install --editable`` notes the folder in a .pth file, which Python reads in the locale's encoding."""
+    clone = tmp_path / "Übung mit Leerstellen"
+    venv.create(clone / ".venv")
+    (site,) = (clone / ".venv").glob("lib/python*/site-packages")
+    (site / "clone.pth").write_text(f"{clone}\n", encoding="utf-8")
+    (clone / "maintenance_ci").mkdir()
+    (clone / "maintenance_ci/__main__.py").write_text("print('it runs')\n")
+    monkeypatch.setattr(sys, "executable", str(clone / ".venv/bin/python"))
+    (tmp_path / "work").mkdir()
+    workplace.prepare(tmp_path / "work", {})
+    monkeypatch.setenv("LC_ALL", locale)
+    program = tmp_path / "work/tools/maintenance-ci"
+    done = subprocess.run([program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "it runs\n", done.stderr
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'print(\"it runs\")'\n", encoding="utf-8")
+    made = make("rehearse", f"BIN={program.parent}", timeout=60)
+    assert made.stdout.endswith("it runs\n"), made.stderr
 
 
 def make(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
@@ -103,12 +133,19 @@ def make(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]:
 
 def test_make_gives_python_nothing_of_the_caller_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hostile(monkeypatch, tmp_path)
-    for name in ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONIOENCODING"):
+    others = "PYTHONHOME PYTHONOPTIMIZE PYTHONIOENCODING PIP_USER PIP_TARGET PIP_NO_DEPS PYTEST_ADDOPTS PYTEST_PLUGINS"
+    for name in others.split():
         monkeypatch.setenv(name, "garbage")
+    for name in ("PIP_INDEX_URL", "PIP_CERT", "PIP_CONFIG_FILE"):
+        monkeypatch.setenv(name, "the caller's")
     (tmp_path / "maintenance-ci").write_text("#!/bin/sh\nexec /usr/bin/env\n")
     (tmp_path / "maintenance-ci").chmod(0o755)
     printed = make("rehearse", f"BIN={tmp_path}", timeout=60)
-    assert re.findall(r"^(PYTHON\w*)=(.*)$", printed.stdout, re.MULTILINE) == [("PYTHONUTF8", "1")]
+    given = dict(re.findall(r"^((?:PYTHON|PIP|PYTEST|LC)_?\w*)=(.*)$", printed.stdout, re.MULTILINE))
+    packages = dict.fromkeys(["PIP_INDEX_URL", "PIP_CERT", "PIP_CONFIG_FILE"], "the caller's")
+    mine = {name: value for name, value in given.items() if value != os.environ.get(name) or name in packages}
+    assert mine == {"PYTHONUTF8": "1", "LC_ALL": "C.UTF-8", "PIP_USER": "0", **packages}
+    assert "garbage" not in given.values()
 
 
 @pytest.mark.slow
