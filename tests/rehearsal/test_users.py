@@ -106,7 +106,7 @@ def test_a_constant_stream_half_on_new_connections() -> None:
     kept = [answer for answer in answers if answer.kept_alive]
     assert abs(len(kept) * 2 - len(answers)) <= 1
     new = len(answers) - len(kept)
-    # A regular whose connection is still busy opens one more. They take turns, so every eighth request is the same one's.
+    # A regular whose connection is still busy opens one more. They take turns: every eighth request is the same one's.
     opened = sum(most_at_once(kept[number::REGULARS]) for number in range(REGULARS))
     assert new < server.connections <= new + opened
     assert {(answer.path, answer.kept_alive) for answer in answers} == {
