@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,10 +97,11 @@ echo $! > {pid}
 echo begun
 {end}
 """
-SLEEPS = f"{sys.executable} -c 'import time; time.sleep(60)'"
-DEAF_CHILD = f"{sys.executable} -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'"
-CHATTERS = f"{sys.executable} -u -c 'while True: print(1)'"
-APART = f"{sys.executable} -c 'import os, pathlib, time; os.setsid(); pathlib.Path(\"apart\").touch(); time.sleep(60)'"
+PYTHON = shlex.quote(sys.executable)
+SLEEPS = f"{PYTHON} -c 'import time; time.sleep(60)'"
+DEAF_CHILD = f"{PYTHON} -c 'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'"
+CHATTERS = f"{PYTHON} -u -c 'while True: print(1)'"
+APART = f"{PYTHON} -c 'import os, pathlib, time; os.setsid(); pathlib.Path(\"apart\").touch(); time.sleep(60)'"
 
 
 def script(folder: Path, child: str, end: str) -> tuple[list[str], Path]:
@@ -243,9 +245,9 @@ def test_a_command_that_is_not_there() -> None:
 def recorder(tmp_path: Path) -> Path:
     """A folder for PATH with an ``oc`` and a ``helm`` that write down their call, and end as FAKE_EXIT says."""
     for name in ("oc", "helm"):
-        script = tmp_path / name
-        script.write_text(
-            f"#!{sys.executable}\n"
+        script, program = tmp_path / name, tmp_path / f"{name}.py"
+        script.write_text(f'#!/bin/sh\nexec {PYTHON} {program} "$@"\n')
+        program.write_text(
             "import json, os, pathlib, sys\n"
             "call = {'argv': sys.argv[1:], 'kubeconfig': os.environ.get('KUBECONFIG')}\n"
             f"pathlib.Path({str(tmp_path)!r}, 'call.json').write_text(json.dumps(call))\n"

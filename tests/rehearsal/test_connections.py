@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,12 +84,13 @@ def agent(shared: Cluster, tmp_path: Path) -> dict[str, Any]:
     """The kubeconfig of GitLab's agent: several contexts, none current; one logs in by a program."""
     server = {"server": shared.inside.server.url, "certificate-authority": "ca.pem"}
     (tmp_path / "ca.pem").write_text(f"# Főtanúsítvány\n{shared.inside.ca_file.read_text()}")
-    (tmp_path / "login").write_text(
-        f"#!{sys.executable}\nimport json, os\n"
+    (tmp_path / "login.py").write_text(
+        "import json, os\n"
         'status = {"token": os.environ["TOKEN_OF_MINE"]}\n'
         'kind = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}\n'
         "print(json.dumps(kind | {'status': status}))\n"
     )
+    (tmp_path / "login").write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {tmp_path}/login.py\n")
     (tmp_path / "login").chmod(0o755)
     program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "./login", "interactiveMode": "Never"}
     users = {"agent": {"token": shared.inside.token}, "program": {"exec": program}, "nobody": {"token": "nobody"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -234,8 +235,8 @@ def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, t
 def test_an_oc_whose_child_hangs_ends_with_all_that_it_started_when_the_build_is_late(
     built: Cluster, tmp_path: Path
 ) -> None:
-    program, pid = tmp_path / "oc", tmp_path / "pid"
-    program.write_text(f"#!/bin/sh\n{sys.executable} -c 'import time; time.sleep(600)' &\necho $! > {pid}\nwait\n")
+    program, pid, python = tmp_path / "oc", tmp_path / "pid", shlex.quote(sys.executable)
+    program.write_text(f"#!/bin/sh\n{python} -c 'import time; time.sleep(600)' &\necho $! > {pid}\nwait\n")
     program.chmod(0o755)
     job = built.run("build-and-deploy", BUILD_AGAIN | {"BUILD_TIMEOUT": "2"}, oc=program)
     assert job.code == 1, job.log
