@@ -9,7 +9,7 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header 
 
 # A caller's PYTHONPATH, PYTEST_ADDOPTS, locale, … would change the Python, the pytest and the pip that run here; of pip's
 # settings, those stay which say where packages come from. What reaches the jobs, Helm and the tests is decided in
-# maintenance_ci/rehearsal/workplace.py and tests/clean_environment.py: nothing of the caller's.
+# maintenance_ci/rehearsal/workplace.py and tests/tools/clean_environment.py: nothing of the caller's.
 SOURCES := INDEX_URL EXTRA_INDEX_URL NO_INDEX FIND_LINKS TRUSTED_HOST CERT CLIENT_CERT PROXY KEYRING_PROVIDER CONFIG_FILE \
 	CACHE_DIR DEFAULT_TIMEOUT TIMEOUT RETRIES
 unexport $(filter-out PYTHON $(SOURCES:%=PIP_%),$(filter PYTHON% PYTEST_% PIP_%,$(.VARIABLES)))

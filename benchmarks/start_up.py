@@ -11,11 +11,11 @@ OURS = (*PYTHON, "-m", "maintenance_ci")
 JOBS = ("build-and-deploy", "deploy-route", "delete", "plan", "status", "export-route shop")
 IMPORTS = {
     "nothing: Python itself": "pass",
-    "the variables (pydantic)": "import maintenance_ci.settings",
-    "the cluster (kubernetes)": "import maintenance_ci.openshift",
-    "the template project (gitlab)": "import maintenance_ci.template_project",
-    "a whole job": "import maintenance_ci.jobs.delete, maintenance_ci.openshift, maintenance_ci.template_project, "
-    "maintenance_ci.helm, maintenance_ci.lease, maintenance_ci.probe",
+    "the variables (pydantic)": "import maintenance_ci.settings.variables",
+    "the cluster (kubernetes)": "import maintenance_ci.cluster.openshift",
+    "the template project (gitlab)": "import maintenance_ci.templates.project",
+    "a whole job": "import maintenance_ci.jobs.delete, maintenance_ci.cluster.openshift, "
+    "maintenance_ci.templates.project, maintenance_ci.page.helm, maintenance_ci.run.lease, maintenance_ci.run.probe",
     "the rehearsal": "import maintenance_ci.rehearsal.rehearse",
 }
 

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError, VariableError
-from maintenance_ci.interruption import interrupted_when_cancelled, signals_restored
-from maintenance_ci.report import JobLog
+from maintenance_ci.log.log import JobLog
+from maintenance_ci.run.interruption import interrupted_when_cancelled, signals_restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from maintenance_ci.helm import Helm
-    from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.settings import JobSettings, TemplatesSettings
-    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.page.helm import Helm
+    from maintenance_ci.settings.variables import JobSettings, TemplatesSettings
+    from maintenance_ci.templates.project import TemplateProject
 
 EPILOG = """
 The jobs read the pipeline's variables (PROJECT, ROUTE_NAME, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN, …) from the
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from maintenance_ci.settings import in_gitlab, report_folder, secrets_given
+    from maintenance_ci.settings.variables import in_gitlab, report_folder, secrets_given
 
     job = arguments.command if arguments.command in JOBS else ""
     # What export-route prints is a file, and nothing else.
@@ -157,7 +157,7 @@ def _add(
 
 def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.build_and_deploy import Tools, build_and_deploy
-    from maintenance_ci.settings import BuildAndDeploySettings, child_environment, read_settings
+    from maintenance_ci.settings.variables import BuildAndDeploySettings, child_environment, read_settings
 
     settings = read_settings(BuildAndDeploySettings)
     with _connect(settings, log) as (cluster, kubeconfig, private):
@@ -174,7 +174,7 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.deploy_route import deploy_route
-    from maintenance_ci.settings import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
     template = _find(MAINTENANCE_ROUTE).read_text()
@@ -186,7 +186,7 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.delete import delete
-    from maintenance_ci.settings import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings)
     with _connect(settings, log) as (cluster, kubeconfig, private):
@@ -200,7 +200,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
         _plan_all(log)
         return
     from maintenance_ci.jobs.plan import plan_delete, plan_deploy
-    from maintenance_ci.settings import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RouteSettings, read_settings
 
     settings = read_settings(RouteSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
@@ -213,9 +213,9 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _plan_all(log: JobLog) -> None:
-    from maintenance_ci.jobs.drift import plan_all
-    from maintenance_ci.settings import read_settings
-    from maintenance_ci.template_settings import DriftSettings
+    from maintenance_ci.jobs.plan_all import plan_all
+    from maintenance_ci.settings.templates import DriftSettings
+    from maintenance_ci.settings.variables import read_settings
 
     settings = read_settings(DriftSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
@@ -226,8 +226,8 @@ def _plan_all(log: JobLog) -> None:
 
 def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.export_route import commit, export
-    from maintenance_ci.settings import read_settings
-    from maintenance_ci.template_settings import CommitSettings, ExportSettings
+    from maintenance_ci.settings.templates import CommitSettings, ExportSettings
+    from maintenance_ci.settings.variables import read_settings
 
     model = CommitSettings if arguments.commit else ExportSettings
     settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route}, only_looks=not arguments.commit)
@@ -246,7 +246,7 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _status(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.status import status
-    from maintenance_ci.settings import JobSettings, read_settings
+    from maintenance_ci.settings.variables import JobSettings, read_settings
 
     settings = read_settings(JobSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
@@ -283,8 +283,8 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
 @contextlib.contextmanager
 def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str, Path]]:
     """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
-    from maintenance_ci.kubeconfig import private_folder
-    from maintenance_ci.openshift import OpenShift
+    from maintenance_ci.cluster.kubeconfig import private_folder
+    from maintenance_ci.cluster.openshift import OpenShift
 
     _note(settings, log)
     with private_folder() as private:
@@ -296,8 +296,8 @@ def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, st
 
 def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
     """Write the kubeconfig of the job, which all clients get, and return its path."""
-    from maintenance_ci.kubeconfig import write_kubeconfig, write_login
-    from maintenance_ci.settings import login_environment, proxy_to
+    from maintenance_ci.cluster.kubeconfig import write_kubeconfig, write_login
+    from maintenance_ci.settings.variables import login_environment, proxy_to
 
     if settings.okd_url and settings.okd_token:
         if settings.okd_insecure_skip_tls_verify:
@@ -312,7 +312,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
             proxy=proxy_to(settings.okd_url),
         )
         return str(made)
-    from maintenance_ci.given_kubeconfig import read_login
+    from maintenance_ci.cluster.given_kubeconfig import read_login
 
     login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
     log.hidden += login.secrets
@@ -324,8 +324,8 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
 
 def _note(settings: JobSettings, log: JobLog) -> None:
     """Record whose job this is, and what it is about."""
-    from maintenance_ci.settings import RouteSettings
-    from maintenance_ci.situation import SUBPATH
+    from maintenance_ci.plan.situation import SUBPATH
+    from maintenance_ci.settings.variables import RouteSettings
 
     record = log.record
     record.namespace, record.name = settings.project, settings.ci_job_name or None
@@ -339,7 +339,7 @@ def _note(settings: JobSettings, log: JobLog) -> None:
 @contextlib.contextmanager
 def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
     """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
-    from maintenance_ci.lease import Holder, held
+    from maintenance_ci.run.lease import Holder, held
 
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
     with held(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
@@ -350,8 +350,8 @@ def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> 
 def _templates(settings: TemplatesSettings) -> TemplateProject | None:
     if not settings.needs_templates or settings.ci_server_url is None or settings.route_templates_project is None:
         return None
-    from maintenance_ci.settings import proxy_to
-    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.settings.variables import proxy_to
+    from maintenance_ci.templates.project import TemplateProject
 
     tokens = {"private_token": settings.route_templates_token, "job_token": settings.ci_job_token}
     return TemplateProject(
@@ -365,14 +365,14 @@ def _templates(settings: TemplatesSettings) -> TemplateProject | None:
 
 
 def _find(name: str) -> Path:
-    from maintenance_ci.folders import find
-    from maintenance_ci.settings import has_checkout
+    from maintenance_ci.settings.folders import find
+    from maintenance_ci.settings.variables import has_checkout
 
     return find(name, checkout=has_checkout())
 
 
 def _helm(settings: JobSettings, kubeconfig: str, private: Path, log: JobLog) -> Helm:
-    from maintenance_ci.helm import Helm
-    from maintenance_ci.settings import child_environment
+    from maintenance_ci.page.helm import Helm
+    from maintenance_ci.settings.variables import child_environment
 
     return Helm(kubeconfig, settings.project, environment=child_environment(private), say=log.say)

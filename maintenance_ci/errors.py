@@ -12,7 +12,7 @@
         └── NotNowError             75   nothing was sent: whether we may is not known now
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
-(`maintenance_ci.report.JobLog.switched`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's ``retry:exit_codes`` names.
+(`maintenance_ci.log.log.JobLog.switched`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's ``retry:exit_codes`` names.
 """
 
 from __future__ import annotations

@@ -3,14 +3,15 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.clean_environment import clean
-from tests.inherited_signals import heeded_by_children
+from tests.tools.clean_environment import clean
+from tests.tools.inherited_signals import heeded_by_children
 
 clean()  # before any module of a test, or a library, looks at the environment
 
-from tests.rehearsal.matrices.totals import pytest_terminal_summary  # noqa: E402
+from tests.matrices.totals import pytest_terminal_summary  # noqa: E402
+from tests.tools.clusters import cluster, shared  # noqa: E402
 
-__all__ = ["pytest_terminal_summary"]
+__all__ = ["cluster", "pytest_terminal_summary", "shared"]
 
 heeded_by_children()
 
@@ -20,10 +21,10 @@ settings.load_profile("busy machine")
 
 # In a module that holds no tests itself pytest sees to that only where it is told to.
 pytest.register_assert_rewrite(
-    "tests.misbehaving_server",
-    "tests.rehearsal.lease",
-    "tests.rehearsal.looking",
-    "tests.rehearsal.outcomes",
-    "tests.rehearsal.switches",
-    "tests.served_routes",
+    "tests.tools.misbehaving_server",
+    "tests.jobs.lease",
+    "tests.jobs.looking",
+    "tests.tools.outcomes",
+    "tests.jobs.switches",
+    "tests.tools.served_routes",
 )

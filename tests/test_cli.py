@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.cli import main
+from maintenance_ci.cluster.kubeconfig import private_folder, write_kubeconfig
 from maintenance_ci.errors import EXIT_PERSON, MaintenanceError, TryAgainError
-from maintenance_ci.kubeconfig import private_folder, write_kubeconfig
+from maintenance_ci.log.log import JobLog
 from maintenance_ci.rehearsal.rehearse import Options
-from maintenance_ci.report import JobLog
 
 JOBS = ("build-and-deploy", "deploy-route", "delete")
 COMMANDS = (*JOBS, "plan", "status", "rehearse")
@@ -86,7 +86,15 @@ with contextlib.suppress(SystemExit):
 """
 JOB_IMPORTS = "import " + ", ".join(
     f"maintenance_ci.{name}"
-    for name in ("jobs.delete", "jobs.preflight", "openshift", "template_project", "helm", "lease", "probe")
+    for name in (
+        "jobs.delete",
+        "run.preflight",
+        "cluster.openshift",
+        "templates.project",
+        "page.helm",
+        "run.lease",
+        "run.probe",
+    )
 )
 
 
@@ -105,7 +113,7 @@ def needless_in_a_job(modules: set[str]) -> set[str]:
 
 def test_help_waits_for_no_library() -> None:
     assert slow_to_import(imported_by(SHOWS_HELP)) == set()
-    assert slow_to_import(imported_by("import maintenance_ci.settings")) != set()
+    assert slow_to_import(imported_by("import maintenance_ci.settings.variables")) != set()
 
 
 def test_a_job_imports_neither_generated_classes_nor_the_rehearsal() -> None:
@@ -125,7 +133,7 @@ def test_an_interruption_before_anything_was_begun_is_one_line(
     def interrupted() -> list[str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maintenance_ci.settings.secrets_given", interrupted)
+    monkeypatch.setattr("maintenance_ci.settings.variables.secrets_given", interrupted)
     assert main(["status"]) == 1
     assert capsys.readouterr().out == "ERROR: The command was interrupted. Nothing was changed.\n"
 

@@ -5,37 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci import command
-from maintenance_ci.builds import build_page
-from maintenance_ci.checks import require_secret
+from maintenance_ci.cluster import command
 from maintenance_ci.errors import ForbiddenError, MaintenanceError
-from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.page import pack_build_context, render_page_conf
-from maintenance_ci.page_image import (
+from maintenance_ci.names import PAGE
+from maintenance_ci.page.builds import build_page
+from maintenance_ci.page.context import pack_build_context, render_page_conf
+from maintenance_ci.page.image import (
     image_digest,
     import_result,
     imported_tag,
     pinned_tag,
     require_base_image,
 )
-from maintenance_ci.rights import (
+from maintenance_ci.page.rollout import Rollout
+from maintenance_ci.plan.checks import require_secret
+from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.run.rights import (
     IMAGE_RIGHT,
     building_rights,
     deploying_rights,
     find_missing_rights,
     require_rights,
 )
-from maintenance_ci.rollout import Rollout
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from maintenance_ci.helm import Helm
-    from maintenance_ci.openshift import Object, OpenShift
-    from maintenance_ci.report import JobLog
-    from maintenance_ci.settings import BuildAndDeploySettings
+    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.page.helm import Helm
+    from maintenance_ci.settings.variables import BuildAndDeploySettings
 
 # Seconds for an image to be imported from the registry.
 IMPORT_TIMEOUT = 120.0

@@ -5,29 +5,31 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import admitting_routers, wait_until_admitted, wait_until_reloaded, wait_until_seen
-from maintenance_ci.by_hand import commands_to_end, commands_to_forget, commands_to_remove_page
-from maintenance_ci.forcing import Force
-from maintenance_ci.jobs.preflight import before_delete, look
-from maintenance_ci.jobs.restore import bring_back
-from maintenance_ci.jobs.roll_back import page_again_on_failure, taken_back_on_failure
-from maintenance_ci.jobs.snapshots import remove_snapshot
-from maintenance_ci.jobs.switching import insist, remove_route, wait_until_seen_by_users
-from maintenance_ci.jobs.there_again import shows_page_as_a_whole, waits_since_our_last_run
-from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.probe import Outcome, Side
-from maintenance_ci.situation import SUBPATH
+from maintenance_ci.names import PAGE
+from maintenance_ci.plan.manual_steps import commands_to_end, commands_to_forget, commands_to_remove_page
+from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.plan.situation import SUBPATH
+from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.run.admission import wait_until_admitted, wait_until_reloaded, wait_until_seen
+from maintenance_ci.run.preflight import before_delete, look
+from maintenance_ci.run.probe import Outcome, Side
+from maintenance_ci.run.restore import bring_back
+from maintenance_ci.run.roll_back import page_again_on_failure, taken_back_on_failure
+from maintenance_ci.run.snapshots import remove_snapshot
+from maintenance_ci.run.switching import insist, remove_route, wait_until_seen_by_users
+from maintenance_ci.run.there_again import shows_page_as_a_whole, waits_since_our_last_run
+from maintenance_ci.settings.force import Force
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from maintenance_ci.helm import Helm
-    from maintenance_ci.jobs.preflight import Return
-    from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.report import JobLog
-    from maintenance_ci.settings import RouteSettings
-    from maintenance_ci.situation import Situation
-    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.page.helm import Helm
+    from maintenance_ci.plan.situation import Situation
+    from maintenance_ci.run.preflight import Return
+    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.templates.project import TemplateProject
 
 
 AGAIN = "Run the job delete again."

@@ -5,27 +5,27 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import wait_until_admitted, wait_until_seen
-from maintenance_ci.by_hand import commands_to_end
-from maintenance_ci.checks import SERVICE_LABEL, require_ours
-from maintenance_ci.jobs.preflight import Switch, before_deploy, look, original_of
-from maintenance_ci.jobs.restore import kept_original
-from maintenance_ci.jobs.roll_back import rolled_back_on_failure
-from maintenance_ci.jobs.snapshots import keep_snapshot
-from maintenance_ci.jobs.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
-from maintenance_ci.maintenance_route import PAGE, PIPELINE_URL_ANNOTATION, backend_services, routes_beside
-from maintenance_ci.probe import Outcome, Side
-from maintenance_ci.repoint import REPOINT, merge_patch
-from maintenance_ci.route_access import needs_endpoints, other_ways, public_url, service_port
-from maintenance_ci.situation import SUBPATH, SWAP, pipeline_of
-from maintenance_ci.snapshot import snapshot_name
+from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL, snapshot_name
+from maintenance_ci.plan.checks import require_ours
+from maintenance_ci.plan.manual_steps import commands_to_end
+from maintenance_ci.plan.page_route import backend_services, routes_beside
+from maintenance_ci.plan.repoint import REPOINT, merge_patch
+from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public_url, service_port
+from maintenance_ci.plan.situation import SUBPATH, SWAP, pipeline_of
+from maintenance_ci.run.admission import wait_until_admitted, wait_until_seen
+from maintenance_ci.run.preflight import Switch, before_deploy, look, original_of
+from maintenance_ci.run.probe import Outcome, Side
+from maintenance_ci.run.restore import kept_original
+from maintenance_ci.run.roll_back import rolled_back_on_failure
+from maintenance_ci.run.snapshots import keep_snapshot
+from maintenance_ci.run.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
 
 if TYPE_CHECKING:
-    from maintenance_ci.openshift import Object, OpenShift
-    from maintenance_ci.report import JobLog
-    from maintenance_ci.settings import RouteSettings
-    from maintenance_ci.situation import Situation
-    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.plan.situation import Situation
+    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.templates.project import TemplateProject
 
 
 def deploy_route(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.checks import require_host
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.route_export import Export, export_route, form_of, original_now, says_the_same
-from maintenance_ci.route_template import template_path
-from maintenance_ci.situation import by_name
-from maintenance_ci.snapshot import snapshot_name
+from maintenance_ci.names import snapshot_name
+from maintenance_ci.plan.checks import require_host
+from maintenance_ci.plan.situation import by_name
+from maintenance_ci.templates.export import Export, export_route, form_of, original_now, says_the_same
+from maintenance_ci.templates.route import template_path
 
 if TYPE_CHECKING:
-    from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.report import JobLog
-    from maintenance_ci.template_project import TemplateProject
-    from maintenance_ci.template_settings import ExportSettings
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.settings.templates import ExportSettings
+    from maintenance_ci.templates.project import TemplateProject
 
 
 def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:

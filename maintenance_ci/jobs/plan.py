@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import drain_time
-from maintenance_ci.checks import require_ours
-from maintenance_ci.jobs.preflight import before_delete, before_deploy, look, original_of
-from maintenance_ci.jobs.switching import look_once
-from maintenance_ci.maintenance_route import PAGE, routes_to
-from maintenance_ci.repoint import REPOINT
-from maintenance_ci.report import NOTHING_CHANGED
-from maintenance_ci.route_access import other_ways, public_url
-from maintenance_ci.situation import SUBPATH, SWAP
-from maintenance_ci.snapshot import snapshot_name
+from maintenance_ci.log.log import NOTHING_CHANGED
+from maintenance_ci.names import PAGE, snapshot_name
+from maintenance_ci.plan.checks import require_ours
+from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.plan.repoint import REPOINT
+from maintenance_ci.plan.route_access import other_ways, public_url
+from maintenance_ci.plan.situation import SUBPATH, SWAP
+from maintenance_ci.plan.verdicts import drain_time
+from maintenance_ci.run.preflight import before_delete, before_deploy, look, original_of
+from maintenance_ci.run.switching import look_once
 
 if TYPE_CHECKING:
-    from maintenance_ci.jobs.preflight import Return, Switch
-    from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.report import JobLog
-    from maintenance_ci.settings import RouteSettings
-    from maintenance_ci.situation import Situation
-    from maintenance_ci.template_project import TemplateProject
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.plan.situation import Situation
+    from maintenance_ci.run.preflight import Return, Switch
+    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.templates.project import TemplateProject
 
 
 def plan_deploy(

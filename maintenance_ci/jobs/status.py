@@ -6,16 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from maintenance_ci.admission import admitting_routers
-from maintenance_ci.checks import ready_services
-from maintenance_ci.lease import DURATION, LEASE, describe
-from maintenance_ci.maintenance_route import MANAGED_BY, PAGE, routes_to
-from maintenance_ci.mirrored_metadata import MANAGED_BY_LABEL
-from maintenance_ci.overview import rows, table
+from maintenance_ci.names import LEASE, MANAGED_BY, MANAGED_BY_LABEL, PAGE
+from maintenance_ci.plan.checks import ready_services
+from maintenance_ci.plan.overview import rows, table
+from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.run.lease import DURATION, describe
 
 if TYPE_CHECKING:
-    from maintenance_ci.openshift import OpenShift
-    from maintenance_ci.report import JobLog
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.log.log import JobLog
 
 
 def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:

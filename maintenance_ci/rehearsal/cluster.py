@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Self
 import trustme
 import yaml
 
-from maintenance_ci.folders import find
-from maintenance_ci.kubeconfig import write_kubeconfig
+from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
@@ -37,6 +36,7 @@ from maintenance_ci.rehearsal.processes import removed_even_when_killed
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.router.router import Router, check_reload_interval
 from maintenance_ci.rehearsal.trouble import Trouble, Troubles
+from maintenance_ci.settings.folders import find
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import EXIT_FAILED, EXIT_TRY_AGAIN, MaintenanceError, VariableError
-from maintenance_ci.maintenance_route import PAGE
+from maintenance_ci.names import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
@@ -24,7 +24,7 @@ from maintenance_ci.rehearsal.tools import ToolMissingError
 from maintenance_ci.rehearsal.users import APPLICATION, UNKNOWN, Users
 from maintenance_ci.rehearsal.verdict import Phase, Verdict, format_table, judge, under
 from maintenance_ci.rehearsal.workplace import Workplace, prepare
-from maintenance_ci.settings import RouteSettings, read_settings
+from maintenance_ci.settings.variables import RouteSettings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

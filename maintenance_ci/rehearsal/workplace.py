@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.folders import find
 from maintenance_ci.rehearsal.tools import helm_path
-from maintenance_ci.settings import BuildAndDeploySettings, RouteSettings
+from maintenance_ci.settings.folders import find
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

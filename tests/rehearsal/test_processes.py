@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal import processes
-from tests.rehearsal.conftest import start_alone
+from tests.tools.clusters import start_alone
 
 CLUSTER = """
 import asyncio, sys

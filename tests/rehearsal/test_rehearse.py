@@ -16,10 +16,10 @@ from maintenance_ci.cli import main
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from tests.busy_machine import BUSY, slowdown
-from tests.rehearsal.conftest import start_alone
+from tests.tools.busy_machine import BUSY, slowdown
+from tests.tools.clusters import start_alone
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 # Above the list of what was wrong.
 FAILED = re.compile(r"^FAILED: .*$", re.MULTILINE)
 STOPPING = "stopping; a job that is under way puts back first what it has begun"

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from maintenance_ci import api, template_project
+from maintenance_ci.cluster import api
+from maintenance_ci.cluster.kubeconfig import write_kubeconfig
+from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import ConflictError, MaintenanceError, TryAgainError
-from maintenance_ci.kubeconfig import write_kubeconfig
-from maintenance_ci.openshift import OpenShift
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT
 from maintenance_ci.rehearsal.trouble import FOR_GOOD, Trouble, parse_trouble
-from maintenance_ci.template_project import TemplateProject
-from tests.rehearsal.conftest import QUICK, Cluster, running
+from maintenance_ci.templates import project as template_project
+from maintenance_ci.templates.project import TemplateProject
+from tests.tools.clusters import QUICK, Cluster, running
 
 
 @pytest.mark.parametrize(

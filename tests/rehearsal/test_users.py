@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trustme
 
 from maintenance_ci.rehearsal.users import REGULARS, Answer, Users
-from tests.busy_machine import require_at_least, require_at_most
+from tests.tools.busy_machine import require_at_least, require_at_most
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

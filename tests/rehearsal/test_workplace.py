@@ -15,12 +15,12 @@ import pytest
 
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal import workplace
-from tests import oc_stand_in
-from tests.rehearsal.conftest import Cluster
-from tests.rehearsal.outcomes import ok
-from tests.test_clean_environment import CALLERS
+from tests.tools import oc_stand_in
+from tests.tools.clusters import Cluster
+from tests.tools.outcomes import ok
+from tests.tools.test_clean_environment import CALLERS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def hostile(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.page_variables import quantity
 from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
 from maintenance_ci.rehearsal.apiserver.errors import forbidden
+from maintenance_ci.settings.page import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

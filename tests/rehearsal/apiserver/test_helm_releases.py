@@ -15,11 +15,11 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from maintenance_ci.folders import find
 from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
+from maintenance_ci.settings.folders import find
 from tests.rehearsal.recordings.article_chart import NAME, write_chart
 from tests.rehearsal.recordings.lab import Lab, running_lab
-from tests.rehearsal.small_cluster import NAMESPACE, PAGE, page
+from tests.tools.small_cluster import NAMESPACE, PAGE, page
 
 Object = dict[str, Any]
 VERSIONS = (HELM_3_VERSION, HELM_VERSION)

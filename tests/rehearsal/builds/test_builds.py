@@ -7,7 +7,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.rehearsal.small_cluster import (
+from tests.tools.small_cluster import (
     NAMESPACE,
     PAGE,
     SmallCluster,

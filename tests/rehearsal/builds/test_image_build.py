@@ -8,7 +8,7 @@ import pytest
 
 from maintenance_ci.rehearsal.builds.image_build import BadArchiveError, BuildError, Options, build, unpack
 from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE, ImageStore
-from tests.rehearsal.small_cluster import DOCKERFILE, page, tar_of
+from tests.tools.small_cluster import DOCKERFILE, page, tar_of
 
 
 def archive_with(info: tarfile.TarInfo) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from tests.rehearsal.builds.test_builds import create_stream
-from tests.rehearsal.small_cluster import NAMESPACE, PAGE, build_config, page, small_cluster, tar_of, until
+from tests.tools.small_cluster import NAMESPACE, PAGE, build_config, page, small_cluster, tar_of, until
 
 
 def quota(name: str, **hard: str) -> dict[str, object]:

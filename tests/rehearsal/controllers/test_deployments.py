@@ -14,7 +14,7 @@ from maintenance_ci.rehearsal.controllers import replicasets
 from maintenance_ci.rehearsal.controllers.deployments import Deployments
 from maintenance_ci.rehearsal.controllers.replicasets import ReplicaSets
 from maintenance_ci.rehearsal.controllers.rollout import REVISION
-from tests.rehearsal.small_cluster import NAMESPACE, deployment, until
+from tests.tools.small_cluster import NAMESPACE, deployment, until
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
 from maintenance_ci.rehearsal.controllers.endpoints import EndpointSlices
-from tests.rehearsal.small_cluster import NAMESPACE, service
+from tests.tools.small_cluster import NAMESPACE, service
 
 
 def create_pod(store: Store, name: str, address: str, *, port: int = 8080, ready: bool = True) -> Object:

@@ -4,7 +4,7 @@ import asyncio
 
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
 from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
-from tests.rehearsal.small_cluster import NAMESPACE, until
+from tests.tools.small_cluster import NAMESPACE, until
 
 
 def create(store: Store, name: str, *owners: Object) -> Object:

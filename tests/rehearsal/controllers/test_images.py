@@ -12,7 +12,7 @@ from maintenance_ci.rehearsal.builds import image_streams
 from maintenance_ci.rehearsal.builds.images import ImageStore, Program
 from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
 from maintenance_ci.rehearsal.controllers.image_triggers import ImageTriggers
-from tests.rehearsal.small_cluster import NAMESPACE, deployment, until
+from tests.tools.small_cluster import NAMESPACE, deployment, until
 
 REFERENCE = "registry.example.test/team/page:v1"
 

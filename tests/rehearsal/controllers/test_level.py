@@ -6,7 +6,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.controllers.level import keep_level
-from tests.rehearsal.small_cluster import until
+from tests.tools.small_cluster import until
 
 
 def config_map(number: int) -> dict[str, object]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent.parent
+ROOT = Path(__file__).parents[3]
 # What it needs besides itself.
 NEEDED = ("node", "rsync", "git")
 # `tags: []` is "any runner" to GitLab (its Entry::Tags); only the editor's schema wants one at the least.

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
-from tests.rehearsal.conftest import Cluster
 from tests.rehearsal.gitlab_ci.ci_project import OURS, CiProject, commit, copy_of_this_project, git, gitlab_ci_local
 from tests.rehearsal.gitlab_ci.documented import tag_command
+from tests.tools.clusters import Cluster
 
 MakeProject = Callable[..., CiProject]
 NO_HOME = "/proc/nobody"  # there is none, and not even root can make it

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.maintenance_route import maintenance_name
+from maintenance_ci.names import page_route_name
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
-from tests.rehearsal.conftest import QUICK, Cluster, running
 from tests.rehearsal.gitlab_ci.ci_project import CiProject, Pipeline
 from tests.rehearsal.gitlab_ci.conftest import MakeProject
 from tests.rehearsal.gitlab_ci.documented import example
+from tests.tools.clusters import QUICK, Cluster, running
 
 WHOLE = "shop-maintenance-page"
 FORM = {"ROUTE_NAME": "shop"}
@@ -52,7 +52,7 @@ def test_a_plain_include_and_a_subpath(cluster: Cluster, make_project: MakeProje
     project = make_project(cluster, example("include"))
     part = FORM | {"SUBPATH": "/cart"}
     deploy(project, **part)
-    assert cluster.routes() == {"shop", maintenance_name("shop", "/cart")}
+    assert cluster.routes() == {"shop", page_route_name("shop", "/cart")}
     assert environment_url(project) == "https://shop.apps.example.test/cart"
     ok(project.run("delete", **part))
     assert cluster.routes() == {"shop"}
@@ -163,6 +163,6 @@ def test_our_own_pipeline_installs_what_it_needs(cluster: Cluster, make_project:
     project = make_project(cluster)
     form = {"PROJECT": "web", **FORM, "SUBPATH": part}
     deploy(project, **form)
-    assert cluster.routes() == ({"shop", maintenance_name("shop", part)} if part else {WHOLE})
+    assert cluster.routes() == ({"shop", page_route_name("shop", part)} if part else {WHOLE})
     ok(project.run("delete", **form))
     assert cluster.routes() == {"shop"}

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from maintenance_ci.rehearsal.pods.application import ApplicationContainer
-from tests.rehearsal.small_cluster import fetch, pod_subnet
+from tests.tools.small_cluster import fetch, pod_subnet
 
 
 def test_every_path_is_answered_and_says_by_whom() -> None:

@@ -10,7 +10,7 @@ import pytest
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.builds.images import APPLICATION_IMAGE
-from tests.rehearsal.small_cluster import NAMESPACE, SmallCluster, fetch, small_cluster, until
+from tests.tools.small_cluster import NAMESPACE, SmallCluster, fetch, small_cluster, until
 
 
 def pod(name: str, image: str = APPLICATION_IMAGE, **container: Any) -> Object:

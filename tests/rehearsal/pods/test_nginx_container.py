@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
-from tests.rehearsal.small_cluster import fetch, pod_subnet
+from tests.tools.small_cluster import fetch, pod_subnet
 
 PAGE_FOLDER = Path(__file__).parents[3] / "docker"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.rehearsal.small_cluster import PAGE, deployment, fetch, page, small_cluster, tar_of, until
+from tests.tools.small_cluster import PAGE, deployment, fetch, page, small_cluster, tar_of, until
 
 
 def test_page_is_built_rolled_out_replaced_and_removed(tmp_path: Path) -> None:

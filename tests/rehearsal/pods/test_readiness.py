@@ -8,7 +8,7 @@ import time
 import pytest
 
 from maintenance_ci.rehearsal.pods import readiness
-from tests.rehearsal.small_cluster import until
+from tests.tools.small_cluster import until
 
 PROBE = {"timeoutSeconds": 0.3, "periodSeconds": 0.01, "failureThreshold": 1}
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -18,7 +18,7 @@ from aiohttp.typedefs import Middleware
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.router.router import Router
-from tests.rehearsal.small_cluster import SmallCluster, small_cluster
+from tests.tools.small_cluster import SmallCluster, small_cluster
 
 Result = TypeVar("Result")
 TOKEN = "admin-token"

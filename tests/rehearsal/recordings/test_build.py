@@ -17,7 +17,7 @@ from tests.rehearsal.recordings.article_chart import NAME, write_chart
 from tests.rehearsal.recordings.comparison import Names, differences, load
 from tests.rehearsal.recordings.lab import Lab, running_lab
 from tests.rehearsal.recordings.replay import Replay
-from tests.rehearsal.small_cluster import DEFAULT_CONF, tar_of
+from tests.tools.small_cluster import DEFAULT_CONF, tar_of
 
 Object = dict[str, Any]
 NAMESPACE = "builds"

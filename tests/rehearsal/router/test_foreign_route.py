@@ -11,7 +11,7 @@ from aiohttp import web
 from kubernetes import client, config
 
 from maintenance_ci.rehearsal import application_manifests as manifests
-from tests.rehearsal.conftest import Cluster
+from tests.tools.clusters import Cluster
 
 FOREIGN = "unknown"  # what users call somebody who is neither the application nor the page
 HOLDS = "a route in another namespace holds"

@@ -12,9 +12,9 @@ from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.router.router import Router
-from tests.busy_machine import require_at_most
-from tests.rehearsal.conftest import running
 from tests.rehearsal.router.small_router import PAGE, Cluster, Connection, client, run
+from tests.tools.busy_machine import require_at_most
+from tests.tools.clusters import running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,9 @@ from maintenance_ci.rehearsal.router.haproxy import HAProxyError
 from maintenance_ci.rehearsal.router.other_tenant import OtherTenant
 from maintenance_ci.rehearsal.users import Users
 from maintenance_ci.rehearsal.verdict import Phase, judge
-from tests.busy_machine import require_at_most
 from tests.rehearsal.router.small_router import ADMITTED, HOST, NAMESPACE, PAGE, Cluster, client, next_second, run
-from tests.rehearsal.small_cluster import until
+from tests.tools.busy_machine import require_at_most
+from tests.tools.small_cluster import until
 
 if TYPE_CHECKING:
     from pathlib import Path

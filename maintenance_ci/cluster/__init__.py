@@ -1,0 +1,1 @@
+"""The cluster's API, and the commands that talk to it."""

@@ -1,0 +1,87 @@
+"""The kubeconfig that a job hands to Helm, oc and the client: private, and removed at the end."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import MaintenanceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from maintenance_ci.settings.proxies import Proxy
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """Yield a folder that only this user can read, removed at the end with all that is in it.
+
+    Raises:
+        MaintenanceError: there is no place for it.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="maintenance-ci-")  # mkdtemp makes it 0700
+    except OSError as error:
+        raise MaintenanceError(
+            f"No temporary folder can be made: {error.strerror}.", "Let TMPDIR name a folder with room."
+        ) from error
+    with made as folder:
+        yield Path(folder)
+
+
+def write_kubeconfig(
+    folder: Path,
+    *,
+    url: str,
+    token: str,
+    namespace: str,
+    ca: str | None = None,
+    skip_tls_verify: bool = False,
+    proxy: Proxy | None = None,
+) -> Path:
+    """Write a kubeconfig of one cluster, one user and one namespace into ``folder`` (0600), and return its path.
+
+    Args:
+        folder: a private folder.
+        url: the API server.
+        token: a bearer token.
+        namespace: the default namespace.
+        ca: PEM certificates that the server's must come from; the system's where None.
+        skip_tls_verify: do not verify the server's certificate at all.
+        proxy: through which the server is asked.
+    """
+    cluster: dict[str, object] = {"server": url}
+    if skip_tls_verify:
+        cluster["insecure-skip-tls-verify"] = True
+    elif ca:
+        cluster["certificate-authority-data"] = base64.b64encode(ca.encode()).decode()
+    return write_login(folder, cluster, {"token": token}, namespace=namespace, proxy=proxy)
+
+
+def write_login(
+    folder: Path,
+    cluster: Mapping[str, object],
+    user: Mapping[str, object],
+    *,
+    namespace: str,
+    proxy: Proxy | None = None,
+) -> Path:
+    """Write a kubeconfig of a cluster and a user that are as a kubeconfig has them (0600), and return its path."""
+    named = {**cluster, "proxy-url": proxy.url} if proxy else cluster
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "okd", "cluster": named}],
+        "users": [{"name": "pipeline", "user": user}],
+        "contexts": [{"name": "okd", "context": {"cluster": "okd", "user": "pipeline", "namespace": namespace}}],
+        "current-context": "okd",
+    }
+    path = folder / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))  # JSON is YAML: Helm, oc and the client read it
+    return path

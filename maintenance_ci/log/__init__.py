@@ -1,0 +1,1 @@
+"""What a job says: its log, and the reports that it leaves."""

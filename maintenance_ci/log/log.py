@@ -1,0 +1,322 @@
+"""What a job says in its log: phases with their durations, what users see now, how it ended. It keeps the record, too.
+
+In GitLab each phase is a section that can be folded, and what must not be overlooked has a colour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+from maintenance_ci.errors import (
+    EXIT_FAILED,
+    EXIT_PERSON,
+    MaintenanceError,
+    NotNowError,
+    RefusedError,
+    TryAgainError,
+    UnsafeError,
+    VariableError,
+)
+from maintenance_ci.log import sections as gitlab_log
+from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+NOTHING_CHANGED = "Nothing was changed."
+MASK = "[hidden]"
+KEY_BEGINS = re.compile(r"(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----")
+KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
+# Seconds: a job log that says nothing for 15 s looks dead.
+SILENCE = 14.0
+FRAME = "=" * 100
+BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
+UNKNOWN = "What is in maintenance now, if anything: maintenance-ci status"
+# The job whose failure leaves users where they are not wanted, in a pipeline that stays green (allow_failure).
+LOUD = "delete"
+
+
+class JobLog:
+    """The log of one job.
+
+    Args:
+        stream: where it goes.
+        job: the command, for the record; the failure of one, ``delete``, is framed in GitLab.
+        gitlab: the reader is GitLab's: sections, and colours.
+        silence: seconds after which `alive` says something.
+
+    Attributes:
+        state: one sentence that says what is changed and what users see now; a failure's message contains it.
+        switched: whether users may have been switched already, so that a failure needs a person.
+        by_hand: the commands by which that person puts things right, should the job fail now.
+        hidden: what must not be read in a log, or a report: tokens. It is masked in all that is written.
+        record: what the reports are made of.
+        folder: where a way back leaves reports when it begins; None for nowhere.
+    """
+
+    def __init__(self, stream: TextIO, *, job: str = "", gitlab: bool = False, silence: float = SILENCE) -> None:
+        self._stream, self._gitlab, self._silence = stream, gitlab, silence
+        self.state = NOTHING_CHANGED
+        self.switched = False
+        self.by_hand: list[str] = []
+        self.hidden: list[str] = []
+        self.record = Record(job)
+        self.folder: Path | None = None
+        self._in_key = False
+        self._began = self._spoken = time.monotonic()
+        self._open: list[Phase] = []
+        self._sections = 0
+        # The Lease is renewed, and a sign of life given, by threads of their own.
+        self._writing = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """Write ``text``, each line indented under its phase."""
+        for line in text.splitlines():
+            self._write(f"   {line}")
+
+    def warn(self, text: str) -> None:
+        """Write what must not be overlooked."""
+        line = " ".join(text.split())
+        self.record.warnings.append(line)
+        self._write(f"   WARNING: {line}", gitlab_log.YELLOW)
+
+    @contextlib.contextmanager
+    def phase(self, title: str, *, collapsed: bool = False) -> Iterator[None]:
+        """Head what follows with ``title``; say how long it took when it is done, or has failed.
+
+        With ``collapsed`` GitLab shows the heading alone, until somebody wants to see what is under it.
+        """
+        phase = Phase(title, self.seconds(time.monotonic()))
+        self.record.phases.append(phase)
+        self._open.append(phase)
+        self._in_key = False  # one that was cut off before its end hides no more than its own phase
+        with self._section(f"── {title}", collapsed=collapsed):
+            try:
+                yield
+                phase.outcome = "done"
+            finally:
+                phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
+                self._open.pop()
+                ended, colour = ("done in", "") if phase.outcome == "done" else ("failed after", gitlab_log.RED)
+                self._write(f"   {ended} {phase.seconds:.1f} s", colour)
+
+    @contextlib.contextmanager
+    def check(self, name: str) -> Iterator[None]:
+        """Record whether the body finds that what ``name`` says holds; what it is warned of meanwhile belongs to it."""
+        check, before = Check(name, "failed", "The job was stopped."), len(self.record.warnings)
+        self.record.checks.append(check)
+        try:
+            yield
+        except MaintenanceError as error:
+            known = not isinstance(error, (TryAgainError, VariableError))
+            check.outcome, check.words = "refused" if known else "failed", " ".join(_told(error))
+            raise
+        except Exception as error:
+            check.words = type(error).__name__
+            raise
+        warned = self.record.warnings[before:]
+        check.outcome, check.words = "warned" if warned else "passed", "; ".join(warned)
+
+    def seconds(self, moment: float) -> float:
+        """Return the seconds from the job's begin to a moment of `time.monotonic`."""
+        return round(moment - self._began, 2)
+
+    @contextlib.contextmanager
+    def alive(self) -> Iterator[None]:
+        """Let no long silence come up while the body runs, whatever it waits for."""
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._break_silence, args=(ended,), name="sign-of-life", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+    def now(self, state: str, *, switched: bool, by_hand: Sequence[str] | None = None) -> None:
+        """Note what was just changed; ``state`` becomes the "what is untouched" of a later failure.
+
+        Where ``by_hand`` is not given the commands stay as they are.
+        """
+        self.state = state
+        self.switched = switched
+        self.by_hand = self.by_hand if by_hand is None else list(by_hand)
+
+    @contextlib.contextmanager
+    def changing(self, state: str, *, switched: bool) -> Iterator[None]:
+        """Note the change that the body makes: when it is made, and when nobody knows whether it was.
+
+        A request that the server refused, or that was not sent, made none; one whose answer was lost may have.
+        """
+        try:
+            yield
+        except MaintenanceError as error:
+            if isinstance(error, TryAgainError) and not isinstance(error, NotNowError):
+                self.now(state, switched=switched)
+            raise
+        except BaseException:
+            self.now(state, switched=switched)
+            raise
+        self.now(state, switched=switched)
+
+    def end(self, *lines: str, blank: bool = True) -> None:
+        """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
+        self.record.result = " ".join(lines)
+        if blank:
+            self._write("")
+        for line in lines:
+            self._write(line)
+
+    def fail(self, error: MaintenanceError) -> int:
+        """Close a job that failed, and return its exit code."""
+        if isinstance(error, VariableError):
+            one = len(error.faults) == 1
+            what = f"{error.faults[0]}." if one else f"{len(error.faults)} variables are wrong."
+            self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
+            return error.exit_code
+        if any(isinstance(one, UnsafeError) for one in _errors(error)):
+            self.by_hand = []
+        if isinstance(error, RefusedError):
+            self._fail(f"{len(error.errors)} things stand in the way. {self.state}", _told(error))
+        else:
+            # Where the state says what to run, "run the job again" would say it twice, or the opposite.
+            told = self.switched or "Run the job" in self.state
+            advice = "" if told and error.advice.startswith("Run ") else error.advice
+            # By itself: a key in it, cut off before its end, must not hide what follows.
+            self._fail(f"{self._harmless(error.what)} {self.state} {advice}")
+        return EXIT_PERSON if self.switched else error.exit_code
+
+    def crash(self, traceback: str) -> int:
+        """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
+        last = ""
+        for last in traceback.splitlines():
+            self._write(last)
+        self._fail(f"This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
+        self.record.error = f"A fault of maintenance-ci itself: {last}"
+        return EXIT_PERSON if self.switched else EXIT_FAILED
+
+    def way_back(self, why: str) -> None:
+        """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
+        self.warn(why)
+        if self.folder:
+            self.record.error = f"{why} The way back has begun; its end is not reported."
+            self.record.result = self.state
+            self.leave_reports(self.folder, EXIT_PERSON if self.switched else EXIT_FAILED)
+
+    def leave_reports(self, folder: Path, exit_code: int) -> None:
+        """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""
+        self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
+        record: Record = rewritten(self.record, self._harmless)
+        for name, text in report_files(record).items():
+            try:
+                (folder / name).write_text(text, encoding="utf-8")
+            except OSError as error:
+                self.warn(f"The report {name} could not be written: {error.strerror}.")
+                with contextlib.suppress(OSError):  # half a report is worse than none
+                    (folder / name).unlink(missing_ok=True)
+
+    def forget_reports(self, folder: Path) -> None:
+        """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
+        for name in (REPORT, JUNIT, DOTENV):
+            with contextlib.suppress(OSError):  # `leave_reports` says so
+                (folder / name).unlink(missing_ok=True)
+
+    def _fail(self, what: str, more: Sequence[str] = ()) -> None:
+        """Write the error, after the commands for a person; in GitLab these are in a frame."""
+        self.record.error, self.record.result = " ".join([what, *more]), self.state
+        self._in_key = False  # a key that was cut off before its end must not hide how the job ended
+        framed = self._gitlab and (self.by_hand or self.record.job == LOUD)
+        lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
+        if framed:
+            lines = lines or [UNKNOWN]
+            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.state}", *lines, FRAME]
+        for line in [*lines, f"ERROR: {' '.join(what.split())}", *(f"   {' '.join(one.split())}" for one in more)]:
+            self._write(line, gitlab_log.RED)
+
+    @contextlib.contextmanager
+    def _section(self, heading: str, *, collapsed: bool) -> Iterator[None]:
+        if not self._gitlab:
+            self._write(heading)
+            yield
+            return
+        self._sections += 1
+        # GitLab tells sections apart by their names, also those of two commands in one job.
+        name = f"maintenance-{os.getpid()}-{self._sections}"
+        coloured = f"{gitlab_log.HEADING}{self._plain(heading)}{gitlab_log.RESET}"
+        self._write_raw(gitlab_log.section_start(name, coloured, now=time.time(), collapsed=collapsed))
+        try:
+            yield
+        finally:
+            self._write_raw(gitlab_log.section_end(name, now=time.time()))
+
+    def _break_silence(self, ended: threading.Event) -> None:
+        while not ended.wait(max(0.0, self._spoken + self._silence - time.monotonic())):
+            if time.monotonic() - self._spoken >= self._silence:
+                phase = self._open[-1] if self._open else Phase("the job", 0.0)
+                self.say(f"still at work after {self.seconds(time.monotonic()) - phase.began:.0f} s: {phase.title}")
+
+    def _write(self, line: str, colour: str = "") -> None:
+        plain = self._plain(line)
+        self._write_raw(f"{colour}{plain}{gitlab_log.RESET}" if colour and self._gitlab else plain)
+
+    def _write_raw(self, line: str) -> None:
+        with self._writing:
+            try:
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._go_on_unread()
+            self._spoken = time.monotonic()
+
+    def _go_on_unread(self) -> None:
+        """Say what follows to nobody: a reader that is gone, or a full disk, must not end a switch half-way."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, self._stream.fileno())  # also for what the stream holds still, at the very end
+        except (OSError, ValueError):
+            self._stream = io.StringIO()
+        finally:
+            os.close(nowhere)
+
+    def _harmless(self, text: str) -> str:
+        """Return a text of any number of lines as one of a report."""
+        self._in_key = False
+        return self._plain(" ".join(text.split()))
+
+    def _plain(self, line: str) -> str:
+        """Return the line without secrets, and without what steers a terminal, or GitLab's log: others' words may."""
+        return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
+
+    def _masked(self, line: str) -> str:
+        """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
+        for secret in self.hidden:
+            line = line.replace(secret, MASK)
+        shown, at = "", 0
+        while at < len(line):
+            begins, stray = (None if self._in_key else one.search(line, at) for one in (KEY_BEGINS, KEY_ENDS))
+            if not self._in_key and not begins:
+                return shown + line[at:]
+            if begins and stray and stray.start() <= begins.start():  # an end without a beginning begins nothing
+                shown, at = shown + line[at : stray.end()], stray.end()
+                continue
+            shown += (line[at : begins.start()] if begins else "   ") + MASK
+            ends = KEY_ENDS.search(line, begins.end() if begins else at)
+            self._in_key, at = ends is None, ends.end() if ends else len(line)
+        return shown
+
+
+def _told(error: MaintenanceError) -> list[str]:
+    """Return what is wrong and what to do, a line for each refusal."""
+    return [" ".join(f"{one.what} {one.advice}".split()) for one in _errors(error)]
+
+
+def _errors(error: MaintenanceError) -> list[MaintenanceError]:
+    return error.errors if isinstance(error, RefusedError) else [error]

@@ -1,0 +1,49 @@
+"""The names of our objects, labels and annotations in the cluster."""
+
+from __future__ import annotations
+
+import hashlib
+
+# The Helm release, and with it the Service, Deployment, BuildConfig and ImageStream of the page.
+PAGE = "maintenance-page"
+
+MANAGED_BY = "maintenance-ci"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+# The Lease of the namespace: one job at a time.
+LEASE = "maintenance-ci"
+
+NOTES = "maintenance-ci/"  # what the names of our own annotations and labels begin with
+ROUTE_ANNOTATION = "maintenance-ci/route"
+# oc get routes -l maintenance-ci/route=shop: all maintenance Routes of one Route.
+ROUTE_LABEL = ROUTE_ANNOTATION
+STRATEGY_ANNOTATION = "maintenance-ci/strategy"
+PIPELINE_ANNOTATION = "maintenance-ci/pipeline"
+PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
+JOB_ANNOTATION = "maintenance-ci/job"
+TOUCHED_ANNOTATION = "maintenance-ci/touched"
+
+# The label by which an EndpointSlice names its Service.
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+def page_route_name(route_name: str, subpath: str | None) -> str:
+    """Return the maintenance Route's name; for a part of the site it ends in 8 digits of the path's SHA-256."""
+    if subpath is None:
+        return f"{route_name}-{PAGE}"
+    return f"{route_name}-{PAGE}-{hashlib.sha256(subpath.encode()).hexdigest()[:8]}"
+
+
+def snapshot_name(route_name: str) -> str:
+    """Return the name of the Secret that holds a Route's snapshot."""
+    return f"{route_name}-maintenance-snapshot"
+
+
+def notes(route_name: str, strategy: str, pipeline: str = "", pipeline_url: str = "") -> dict[str, str]:
+    """Return the annotations that say, on an object of ours, which maintenance it belongs to."""
+    given = {
+        ROUTE_ANNOTATION: route_name,
+        STRATEGY_ANNOTATION: strategy,
+        PIPELINE_ANNOTATION: pipeline,
+        PIPELINE_URL_ANNOTATION: pipeline_url,
+    }
+    return {name: value for name, value in given.items() if value}

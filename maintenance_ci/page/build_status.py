@@ -1,0 +1,123 @@
+"""What a Build waits for before it begins, and why it failed: pure.
+
+Phases, reasons and messages are those of OpenShift's build controller (openshift/openshift-controller-manager,
+pkg/build/controller/build) and of its builder (openshift/builder, pkg/build/builder).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from maintenance_ci.page.pod_troubles import Trouble, pod_troubles, refusal_advice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Object = dict[str, Any]
+
+CONFIG_LABEL = "openshift.io/build-config.name"
+POD_LABEL = "openshift.io/build.name"
+NUMBER = "openshift.io/build.number"
+WAITING, ENDED = frozenset({"New", "Pending"}), frozenset({"Complete", "Failed", "Error", "Cancelled"})
+# Characters of a build's log that a message repeats.
+MAX_WORDS = 600
+# What the builder's log says of an image that cannot be pulled.
+PULLING = re.compile(
+    r"pull(ing)? image|pull failed|initializing source docker://|reading manifest|manifest unknown|toomanyrequests"
+    r"|pinging (container|docker) registry",
+    re.IGNORECASE,
+)
+
+
+def phase(build: Mapping[str, Any]) -> str:
+    """Return how far a Build is: New, Pending, Running, Complete, Failed, Error or Cancelled."""
+    return str((build.get("status") or {}).get("phase") or "New")
+
+
+def number(build: Mapping[str, Any]) -> int:
+    """Return the how-manieth build of its BuildConfig it is."""
+    text = str((build["metadata"].get("annotations") or {}).get(NUMBER, ""))
+    return int(text) if text.isdecimal() else 0
+
+
+def first_new(builds: Iterable[Object], before: Iterable[str]) -> Object | None:
+    """Return the first of the builds whose name was not there before."""
+    known = set(before)
+    return min((build for build in builds if build["metadata"]["name"] not in known), key=number, default=None)
+
+
+def obstacle(
+    build: Mapping[str, Any], builds: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]]
+) -> Trouble:
+    """Return what a Build that is New or Pending waits for; an empty message for nothing that is known.
+
+    One that has a reason cannot begin. The controller tries on, but what it misses is somebody's to bring: room in a
+    quota, an image, a Secret.
+
+    Args:
+        build: the Build.
+        builds: all of its BuildConfig: they run one after the other.
+        pods: those of the Build, one or none.
+    """
+    if why := _why(build):
+        return Trouble(f"cannot begin: {why}", lasting=True)
+    earlier = [one for one in builds if number(one) < number(build) and phase(one) not in ENDED]
+    if earlier:
+        first = min(earlier, key=number)
+        state = ", ".join(filter(None, (phase(first), _why(first))))
+        return Trouble(f"waits: build {first['metadata']['name']} runs before it ({state})")
+    troubles = list(dict.fromkeys(trouble for pod in pods for trouble in pod_troubles(pod)))
+    if troubles:
+        told = "; ".join(trouble.message for trouble in troubles)
+        return Trouble(f"waits for its Pod: {told}", any(trouble.lasting for trouble in troubles))
+    return Trouble("")
+
+
+def not_begun_advice(name: str, message: str, namespace: str) -> str:
+    """Say what to do about the Build ``name`` that did not begin, for what its obstacle's message says."""
+    if blocking := re.search(r"build (\S+) runs before it", message):
+        return f"End that one: oc cancel-build {blocking[1]} -n {namespace}; then run the job again."
+    if message.startswith("waits for its Pod"):
+        return f"Its events say more: oc describe pods -l {POD_LABEL}={name} -n {namespace}; then run the job again."
+    if "InvalidImageReference" in message or "PullBuilderImageFailed" in message:
+        return "Check PAGE_BASE_IMAGE, then run the job again."
+    if "MissingPushSecret" in message:
+        return "Create the Secret that DOCKER_REGISTRY needs, then run the job again."
+    return f"{refusal_advice(message, 'BUILD_RESOURCES').rstrip('.')}; then run the job again."
+
+
+def failure(build: Mapping[str, Any], log: Sequence[str], words: str, namespace: str) -> tuple[str, str]:
+    """Return what a Build that failed says of it, with its last words, and what to do.
+
+    Args:
+        build: one that has ended, and is not Complete.
+        log: the last lines of its log, where they are known; else it is the Build's own snippet, whose lines are cut.
+        words: what is repeated where neither is there.
+        namespace: where it is.
+    """
+    name, status = build["metadata"]["name"], build.get("status") or {}
+    lines = [line.strip() for line in log or str(status.get("logSnippet") or words).splitlines()]
+    said = " / ".join(filter(None, lines))[-MAX_WORDS:]
+    what = f"The build {name} ended as {phase(build)}: {_why(build) or 'no reason given'}"
+    what = f"{what.rstrip('.')}." + (f" Its last words: {said.rstrip('.')}." if said else "")
+    return what, f"{_advice(str(status.get('reason')), said)}Its log: oc logs build/{name} -n {namespace}"
+
+
+def _advice(reason: str, words: str) -> str:
+    if reason == "PushImageToRegistryFailed":
+        return "Look at where the image is pushed to, and at its Secret. "
+    if reason == "PullBuilderImageFailed" or PULLING.search(words):
+        return (
+            "Name an image that the cluster can pull, or a mirror, in PAGE_BASE_IMAGE, or a Secret to pull with in "
+            "PAGE_BASE_PULL_SECRET; then run the job again. "
+        )
+    if reason == "OutOfMemoryKilled":
+        return "Give the build more memory: BUILD_RESOURCES=limits.memory=…. "
+    return ""
+
+
+def _why(build: Mapping[str, Any]) -> str:
+    """Return the reason and the message of a Build's status."""
+    status = build.get("status") or {}
+    return ": ".join(" ".join(str(status[key]).split()) for key in ("reason", "message") if status.get(key))

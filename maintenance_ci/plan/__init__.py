@@ -1,0 +1,1 @@
+"""What decides: pure. It touches no network, no file and no clock."""

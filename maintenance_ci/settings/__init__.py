@@ -1,0 +1,1 @@
+"""The pipeline's variables: read, checked, and named in one message where they are wrong."""

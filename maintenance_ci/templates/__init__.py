@@ -1,0 +1,1 @@
+"""The GitLab project with the Routes' templates: reading, rendering and writing them."""

@@ -1,0 +1,70 @@
+"""What the template project says of a namespace, and what the namespace says of it: pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from maintenance_ci.plan.situation import stands_for
+from maintenance_ci.templates.route import template_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from maintenance_ci.templates.route import Object
+
+PLACE = re.compile(r"\{\{\s*route_name\s*\}\}")
+Outcome = Literal["same", "differs", "no Route", "not right", "elsewhere", "no template"]
+DRIFT: frozenset[Outcome] = frozenset({"differs", "no Route", "not right"})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one Route.
+
+    Attributes:
+        name: of the Route.
+        outcome: ``not right``: the template cannot be rendered, or the Route not be known; ``elsewhere``: the template
+            is for another namespace; ``no template``: there is none, which is no drift.
+        words: what a person should know; each difference.
+        path: of its template.
+    """
+
+    name: str
+    outcome: Outcome
+    words: str
+    path: str
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the template would not bring back what is there."""
+        return self.outcome in DRIFT
+
+
+def route_name_of(pattern: str, path: str) -> str | None:
+    """Return the name of the Route whose template is at ``path``, or None where no Route's is: `template_path` undone.
+
+    Args:
+        pattern: ROUTE_TEMPLATE_PATH, with ``{{ route_name }}`` in it.
+        path: of a file of the template project.
+    """
+    before, *others = PLACE.split(pattern)
+    # More than once, it is the same name each time.
+    again = "(?P=name)".join(re.escape(part) for part in others[1:])
+    rest = re.escape(others[0]) + (f"(?P=name){again}" if others[1:] else "")
+    found = re.fullmatch(rf"{re.escape(before)}(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?){rest}", path)
+    return found["name"] if found and template_path(pattern, found["name"]) == path else None
+
+
+def templates_folder(pattern: str) -> tuple[str, bool]:
+    """Return the folder that holds all templates, and whether those below it may hold some, too."""
+    before = PLACE.split(pattern)[0]
+    folder = before.rpartition("/")[0]
+    return folder, "/" in pattern[len(before) :]
+
+
+def without_template(routes: Mapping[str, Object], templated: Iterable[str]) -> list[str]:
+    """Return the names of the Routes that no template is for; maintenance Routes need none."""
+    known = set(templated)
+    return sorted(name for name, route in routes.items() if name not in known and stands_for(route) is None)

@@ -1,0 +1,237 @@
+"""From a live Route to a template that brings it back: pure.
+
+What is left out is what no template should hold: what the server fills in, what other tools keep for themselves, and
+certificates with their keys, which are renewed behind a template's back and are no matter for a repository. ``delete``
+brings the latter back from where they are newest (`maintenance_ci.plan.certificates`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.names import NOTES, page_route_name, snapshot_name
+from maintenance_ci.plan.certificates import CERTIFICATE_FIELDS, PAIR
+from maintenance_ci.plan.comparison import differences
+from maintenance_ci.plan.mirrored_metadata import is_bookkeeping, is_tracking_label
+from maintenance_ci.plan.repoint import is_repointed
+from maintenance_ci.plan.situation import stands_for
+from maintenance_ci.plan.snapshot import manifest_of, route_in
+from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.route import expected_route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Object = dict[str, Any]
+Form = Literal["Route", "Template", "Jinja2", "several objects", "unknown"]
+
+# As people write it. A snapshot and the server have other orders, and the order alone is no change.
+ORDER = ("kind", "name", "host", "path", "to", "weight", "alternateBackends", "port", "termination", "type", "action")
+JINJA = ("{{", "{%", "{#")
+# A text that every reader of YAML, of version 1.1 or 1.2, takes for a text without quotes.
+_PLAIN = re.compile(r"[A-Za-z/][-\w./]*", re.ASCII)
+_NO_TEXT = {"y", "n"}  # PyYAML knows the longer ones itself
+
+
+@dataclass(frozen=True)
+class Export:
+    """A template, and what a person should know of it.
+
+    Attributes:
+        text: YAML, with comments that say what was left out.
+        manifest: what the text says.
+        left_out: what, and why; a line each.
+        secret_headers: names of the headers whose values are in the text, and may be secret.
+    """
+
+    text: str
+    manifest: Object
+    left_out: tuple[str, ...] = ()
+    secret_headers: tuple[str, ...] = ()
+
+
+def original_now(
+    name: str, routes: Mapping[str, Object], snapshots: Mapping[str, Object]
+) -> tuple[Object | None, bool]:
+    """Return a Route as it is without its maintenance, and whether it is in maintenance; None where there is none.
+
+    Args:
+        name: of the Route.
+        routes: all Routes of the namespace, by name.
+        snapshots: our Secrets, by name.
+
+    Raises:
+        MaintenanceError: it is in maintenance, and its snapshot is of no use; or it is itself a maintenance Route.
+    """
+    route, snapshot = routes.get(name), snapshots.get(snapshot_name(name))
+    owner = stands_for(route) if route else None
+    if owner and owner != name:
+        raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Name {owner} instead.")
+    if route is not None and not is_repointed(route):
+        return manifest_of(route), False
+    if snapshot is not None:
+        return route_in(snapshot), True
+    if route is not None or page_route_name(name, None) in routes:
+        raise MaintenanceError(
+            f"Route {name} is in maintenance, and its snapshot is gone: what it was is unknown here.",
+            "End the maintenance first, with the job delete.",
+        )
+    return None, False
+
+
+def export_route(route: Mapping[str, Any], *, path: str) -> Export:
+    """Return a Route as the template that brings it back, without what no template should hold.
+
+    Args:
+        route: with a host; as the server has it, or as its snapshot does.
+        path: of the template; where that ends in ``.j2`` the text has to survive Jinja2.
+
+    Raises:
+        MaintenanceError: no such text brings it back.
+    """
+    metadata, spec = route["metadata"], dict(route["spec"])
+    left_out: list[str] = []
+    kept: Object = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    for part, is_theirs in (("labels", is_tracking_label), ("annotations", is_bookkeeping)):
+        values = metadata.get(part) or {}
+        mine = {name: value for name, value in sorted(values.items()) if not is_theirs(name)}
+        kept |= {part: mine} if mine else {}
+        # Our own notes are not worth a word: they are gone when the maintenance is.
+        theirs = sorted(name for name in values if name not in mine and not name.startswith(NOTES))
+        left_out += (
+            [f"metadata.{part}: {', '.join(theirs)}, which deployment tools and controllers write"] if theirs else []
+        )
+    tls = spec.get("tls") or {}
+    certificates = [f"spec.tls.{field}" for field in _renewed(tls) if tls.get(field)]
+    if certificates:
+        left_out.append(f"{', '.join(certificates)}: the job delete brings back the newest that it finds")
+    manifest = {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": kept,
+        "spec": _ordered(_without_defaults(spec)),
+    }
+    headers = _request_headers(spec)
+    text = _comments(kept, left_out, headers) + _yaml(manifest)
+    _require_way_back(text, manifest, route, path)
+    return Export(text, manifest, tuple(left_out), tuple(headers))
+
+
+def form_of(text: str, path: str) -> Form:
+    """Return how a template is written: what a machine may write anew (``Route``), or what a person made."""
+    if path.endswith(".j2") and any(mark in text for mark in JINJA):
+        return "Jinja2"
+    try:
+        file = read_template(text, path=path.removesuffix(".j2"), values={})
+    except MaintenanceError:
+        return "unknown"
+    if file.template:
+        return "Template"
+    if not file.routes:
+        return "unknown"
+    return "Route" if len(file.routes) + file.others == 1 else "several objects"
+
+
+def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a template's text is the manifest already, whatever its comments and its order."""
+    if form_of(text, path) != "Route":
+        return False
+    (route,) = read_template(text, path=path.removesuffix(".j2"), values={}).routes
+    return route.value == manifest
+
+
+def _without_defaults(spec: Mapping[str, Any]) -> Object:
+    """Return the spec without what the server fills in (recorded on OpenShift 4.21), and without certificates."""
+    plain = {key: value for key, value in spec.items() if value not in (None, "", {}, [])}
+    if plain.get("wildcardPolicy") == "None":
+        del plain["wildcardPolicy"]
+    plain["to"] = _backend(spec.get("to") or {})
+    if "alternateBackends" in plain:
+        plain["alternateBackends"] = [_backend(backend) for backend in plain["alternateBackends"]]
+    tls = {key: value for key, value in (plain.pop("tls", None) or {}).items() if value not in (None, "", {}, [])}
+    if tls.get("insecureEdgeTerminationPolicy") == "None":
+        del tls["insecureEdgeTerminationPolicy"]
+    tls = {key: value for key, value in tls.items() if key not in _renewed(tls)}
+    return plain | ({"tls": tls} if tls else {})
+
+
+def _renewed(tls: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fields that ``delete`` brings back by itself (`carry_over_certificates`).
+
+    TLS that names a Secret is taken as the template has it: the CA of the application's Pods has to be there.
+    """
+    return PAIR if (tls.get("externalCertificate") or {}).get("name") else CERTIFICATE_FIELDS
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ranks = {name: rank for rank, name in enumerate(ORDER)}
+    names = sorted(value, key=lambda name: (ranks.get(name, len(ORDER)), name))
+    return {name: _ordered(value[name]) for name in names}
+
+
+def _backend(backend: Mapping[str, Any]) -> Object:
+    """Return a backend without the default weight; its kind is a default, too, but the API calls it required."""
+    weight = backend.get("weight")
+    named = {"kind": backend.get("kind") or "Service", "name": backend.get("name", "")}
+    return named | ({"weight": weight} if weight not in (None, 100) else {})
+
+
+def _request_headers(spec: Mapping[str, Any]) -> list[str]:
+    """Return the names of the headers that the router sets for the application: they may be passwords."""
+    actions = (spec.get("httpHeaders") or {}).get("actions") or {}
+    return sorted({one["name"] for one in actions.get("request") or [] if one.get("action", {}).get("type") == "Set"})
+
+
+def _comments(metadata: Mapping[str, Any], left_out: Iterable[str], headers: Iterable[str]) -> str:
+    lines = [f"Route {metadata['name']} of {metadata['namespace']}, by maintenance-ci export-route."]
+    if left_out:
+        lines += ["Left out:", *(f"- {line}" for line in left_out)]
+    if headers:
+        lines.append(f"The values of these headers may be secret: {', '.join(headers)}.")
+    # A name could end the comment, or begin an expression, only if a server let it: not even then.
+    return "".join(f"# {re.sub(r'[^ -z]', '?', line)}\n" for line in lines)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text without quotes only where no reader could take it for anything else."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NO_TEXT
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def _yaml(manifest: Object) -> str:
+    return str(yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf))
+
+
+def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], path: str) -> None:
+    """Hold the text against the Route, by the very comparison that ``deploy-route`` makes."""
+    metadata = route["metadata"]
+    name, namespace = metadata["name"], metadata["namespace"]
+    file = read_template(text, path=path, values={"route_name": name, "namespace": namespace})
+    read = [source.value for source in file.routes]
+    if read != [manifest]:
+        raise MaintenanceError(
+            f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
+            "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",
+        )
+    found = differences(expected_route(file, read, name=name, namespace=namespace).route, route)
+    if found:
+        raise MaintenanceError(
+            f"No template that this command writes brings Route {name} back as it is: {'; '.join(found)}.",
+            "Write its template by hand.",
+        )

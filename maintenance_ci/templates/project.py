@@ -1,0 +1,325 @@
+"""The GitLab project that holds the Routes' templates. The only importer of python-gitlab."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from functools import partial
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import gitlab
+import requests
+
+from maintenance_ci.cluster.network_faults import certificate_fault, certificate_refused, unreachable
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.kubernetes_yaml.reader import decode
+from maintenance_ci.templates.session import EndlessAnswerError, HomeSession, HtmlPageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maintenance_ci.settings.proxies import Proxy
+
+Answer = TypeVar("Answer")
+
+# Seconds for each answer: python-gitlab has no limit of its own.
+TIMEOUT = 20.0
+# Seconds between the tries where GitLab is away or too busy.
+PAUSES = (0.5, 1.0, 2.0)
+MAX_TEMPLATE = 1024 * 1024  # bytes
+# Files of one page, the most that GitLab gives; and of all pages.
+PAGE_SIZE, MAX_FILES = 100, 10_000
+# python-gitlab would wait as long as a server tells it.
+IMPATIENT: dict[str, Any] = {"obey_rate_limit": False}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it is in the project.
+
+    Attributes:
+        text: its content.
+        last_commit: the last one that changed it; GitLab refuses to overwrite what has changed since.
+    """
+
+    text: str
+    last_commit: str
+
+
+class UnfitFileError(MaintenanceError):
+    """The file is there, and can be no template: it is no text, or far too large. Others may be right."""
+
+
+class _NoSuchFileError(MaintenanceError):
+    """The project is there, the file is not."""
+
+
+class _NoSuchCommitError(MaintenanceError):
+    """The project is there, the branch is not, or the repository is empty."""
+
+
+# How GitLab names what is not there. Without such a word its API does not know the address itself: "404 Not Found".
+OBJECT_MISSING = re.compile(r"404 .+ Not Found")
+DECODED = (
+    "Or a proxy in front of GitLab decodes %2F in addresses (this 404 names no project and no file): "
+    "then the project's number in ROUTE_TEMPLATES_PROJECT helps, and a ROUTE_TEMPLATE_PATH without folders."
+)
+MISSING = {"404 File Not Found": _NoSuchFileError, "404 Commit Not Found": _NoSuchCommitError}
+
+
+class TemplateProject:
+    """A project of a GitLab, read with a job token or an access token, and written with an access token.
+
+    Args:
+        url: the GitLab's address; it may be below a path (``https://host/gitlab``).
+        project: the project's path or number.
+        ref: branch, tag or commit; the default branch where None.
+        job_token: the job's own token; used where there is no ``private_token``.
+        private_token: an access token. It needs the scope ``read_repository`` to read a file, ``read_api`` to list
+            them, ``api`` to write one (lib/api/files.rb and repositories.rb of GitLab 18).
+        ca: PEM text of the CA that the GitLab's certificate may come from, besides those of the system and of certifi.
+        proxy: through which GitLab is asked; None: directly.
+
+    Raises of every method:
+        MaintenanceError: there is no such file or project, or it is nothing of ours.
+        ForbiddenError: the token is refused.
+        TryAgainError: GitLab cannot be reached, or fails.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        project: str,
+        *,
+        ref: str | None = None,
+        job_token: str | None = None,
+        private_token: str | None = None,
+        ca: str | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
+        self._ca_given, self._proxy = ca is not None, proxy
+        self.name, self._ref = project, ref
+        # HEAD is the default branch, for every version of GitLab.
+        self._reading = {"ref": ref or "HEAD", **IMPATIENT}
+        self._private = private_token is not None
+        self._gitlab = gitlab.Gitlab(
+            url,
+            private_token=private_token,
+            job_token=None if private_token else job_token,
+            timeout=TIMEOUT,
+            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca, proxy=proxy),
+            # Behind a proxy GitLab may believe in another address.
+            keep_base_url=True,
+        )
+
+    @property
+    def lists(self) -> bool:
+        """Whether the token can list files at all: GitLab's job tokens read single files, and do nothing else."""
+        return self._private
+
+    def read(self, path: str) -> str:
+        """Return the text of the file at ``path``."""
+        what = f"the template {path}"
+        return _text(self._ask(what, lambda project: project.files.raw(path, **self._reading)), path)
+
+    def read_if_there(self, path: str) -> str | None:
+        """Return the text of the file at ``path``, or None where the project has no such file."""
+        try:
+            return self.read(path)
+        except _NoSuchFileError:
+            return None
+
+    def paths(self, folder: str = "", *, recursive: bool = True) -> list[str]:
+        """Return the paths of all files below ``folder``; needs an access token."""
+        what, found = f"the folder {folder or '/'}", []
+        for page in range(1, MAX_FILES // PAGE_SIZE + 1):
+            # Page by page: the links that GitLab sends along may lead elsewhere, and the token with them.
+            asked = {"page": page, "per_page": PAGE_SIZE, "get_all": False, "recursive": recursive, **self._reading}
+            entries = self._ask(what, methodcaller("repository_tree", folder, **asked))
+            found += [entry["path"] for entry in entries if entry["type"] == "blob"]
+            if len(entries) < PAGE_SIZE:
+                return sorted(found)
+        raise MaintenanceError(
+            f"{_sentence(what)} of {self.name} holds over {MAX_FILES} files.",
+            "Give the templates a folder in ROUTE_TEMPLATE_PATH.",
+        )
+
+    def find(self, path: str) -> File | None:
+        """Return the file at ``path``, for one who wants to write it, or None; needs an access token."""
+        try:
+            content, commit = self._ask(f"the template {path}", partial(self._look_up, path))
+        except (_NoSuchFileError, _NoSuchCommitError):
+            return None
+        return File(_text(content, path), commit)
+
+    def _look_up(self, path: str, project: Any) -> tuple[bytes, str]:
+        found = project.files.get(path, **self._reading)
+        return found.decode(), str(found.last_commit_id)
+
+    def write(self, path: str, text: str, message: str, *, found: File | None) -> str:
+        """Commit ``text`` as the file at ``path``, and return the branch; needs an access token.
+
+        Args:
+            path: of the file.
+            text: its new content.
+            message: of the commit.
+            found: the file as it was read before; None creates it.
+
+        Raises:
+            ConflictError: somebody else changed the file meanwhile.
+            ForbiddenError: the token may not push to the branch.
+        """
+        branch = self._ref or self._default_branch()
+        data = {"branch": branch, "content": text, "commit_message": message}
+        for pause in PAUSES:
+            try:
+                self._write_once(path, data, found)
+            except TryAgainError:
+                time.sleep(pause)
+            else:
+                return branch
+            now = self.find(path)
+            if now is not None and now.text == text:  # the answer was lost, not the commit
+                return branch
+        self._write_once(path, data, found)
+        return branch
+
+    def _write_once(self, path: str, data: dict[str, Any], found: File | None) -> None:
+        def write(project: Any) -> None:
+            if found is None:
+                project.files.create({"file_path": path, **data}, **IMPATIENT)
+            else:
+                project.files.update(path, {**data, "last_commit_id": found.last_commit}, **IMPATIENT)
+
+        try:
+            self._ask_once(f"the template {path}", write)
+        except gitlab.GitlabError as error:
+            raise self._refused_write(error, path, data["branch"]) from error
+
+    def _default_branch(self) -> str:
+        project = self._ask("the project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
+        return str(project.default_branch or "main")
+
+    def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
+        """Ask; try again what is transient: python-gitlab's own retries wait as long as a server tells them."""
+        for pause in PAUSES:
+            try:
+                return self._answer(what, question)
+            except TryAgainError:
+                time.sleep(pause)
+        return self._answer(what, question)
+
+    def _answer(self, what: str, question: Callable[[Any], Answer]) -> Answer:
+        try:
+            return self._ask_once(what, question)
+        except gitlab.GitlabError as error:
+            raise self._refused(error, what) from error
+
+    def _ask_once(self, what: str, question: Callable[[Any], Answer]) -> Answer:
+        """Put a question about the project; python-gitlab's own errors are left to whoever knows what was asked."""
+        try:
+            return question(self._gitlab.projects.get(self.name, lazy=True))
+        except HtmlPageError as error:
+            raise MaintenanceError(
+                f"GitLab answered with an HTML page instead of {what.removeprefix('the template ')}: "
+                "it may be the sign-in page.",
+                "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
+            ) from error
+        except EndlessAnswerError as error:
+            raise UnfitFileError(
+                f"{_sentence(what)} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
+                "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
+            ) from error
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> MaintenanceError:
+        if fault := certificate_fault(error):
+            return certificate_refused(
+                fault,
+                "GitLab's certificate",
+                ca="CI_SERVER_TLS_CA_FILE",
+                ca_given=self._ca_given,
+                address="CI_SERVER_URL",
+                proxy=self._proxy,
+            )
+        return unreachable(error, "GitLab", address="CI_SERVER_URL", proxy=self._proxy)
+
+    def _refused(self, error: gitlab.GitlabError, what: str) -> MaintenanceError:
+        where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")
+        code, words = error.response_code, _words(error)
+        if code == 401:
+            given = "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project."
+            of_the_job = "A job token reads files from GitLab 18.3 on: before that, give ROUTE_TEMPLATES_TOKEN."
+            return ForbiddenError("GitLab refuses the token (401).", given if self._private else of_the_job)
+        if code == 404:
+            advice = (
+                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
+                "and that the project lets this one's job token in."
+            )
+            slashes = "/" in self.name or "/" in what
+            return MISSING.get(words, MaintenanceError)(
+                f"{_sentence(where)} is not there, or the token may not see it (404).",
+                f"{advice} {DECODED}" if slashes and not OBJECT_MISSING.fullmatch(words) else advice,
+            )
+        if code == 403 and "insufficient_scope" in words:
+            return ForbiddenError(
+                f"The scope of ROUTE_TEMPLATES_TOKEN does not reach to {where} (403).",
+                "Reading a file needs read_repository, listing files read_api, writing them api.",
+            )
+        if code == 403:
+            why = words.removeprefix("403 Forbidden").removeprefix(" - ")
+            given = "Give the token the right to read it."
+            of_the_job = (
+                "In the template project, under Settings > CI/CD > Job token permissions, let this project's jobs in; "
+                "whoever runs the job must be able to read it, too."
+            )
+            return ForbiddenError(
+                f"GitLab refuses to show {where} (403){f': {why}' if why else ''}.".replace("..", "."),
+                given if self._private else of_the_job,
+            )
+        if code == 429 or (code or 0) >= 500:
+            return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", "Run the job again.")
+        return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")
+
+    def _refused_write(self, error: gitlab.GitlabError, path: str, branch: str) -> MaintenanceError:
+        """Tell why a commit was refused; all but the token's faults are 400, told apart by GitLab's words alone."""
+        code, words = error.response_code, _words(error)
+        if "not allowed to push" in words:
+            return ForbiddenError(
+                f"The branch {branch} of {self.name} is protected: the token may not push to it.",
+                "Let it, or name another branch in ROUTE_TEMPLATES_REF, and merge that one.",
+            )
+        if "has changed since" in words or "already exists" in words:
+            return ConflictError(
+                f"{path} in {self.name} was changed by somebody else just now.",
+                "Look at it, then run the command again.",
+            )
+        if "on a branch" in words:
+            return MaintenanceError(f"{branch} is no branch of {self.name}.", "Name one in ROUTE_TEMPLATES_REF.")
+        if code == 403 and "insufficient_scope" not in words:
+            return ForbiddenError(
+                f"The token may not write to {self.name} (403).", "Its role must be Developer, at the least."
+            )
+        if code == 400:
+            return MaintenanceError(f"GitLab does not take {path} in {self.name}: {words} (HTTP 400).")
+        return self._refused(error, f"the template {path}")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _words(error: gitlab.GitlabError) -> str:
+    """Return GitLab's words as one line of a length that a log bears."""
+    return " ".join(str(error.error_message).split())[:200]
+
+
+def _text(content: bytes, path: str) -> str:
+    """Return a file's text, as kubectl decodes it."""
+    text = decode(content)
+    if content and not text:  # a byte order mark alone
+        raise UnfitFileError(f"The template {path} is not text.", "Correct it in the template project.")
+    return text

@@ -1,0 +1,119 @@
+"""The HTTP session for GitLab: no answer without an end, no token to another address, no sign-in page for an answer."""
+
+from __future__ import annotations
+
+import io
+import ssl
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from maintenance_ci.errors import MaintenanceError, VariableError
+from maintenance_ci.waiting import within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maintenance_ci.settings.proxies import Proxy
+
+# Bytes. A chunk is waited for in full, and the clock looked at after it.
+CHUNK = 64
+
+
+class HtmlPageError(requests.RequestException):
+    """GitLab's API answers with JSON or text: a page is the sign-in page, or a proxy's."""
+
+
+class EndlessAnswerError(requests.RequestException):
+    """The answer is larger, or takes longer, than any that is right."""
+
+
+class HomeSession(requests.Session):
+    """A session whose every answer is limited, and that follows no redirect to another address.
+
+    GitLab's tokens are headers, which would go along with a redirect.
+
+    Args:
+        seconds: for a whole answer.
+        size: of an answer, in bytes.
+        ca: PEM text of a CA to trust, too. GitLab's runner hands out the one of the address that it calls itself; the
+            jobs may call another one, whose certificate is a public CA's.
+        proxy: through which GitLab is asked; None: directly. What the environment says of proxies is not read here.
+    """
+
+    def __init__(self, *, seconds: float, size: int, ca: str | None = None, proxy: Proxy | None = None) -> None:
+        super().__init__()
+        self._proxies = {"https": proxy.address, "http": proxy.address} if proxy else {}
+        trusted = ssl.create_default_context()
+        if ca:
+            trusted.load_verify_locations(cadata=ca)
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _LimitedAdapter(seconds, size, trusted, proxy))
+
+    def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
+        """Take from the environment where the CAs are, but no proxy."""
+        merged = {**super().merge_environment_settings(*arguments, **named), "proxies": self._proxies}
+        if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
+            raise VariableError(["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE): names a file that is not there"])
+        return merged
+
+    def rebuild_proxies(self, *_: Any) -> Any:
+        """Keep the proxy for what follows a redirect."""
+        return self._proxies
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Refuse a redirect to another address; to the same one, add no password of the user's ``.netrc``."""
+        if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
+            raise MaintenanceError(
+                "GitLab redirects to another address, which was not followed.", "Check CI_SERVER_URL."
+            )
+
+
+class _LimitedAdapter(HTTPAdapter):
+    def __init__(self, seconds: float, size: int, trusted: ssl.SSLContext, proxy: Proxy | None) -> None:
+        self._seconds, self._size, self._trusted = seconds, size, trusted
+        self._proxy_headers = proxy.headers if proxy else {}
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        """Let connections trust the context's CAs; `requests` adds its own (certifi, or REQUESTS_CA_BUNDLE)."""
+        super().init_poolmanager(*arguments, **named, ssl_context=self._trusted)
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+        """As above, for connections through a proxy."""
+        return super().proxy_manager_for(proxy, **named, ssl_context=self._trusted)
+
+    def proxy_headers(self, *_: Any) -> dict[str, str]:
+        """Return by what the proxy knows us: its address has no password, so that no error shows it."""
+        return self._proxy_headers
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
+        """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""
+        send = partial(super().send, request, *arguments, **{**named, "stream": True})
+        try:
+            response = within(self._seconds, send)  # requests knows no limit for headers that drip
+        except TimeoutError as error:
+            raise requests.Timeout("no end of its headers", request=request) from error
+        page = response.headers.get("Content-Type", "").startswith("text/html")
+        if page and response.ok and not response.is_redirect:
+            response.close()
+            raise HtmlPageError("a page", response=response)
+        try:
+            response.raw = io.BytesIO(b"".join(self._limited(response.raw)))
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error, request=request) from error
+        return response
+
+    def _limited(self, raw: urllib3.HTTPResponse) -> Iterator[bytes]:
+        began, size = time.monotonic(), 0
+        for chunk in raw.stream(CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > self._size or time.monotonic() - began > self._seconds:
+                raw.close()
+                raise EndlessAnswerError("too large, or too slow")
+            yield chunk

@@ -1,0 +1,92 @@
+"""PLAN_ONLY: no spelling of a yes lets a command change something. The rules' side is in test_gitlab_rules.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from maintenance_ci.cli import main
+from maintenance_ci.errors import EXIT_VARIABLES, VariableError
+from maintenance_ci.settings.templates import CommitSettings
+from maintenance_ci.settings.variables import BuildAndDeploySettings, JobSettings, RouteSettings, read_settings
+from tests.tools.job_variables import GOOD
+
+YESES = [
+    "true",
+    "TRUE",
+    "true ",
+    "1",
+    "yes",
+    "Yes",
+    "y",
+    "on",
+    "oui",
+    "maybe",
+    "False.",
+    "n",
+    "off",
+    "\u3000",
+    "fa lse",
+]
+CHANGING = {
+    BuildAndDeploySettings: GOOD,
+    RouteSettings: GOOD,
+    CommitSettings: GOOD | {"ROUTE_TEMPLATES_TOKEN": "glpat-x"},
+}
+
+
+@pytest.mark.parametrize("yes", YESES)
+@pytest.mark.parametrize("model", [*CHANGING, JobSettings])
+def test_no_spelling_of_a_yes_lets_a_command_change_something(model: type[JobSettings], yes: str) -> None:
+    variables = CHANGING.get(model, GOOD) | {"PLAN_ONLY": yes}
+    with pytest.raises(VariableError) as refused:
+        read_settings(model, variables)
+    (fault,) = refused.value.faults
+    assert fault.startswith("PLAN_ONLY: asks for a plan alone")
+    assert "run `maintenance-ci plan`" in fault
+    assert read_settings(model, variables, only_looks=True).project == "web"
+
+
+@pytest.mark.parametrize("no", ["", " ", "false", "FALSE", " false\n", "0", "no", "No "])
+def test_a_no_changes_something(no: str) -> None:
+    assert read_settings(RouteSettings, GOOD | {"PLAN_ONLY": no}) == read_settings(RouteSettings, GOOD)
+
+
+def test_a_plan_alone_is_told_beside_all_other_faults() -> None:
+    with pytest.raises(VariableError) as refused:
+        read_settings(RouteSettings, GOOD | {"PLAN_ONLY": "yes", "ROUTE_NAME": "A"})
+    assert [fault.split(":")[0] for fault in refused.value.faults] == ["ROUTE_NAME", "PLAN_ONLY"]
+
+
+COMMANDS = {
+    "build-and-deploy": True,
+    "deploy-route": True,
+    "delete": True,
+    "export-route shop --commit": True,
+    "export-route shop": False,
+    "plan": False,
+    "plan --delete": False,
+    "plan --page-later": False,
+    "plan --all": False,
+    "status": False,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_that_changes_something_refuses(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it connects to anything: here every command that goes on ends at the cluster."""
+
+    def connects(*_arguments: object) -> None:
+        raise ConnectionError("the command went on")
+
+    for name, value in (GOOD | {"PLAN_ONLY": "yes", "ROUTE_TEMPLATES_TOKEN": "glpat-secret"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("maintenance_ci.cli._connect", connects)
+    code = main(command.split())
+    output = "".join(capsys.readouterr())
+    assert ("the command went on" in output) is not COMMANDS[command]
+    if COMMANDS[command]:
+        assert code == EXIT_VARIABLES
+        assert "ERROR: PLAN_ONLY: asks for a plan alone" in output
+        assert "Nothing was changed." in output

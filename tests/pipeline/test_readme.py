@@ -1,0 +1,82 @@
+"""The README and the code name the same variables, commands and files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from maintenance_ci.errors import VariableError
+from maintenance_ci.settings.types import IMAGE_TAG, MAX_RELOAD, MAX_SECONDS, MIN_RELOAD
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings, read_settings
+from tests.tools.readme import README, table
+
+ROOT = Path(__file__).parents[2]
+MODELS = (BuildAndDeploySettings, RouteSettings)
+
+
+def read_by_the_jobs() -> set[str]:
+    return {name.upper() for model in MODELS for name in model.model_fields}
+
+
+def test_every_variable_is_documented_and_the_other_way_round() -> None:
+    assert table() == read_by_the_jobs() | {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
+
+
+def row(name: str) -> str:
+    """The row of a variable."""
+    (found,) = [line for line in README.split("### Variables")[1].splitlines() if re.match(rf"\| [^|]*`{name}`", line)]
+    return found
+
+
+def test_the_limits_of_the_variables_are_documented() -> None:
+    longest = {name.upper() for model in MODELS for name in model.model_fields if name.endswith("_timeout")}
+    assert len(longest) == 5
+    assert [name for name in longest if f"{MAX_SECONDS} at the most" not in row(name)] == []
+    assert f"; {MIN_RELOAD} to {MAX_RELOAD}." in row("ROUTER_RELOAD_INTERVAL")
+    assert IMAGE_TAG.fullmatch("v" * 63)
+    assert not IMAGE_TAG.fullmatch("v" * 64)
+    assert "63 characters at the most" in row("IMAGE_TAG")
+
+
+def test_who_needs_what_leads_to_the_templates_is_documented() -> None:
+    needs = row("ROUTE_TEMPLATES_PROJECT").split("|")[2]
+    assert "`plan --all`, `export-route --commit`" in needs
+    for name in ("REF", "TOKEN"):
+        assert "as `ROUTE_TEMPLATES_PROJECT`" in row(f"ROUTE_TEMPLATES_{name}")
+    assert "as `ROUTE_TEMPLATES_PROJECT`" in row("ROUTE_TEMPLATE_PATH")
+
+
+def test_gitlab_over_plain_http_is_refused_and_that_is_documented() -> None:
+    step = README.split("1. **The pipeline.**")[1].split("2. **The rights.**")[0]
+    assert "`CI_SERVER_URL` is plain http" in step
+    with pytest.raises(VariableError, match="CI_SERVER_URL: must be an https:// address"):
+        read_settings(RouteSettings, {"CI_SERVER_URL": "http://gitlab.example.test"})
+
+
+def test_what_the_token_s_variable_must_be_is_said_alike() -> None:
+    for text in (README, (ROOT / ".gitlab-ci.yml").read_text()):
+        assert "(masked)" in text
+        assert "masked, protected" not in text
+
+
+def test_the_pipeline_declares_only_variables_that_are_read() -> None:
+    pipeline = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    assert set(pipeline["variables"]) <= table()
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)  # code has other brackets
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+        assert [link for link in links if not (document.parent / link).exists()] == []
+    assert len(re.findall(r"\]\(docs/", README)) >= 4
+
+
+def test_every_make_target_that_is_named_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)*)", README + (ROOT / "CONTRIBUTING.md").read_text()))
+    assert {"rehearse", "test", "lint"} <= named
+    assert [target for target in named if f"\n{target}:" not in makefile] == []

@@ -1,0 +1,156 @@
+"""From a namespace's Routes and snapshots to rows, and to a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maintenance_ci.names import PAGE, notes, page_route_name
+from maintenance_ci.plan.overview import COLUMNS, Row, rows, table
+from maintenance_ci.plan.page_route import our_labels
+from maintenance_ci.plan.repoint import REPOINT, repointed
+from maintenance_ci.plan.snapshot import snapshot_of
+from maintenance_ci.rehearsal.apiserver.store import Object
+
+HOST, URL = "shop.example.test", "https://gitlab.example.test/p/42"
+BEGUN, OLD, KEPT = "2026-11-23T06:00:00Z", "2020-01-01T00:00:00Z", "2026-11-23T05:59:59Z"
+ADMITTED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admitted", "status": "True"}]}]}
+REFUSED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admitted", "status": "False"}]}]}
+
+
+def route(name: str = "shop", service: str = "shop", created: str = OLD, path: str = "") -> Object:
+    return {
+        "metadata": {"name": name, "namespace": "web", "creationTimestamp": created},
+        "spec": {"host": HOST, "to": {"kind": "Service", "name": service}} | ({"path": path} if path else {}),
+        "status": ADMITTED,
+    }
+
+
+def ours(subpath: str | None = None, *, path: str = "", of: str = "shop", pipeline: str = "42") -> Object:
+    made = route(page_route_name(of, subpath), PAGE, BEGUN, subpath or path)
+    said = notes(of, "subpath" if subpath else "swap", pipeline, URL if pipeline else "")
+    made["metadata"] |= {"labels": our_labels(of), "annotations": said}
+    return made
+
+
+def by_repoint() -> Object:
+    return repointed(route(), notes("shop", REPOINT, "42", URL))
+
+
+def snapshot(strategy: str = "swap") -> Object:
+    kept = snapshot_of(route(), notes("shop", strategy, "41", "https://gitlab.example.test/p/41"))
+    return {**kept, "metadata": {**kept["metadata"], "creationTimestamp": KEPT}}
+
+
+def row(**changed: str) -> Row:
+    usual = {
+        "route": "shop", "host": HOST, "path": "/", "strategy": "swap", "since": BEGUN, "pipeline": "42",
+        "pipeline_url": URL, "state": "shown",
+    }  # fmt: skip
+    return Row(**usual | changed)
+
+
+PATH = row(path="/cart", strategy="subpath")
+CUT_SHORT = row(host="", since=KEPT, pipeline="41", pipeline_url="https://gitlab.example.test/p/41")
+OVER, GONE = "over, but for its snapshot: run the job delete", "the Route is gone: run the job delete"
+HALF = "half done, the original is there too: run the job deploy-route or delete"
+
+CASES: dict[str, tuple[list[Object], list[Object], list[Row]]] = {
+    "nothing": ([route(), route("portal")], [], []),
+    "a swap": ([ours()], [snapshot()], [row()]),
+    "a swap whose snapshot was taken away": ([ours()], [], [row()]),
+    "a swap of a Route with a path": ([ours(path="/shop")], [snapshot()], [row(path="/shop")]),
+    "a swap from a terminal": ([ours(pipeline="")], [snapshot()], [row(pipeline="", pipeline_url="")]),
+    "a repoint": ([by_repoint()], [snapshot(REPOINT)], [row(strategy=REPOINT, since=KEPT)]),
+    "a repoint whose snapshot was taken away": ([by_repoint()], [], [row(strategy=REPOINT, since="")]),
+    "a path": ([route(), ours("/cart")], [], [PATH]),
+    "paths in order": ([route(), ours("/cart"), ours("/a")], [], [row(path="/a", strategy="subpath"), PATH]),
+    "a path under a swap": ([ours("/cart"), ours()], [snapshot()], [row(), PATH]),
+    "a path under a repoint": (
+        [by_repoint(), ours("/cart")], [snapshot(REPOINT)], [row(strategy=REPOINT, since=KEPT), PATH],
+    ),
+    "half a swap": ([route(), ours()], [snapshot()], [row(state=HALF)]),
+    "cut short before the switch": (
+        [route()], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": OVER})],
+    ),
+    "cut short, and the Route is gone": ([], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": GONE})]),
+    "a path beside one that was cut short": (
+        [route(), ours("/cart")], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": OVER}), PATH],
+    ),
+    "several Routes": ([ours(of="shop"), ours(of="portal")], [snapshot()], [row(route="portal"), row()]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_in_maintenance(case: str) -> None:
+    routes, snapshots, expected = CASES[case]
+    assert rows(routes, snapshots, page_ready=True) == expected
+    assert rows(reversed(routes), snapshots, page_ready=True) == expected
+
+
+def not_ours(found: Object) -> Object:
+    """As somebody who copies our Route makes it."""
+    return {**found, "metadata": {**found["metadata"], "labels": {"app": "shop"}}}
+
+
+def test_a_route_that_is_not_ours_is_no_maintenance() -> None:
+    assert rows([not_ours(ours())], [], page_ready=True) == []
+    assert rows([ours()], [], page_ready=True) != []
+
+
+def with_status(found: Object, status: Object | None) -> Object:
+    return {**found, "status": status}
+
+
+def elsewhere(found: Object) -> Object:
+    return {**found, "spec": {**found["spec"], "to": {"kind": "Service", "name": "shop"}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "ready", "state"),
+    [
+        (ours(), True, "shown"),
+        (by_repoint(), True, "shown"),
+        (ours(), False, "the page is not ready"),
+        (by_repoint(), False, "the page is not ready"),
+        (with_status(ours(), REFUSED), True, "not admitted"),
+        (with_status(ours(), None), True, "not admitted"),
+        (with_status(by_repoint(), REFUSED), False, "not admitted"),
+        (elsewhere(ours()), True, "somebody sent it elsewhere"),
+        (elsewhere(by_repoint()), False, "somebody sent it elsewhere"),
+    ],
+)
+def test_what_is_amiss(found: Object, ready: bool, state: str) -> None:
+    [told] = rows([found], [], page_ready=ready)
+    assert told.state == state
+
+
+def test_of_several_troubles_the_one_that_a_person_can_end_is_told() -> None:
+    [told] = rows([route(), with_status(ours(), REFUSED)], [], page_ready=False)
+    assert told.state == HALF
+
+
+def test_the_columns_of_the_table_are_aligned() -> None:
+    head, first, second = table([row(), row(route="a-longer-name", pipeline="", since="")])
+    assert head.split() == [name.upper() for name in COLUMNS]
+    for name in COLUMNS:
+        at = head.index(name.upper())
+        assert all(line[at - 1 : at] in ("", " ") and line[at] != " " for line in (first, second))
+    assert first.split() == ["shop", HOST, "/", "swap", BEGUN, "42", "shown"]
+    assert second.split() == ["a-longer-name", HOST, "/", "swap", "-", "-", "shown"]
+    assert not any(line.endswith(" ") for line in (head, first, second))
+    assert URL not in first  # it would be half of the line; the JSON has it
+
+
+def test_a_table_of_nothing_is_its_head() -> None:
+    assert table([]) == ["  ".join(name.upper() for name in COLUMNS)]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"annotations": None}, {"annotations": {"maintenance-ci/route": "other"}}])
+def test_a_snapshot_whose_notes_were_changed_is_told_too(metadata: dict[str, Any]) -> None:
+    kept = snapshot()
+    kept["metadata"] = {"name": kept["metadata"]["name"], "namespace": "web", **metadata}
+    [told] = rows([route()], [kept], page_ready=True)
+    assert told.state.endswith("run the job delete")
+    assert told.since == metadata.get("creationTimestamp", "")

@@ -1,0 +1,169 @@
+"""What the Routes of a namespace say of a maintenance: every state that a job may find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maintenance_ci.names import PAGE, notes, page_route_name
+from maintenance_ci.plan.page_route import our_labels
+from maintenance_ci.plan.repoint import REPOINT, repointed
+from maintenance_ci.plan.situation import SWAP, Situation, as_we_applied_it, pipeline_of, situation, stands_for
+from maintenance_ci.rehearsal.apiserver.store import Object
+
+WHOLE, PATH = page_route_name("shop", None), page_route_name("shop", "/cart")
+
+
+def route(name: str = "shop", service: str = "shop") -> Object:
+    return {
+        "metadata": {"name": name, "namespace": "web"},
+        "spec": {"host": "shop.example.test", "to": {"kind": "Service", "name": service}},
+    }
+
+
+def ours(subpath: str | None = None, of: str = "shop") -> Object:
+    """A maintenance Route."""
+    made = route(page_route_name(of, subpath), PAGE)
+    made["metadata"] |= {"labels": our_labels(of), "annotations": notes(of, "subpath" if subpath else SWAP, "42")}
+    return made
+
+
+def by_repoint() -> Object:
+    return repointed(route(), notes("shop", REPOINT, "42"))
+
+
+def sent_elsewhere() -> Object:
+    """A repointed Route that somebody has sent to the application in the meantime, our notes left."""
+    sent = by_repoint()
+    return {**sent, "spec": {**sent["spec"], "to": {"kind": "Service", "name": "shop"}}}
+
+
+OTHERS = [route("portal"), ours(of="portal"), ours("/cart", of="portal")]
+
+# What a job finds: the Routes, the SUBPATH; then strategy, whether all is switched, which Route carries the notes,
+# which one is mirrored, and the paths in maintenance.
+STATES: dict[str, tuple[list[Object], str | None, tuple[str | None, bool, str | None, str | None, list[str]]]] = {
+    "nothing at all": ([], None, (None, False, None, None, [])),
+    "never begun": ([route()], None, (None, False, None, "shop", [])),
+    "a swap half done": ([route(), ours()], None, (SWAP, False, WHOLE, "shop", [])),
+    "a swap": ([ours()], None, (SWAP, True, WHOLE, WHOLE, [])),
+    "a repoint": ([by_repoint()], None, (REPOINT, True, "shop", "shop", [])),
+    "a repoint sent elsewhere": ([sent_elsewhere()], None, (REPOINT, False, "shop", "shop", [])),
+    "a repoint on top of half a swap": ([by_repoint(), ours()], None, (REPOINT, True, "shop", "shop", [])),
+    "a path": ([route(), ours("/cart")], "/cart", (None, False, PATH, "shop", [PATH])),
+    "another path": ([route(), ours("/a")], "/cart", (None, False, None, "shop", [page_route_name("shop", "/a")])),
+    "a path, asked for the whole": ([route(), ours("/cart")], None, (None, False, None, "shop", [PATH])),
+    "a path under a swap": ([ours(), ours("/cart")], "/cart", (SWAP, True, PATH, WHOLE, [PATH])),
+    "a path to be, under a swap": ([ours()], "/cart", (SWAP, True, None, WHOLE, [])),
+    "a path under a repoint": ([by_repoint(), ours("/cart")], "/cart", (REPOINT, True, PATH, "shop", [PATH])),
+    "a path to be, under a repoint": ([by_repoint()], "/cart", (REPOINT, True, None, "shop", [])),
+    "a path, and the original is gone": ([ours("/cart")], "/cart", (None, False, PATH, None, [PATH])),
+}
+
+
+def told(found: Situation) -> tuple[Any, ...]:
+    names = [route and route["metadata"]["name"] for route in (found.noted, found.mirrored)]
+    return found.begun, found.in_maintenance, *names, found.parts
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("others", [[], OTHERS], ids=["alone", "beside others"])
+def test_every_state_is_told_by_the_routes_alone(state: str, others: list[Object]) -> None:
+    routes, subpath, expected = STATES[state]
+    assert told(situation([*others, *routes], "shop", subpath)) == expected
+    assert told(situation([*reversed(routes), *others], "shop", subpath)) == expected
+
+
+def test_the_states_of_the_whole_route_differ() -> None:
+    """What a job does next hangs on these three."""
+    seen = {
+        name: (found.begun, found.in_maintenance, found.original is None)
+        for name, (routes, subpath, _) in STATES.items()
+        if subpath is None and not (found := situation(routes, "shop", None)).parts
+    }
+    same = {"a repoint", "a repoint on top of half a swap"}
+    assert len({seen[name] for name in seen if name not in same}) == len(seen) - len(same)
+
+
+def test_ours_is_the_route_that_would_be_made() -> None:
+    assert situation([], "shop", None).ours == WHOLE
+    assert situation([], "shop", "/cart").ours == PATH
+    found = situation([ours(), ours("/cart")], "shop", "/cart")
+    assert found.maintenance == ours("/cart")
+    assert found.whole == ours()
+
+
+def test_a_repointed_route_has_no_maintenance_route() -> None:
+    found = situation([by_repoint()], "shop", None)
+    assert (found.maintenance, found.whole, found.repointed) == (None, None, True)
+    assert situation([route()], "shop", None).repointed is False
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "name"),
+    [
+        ({"app.kubernetes.io/managed-by": "maintenance-ci"}, {"maintenance-ci/route": "shop"}, "shop"),
+        ({"app.kubernetes.io/managed-by": "Helm"}, {"maintenance-ci/route": "shop"}, None),
+        ({}, {"maintenance-ci/route": "shop"}, None),
+        ({"app.kubernetes.io/managed-by": "maintenance-ci"}, {}, None),
+        (None, None, None),
+    ],
+)
+def test_a_maintenance_route_is_known_by_label_and_note(labels: Any, annotations: Any, name: str | None) -> None:
+    assert stands_for({"metadata": {"name": "x", "labels": labels, "annotations": annotations}}) == name
+
+
+def test_a_repointed_route_stands_for_none() -> None:
+    assert stands_for(by_repoint()) is None
+
+
+@pytest.mark.parametrize(
+    ("noted", "number"),
+    [
+        ("42", 42), ("0", 0), ("007", 7), ("9" * 20, int("9" * 20)),
+        ("", None), ("-1", None), ("+1", None), ("1.5", None), ("1e3", None), (" 42", None), ("42\n", None),
+        ("1_000", None), ("٤٢", None), ("４２", None), ("²", None), ("42; rm -rf /", None), ("0x2a", None),
+        ("9" * 5000, None), (None, None), (["42"], None),
+    ],
+    ids=lambda value: repr(value)[:20],
+)  # fmt: skip
+def test_the_number_of_a_pipeline_whatever_stands_there(noted: Any, number: int | None) -> None:
+    assert pipeline_of({"metadata": {"annotations": {"maintenance-ci/pipeline": noted}}}) == number
+
+
+@pytest.mark.parametrize(
+    "found", [None, {}, {"metadata": None}, {"metadata": {}}, {"metadata": {"annotations": None}}, route()]
+)
+def test_no_number_where_none_is_noted(found: Object | None) -> None:
+    assert pipeline_of(found) is None
+
+
+def entry(manager: str, operation: str, subresource: str = "", **fields: Any) -> dict[str, Any]:
+    of = {"subresource": subresource} if subresource else {}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields} | of
+
+
+APPLIED = entry("maintenance-ci", "Apply", **{"f:spec": {"f:host": {}, "f:to": {"f:name": {}}}})
+ROUTER = entry("openshift-router", "Update", "status", **{"f:status": {"f:ingress": {}}})
+TOUCHED = entry("client", "Update", **{"f:metadata": {"f:annotations": {".": {}, "f:maintenance-ci/touched": {}}}})
+NOTED = entry("client", "Update", **{"f:metadata": {"f:annotations": {"f:team": {}}}})
+SPEC = entry("kubectl", "Update", **{"f:spec": {"f:tls": {"f:certificate": {}}}})
+
+
+@pytest.mark.parametrize(
+    ("written", "as_made"),
+    [
+        ([APPLIED], True),
+        ([APPLIED, ROUTER], True),
+        ([APPLIED, TOUCHED, ROUTER], True),
+        ([APPLIED, NOTED], False),
+        ([APPLIED, SPEC], False),
+        ([APPLIED, TOUCHED, entry("maintenance-ci", "Update", **SPEC["fieldsV1"])], False),
+        ([SPEC], False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_a_route_is_as_we_applied_it_until_somebody_writes_it(written: Any, as_made: bool) -> None:
+    assert as_we_applied_it({"metadata": {"managedFields": written}}) is as_made

@@ -1,0 +1,102 @@
+"""Who may take whose Lease, and what is written; what the cluster makes of it is in tests/jobs/lease."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from maintenance_ci.run.lease import (
+    DURATION,
+    RENEW_EVERY,
+    Holder,
+    describe,
+    holder_of,
+    new_lease,
+    observe,
+    patience,
+    renewed,
+    taken_over,
+)
+
+NOW = datetime(2026, 11, 23, 6, 0, 0, 0, tzinfo=UTC)
+OURS = Holder("7", "deploy-route", "https://gitlab.example.test/ops/-/pipelines/7")
+TERMINAL = Holder("", "deploy-route", "")
+
+
+def found(holder: Holder = OURS, *, identity: str = "theirs", duration: float = 30, version: int = 5) -> dict[str, Any]:
+    lease = new_lease(holder, identity, duration=duration, now=NOW)
+    return lease | {"metadata": lease["metadata"] | {"uid": "u", "resourceVersion": str(version)}}
+
+
+@pytest.mark.parametrize("theirs", [OURS, replace(OURS, job="delete"), replace(OURS, pipeline="8"), TERMINAL])
+def test_how_long_a_lease_must_be_unchanged(theirs: Holder) -> None:
+    """Our own as well: its first run believes to hold it until shortly before."""
+    assert patience(found(theirs)) == DURATION == 30
+    assert DURATION - RENEW_EVERY == 25  # when the holder itself changes nothing further
+
+
+def test_the_lease_itself_says_how_long_its_holder_may_be_silent() -> None:
+    assert patience(found(TERMINAL, duration=60)) == 60
+    assert patience({"metadata": {}, "spec": {}}) == DURATION
+
+
+def test_a_lease_is_observed_from_its_last_change_on() -> None:
+    first = observe(None, found(version=5), 100.0)
+    assert first.since == 100.0
+    assert observe(first, found(version=5), 120.0).since == 100.0
+    assert observe(first, found(version=6), 120.0).since == 120.0
+    made_anew = found(version=5)
+    made_anew["metadata"]["uid"] = "other"
+    assert observe(first, made_anew, 120.0).since == 120.0
+
+
+def test_a_wrong_clock_of_the_holder_does_not_matter() -> None:
+    long_ago = renewed(found(), NOW - timedelta(days=365))
+    assert observe(None, long_ago, 100.0).since == 100.0
+
+
+def test_what_is_written() -> None:
+    spec = new_lease(OURS, "pipeline-7/deploy-route/0a", duration=1.5, now=NOW)["spec"]
+    assert spec["holderIdentity"] == "pipeline-7/deploy-route/0a"
+    assert spec["leaseDurationSeconds"] == 2  # whole seconds, never fewer than the holder counts with
+    for name in ("acquireTime", "renewTime"):
+        assert re.fullmatch(r"2026-11-23T06:00:00\.000000Z", spec[name])
+    assert holder_of(new_lease(OURS, "x", duration=30, now=NOW)) == OURS
+
+
+def test_a_renewal_changes_the_time_alone() -> None:
+    before = found()
+    after = renewed(before, NOW + timedelta(seconds=5))
+    assert after["spec"].pop("renewTime") == "2026-11-23T06:00:05.000000Z"
+    del before["spec"]["renewTime"]
+    assert after == before
+
+
+def test_a_take_over_names_the_version_and_counts() -> None:
+    theirs = found(replace(OURS, pipeline="8"))
+    ours = new_lease(OURS, "ours", duration=30, now=NOW)
+    taken = taken_over(theirs, ours)
+    assert (taken["metadata"]["uid"], taken["metadata"]["resourceVersion"]) == ("u", "5")
+    assert (taken["spec"]["holderIdentity"], taken["spec"]["leaseTransitions"]) == ("ours", 1)
+    assert holder_of(taken) == OURS
+    again = taken_over(taken, ours)
+    assert again["spec"]["leaseTransitions"] == 1  # it was ours already
+    foreign = {"metadata": {"uid": "u", "resourceVersion": "5"}}
+    assert taken_over(foreign, ours)["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize(
+    ("lease", "said"),
+    [
+        (found(), f"job deploy-route of pipeline 7 ({OURS.url}), since 2026-11-23T06:00:00.000000Z"),
+        (found(replace(OURS, url="")), "job deploy-route of pipeline 7, since 2026-11-23T06:00:00.000000Z"),
+        (found(TERMINAL, identity="terminal/x/1"), "terminal/x/1, since 2026-11-23T06:00:00.000000Z"),
+        ({"metadata": {}}, "somebody, since an unknown time"),
+    ],
+)
+def test_who_holds_it(lease: dict[str, Any], said: str) -> None:
+    assert describe(lease) == said

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from maintenance_ci.errors import VariableError
+from maintenance_ci.settings.templates import CommitSettings, DriftSettings, ExportSettings
+from maintenance_ci.settings.variables import JobSettings, RouteSettings, TemplatesSettings, read_settings
+from tests.tools.job_variables import GOOD
+
+PLAIN = {name: value for name, value in GOOD.items() if name not in ("ROUTE_NAME", "IMAGE_TAG")}
+CLUSTER = {name: value for name, value in PLAIN.items() if name in ("PROJECT", "OKD_URL", "OKD_TOKEN")}
+NAME = {"ROUTE_NAME": "shop"}
+
+
+def faults(model: type[JobSettings], variables: dict[str, str], arguments: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(VariableError) as caught:
+        read_settings(model, variables, arguments=arguments)
+    return [fault.split(":")[0] for fault in caught.value.faults]
+
+
+def test_to_print_a_template_takes_the_cluster_alone() -> None:
+    assert read_settings(ExportSettings, CLUSTER, arguments=NAME).route_name == "shop"
+    assert faults(ExportSettings, {}, NAME) == ["PROJECT", "OKD_URL"]
+
+
+def test_an_argument_goes_before_the_variable() -> None:
+    assert read_settings(ExportSettings, {**CLUSTER, "ROUTE_NAME": "other"}, arguments=NAME).route_name == "shop"
+    assert faults(ExportSettings, {**CLUSTER, **NAME}, {"ROUTE_NAME": "No Route"}) == ["ROUTE_NAME"]
+
+
+def test_to_commit_takes_an_access_token() -> None:
+    assert faults(CommitSettings, CLUSTER, NAME) == [
+        "ROUTE_TEMPLATES_PROJECT", "CI_SERVER_URL", "ROUTE_TEMPLATES_TOKEN"
+    ]  # fmt: skip
+    assert faults(CommitSettings, PLAIN, NAME) == ["ROUTE_TEMPLATES_TOKEN"]  # there is a job token
+    settings = read_settings(CommitSettings, {**PLAIN, "ROUTE_TEMPLATES_TOKEN": "glpat-x"}, arguments=NAME)
+    assert settings.needs_templates
+
+
+def test_all_templates_take_no_route_name_and_a_path_that_names_the_route() -> None:
+    assert read_settings(DriftSettings, PLAIN).route_template_path == "{{ route_name }}.yaml"
+    assert read_settings(DriftSettings, {**PLAIN, "SUBPATH": "/a"}).needs_templates
+    assert faults(DriftSettings, {**PLAIN, "ROUTE_TEMPLATE_PATH": "one.yaml"}) == ["ROUTE_TEMPLATE_PATH"]
+    assert faults(DriftSettings, {**PLAIN, "ROUTE_TEMPLATE_PATH": "../{{ route_name }}"}) == ["ROUTE_TEMPLATE_PATH"]
+    assert faults(DriftSettings, CLUSTER) == ["ROUTE_TEMPLATES_PROJECT", "CI_SERVER_URL", "ROUTE_TEMPLATES_TOKEN"]
+
+
+def test_a_gitlab_may_be_below_a_path() -> None:
+    given = {**PLAIN, "CI_SERVER_URL": "https://code.example.test/gitlab/"}
+    assert read_settings(DriftSettings, given).ci_server_url == "https://code.example.test/gitlab"
+
+
+def test_these_commands_read_no_variable_of_their_own() -> None:
+    """So that the README's table, held against the jobs' variables, is theirs, too."""
+    for model in (DriftSettings, ExportSettings, CommitSettings, TemplatesSettings):
+        assert model.model_fields.keys() <= RouteSettings.model_fields.keys()
+
+
+def test_a_part_of_the_site_needs_no_template() -> None:
+    assert read_settings(RouteSettings, GOOD).needs_templates
+    assert not read_settings(RouteSettings, {**GOOD, "SUBPATH": "/a"}).needs_templates
