@@ -168,7 +168,7 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
             kubeconfig=kubeconfig,
             environment=child_environment(private),
         )
-        with _alone(settings, "build-and-deploy", cluster, log):
+        with _exclusive(settings, "build-and-deploy", cluster, log):
             build_and_deploy(settings, cluster, tools, log)
 
 
@@ -180,7 +180,7 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     template = _find(MAINTENANCE_ROUTE).read_text()
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
-        with _alone(settings, "deploy-route", cluster, log):
+        with _exclusive(settings, "deploy-route", cluster, log):
             deploy_route(settings, cluster, templates, template, log)
 
 
@@ -191,7 +191,7 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
     settings = read_settings(RouteSettings)
     with _connect(settings, log) as (cluster, kubeconfig, private):
         templates, helm = _templates(settings), _helm(settings, kubeconfig, private, log)
-        with _alone(settings, "delete", cluster, log):
+        with _exclusive(settings, "delete", cluster, log):
             delete(settings, cluster, templates, helm, log)
 
 
@@ -337,12 +337,12 @@ def _note(settings: JobSettings, log: JobLog) -> None:
 
 
 @contextlib.contextmanager
-def _alone(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
+def _exclusive(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
     """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
-    from maintenance_ci.run.lease import Holder, held
+    from maintenance_ci.run.lease import Holder, holding_lease
 
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
-    with held(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
+    with holding_lease(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
         cluster.guard = lease.require
         yield
 

@@ -42,7 +42,7 @@ def wait_for(
         time.sleep(min(every, max(0.0, began + timeout - now)))
 
 
-def within(seconds: float, work: Callable[[], Found]) -> Found:
+def with_deadline(seconds: float, work: Callable[[], Found]) -> Found:
     """Return what ``work`` returns, or raise what it raises; not later than after ``seconds``.
 
     It works in a thread of its own, which is left behind when the time is over: for what has no end of its own, such as
@@ -70,6 +70,6 @@ def within(seconds: float, work: Callable[[], Found]) -> Found:
     return cast("Found", found)
 
 
-def let_pass(seconds: float, *, say: Callable[[str], None], subject: str) -> None:
+def sleep_aloud(seconds: float, *, say: Callable[[str], None], subject: str) -> None:
     """Wait ``seconds``, with a sign of life."""
     wait_for(lambda: None, timeout=seconds, say=say, subject=subject, every=1.0)

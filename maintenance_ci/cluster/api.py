@@ -25,7 +25,7 @@ from maintenance_ci.cluster.network_faults import certificate_fault, certificate
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.settings.proxies import parse_proxy
-from maintenance_ci.waiting import within
+from maintenance_ci.waiting import with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,9 @@ class Api:
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
         root.addHandler(login)
         try:
-            within(LOGIN_TIMEOUT, load)  # a kubeconfig may name a program that logs in, and that waits for somebody
+            with_deadline(
+                LOGIN_TIMEOUT, load
+            )  # a kubeconfig may name a program that logs in, and that waits for somebody
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             self._proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
@@ -197,7 +199,7 @@ class Api:
         with self._reachable():
             # Neither is a limit for headers that drip. Three tries to connect, and time to send.
             call = partial(self._client.call_api, *serialized, _request_timeout=limit)
-            return within(3 * connect + read + SLACK, call)
+            return with_deadline(3 * connect + read + SLACK, call)
 
     def _host(self) -> str:
         return str(self._client.configuration.host)

@@ -41,7 +41,7 @@ FRAME = "=" * 100
 BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
 UNKNOWN = "What is in maintenance now, if anything: maintenance-ci status"
 # The job whose failure leaves users where they are not wanted, in a pipeline that stays green (allow_failure).
-LOUD = "delete"
+FRAME_FAILURE_OF = "delete"
 
 
 class JobLog:
@@ -233,7 +233,7 @@ class JobLog:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
         self.record.error, self.record.result = " ".join([what, *more]), self.state
         self._in_key = False  # a key that was cut off before its end must not hide how the job ended
-        framed = self._gitlab and (self.by_hand or self.record.job == LOUD)
+        framed = self._gitlab and (self.by_hand or self.record.job == FRAME_FAILURE_OF)
         lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
         if framed:
             lines = lines or [UNKNOWN]

@@ -49,7 +49,7 @@ class Check:
 
 
 @dataclass
-class Heard:
+class ProbeAnswer:
     """One answer on the public URL; ``seconds`` since the job began."""
 
     seconds: float
@@ -58,7 +58,7 @@ class Heard:
 
 
 @dataclass
-class Watch:
+class ProbeRun:
     """The answers on one public URL, while the job waited for a side.
 
     Attributes:
@@ -73,7 +73,7 @@ class Watch:
     wanted: str | None
     outcome: Literal["seen", "unseen", "not_yet", "stopped"] = "stopped"
     summary: str = ""
-    answers: list[Heard] = field(default_factory=list)
+    answers: list[ProbeAnswer] = field(default_factory=list)
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Record:
     warnings: list[str] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
-    probes: list[Watch] = field(default_factory=list)
+    probes: list[ProbeRun] = field(default_factory=list)
 
 
 def rewritten(value: Any, change: Callable[[str], str]) -> Any:
@@ -168,11 +168,11 @@ def _check_fault(check: Check) -> Fault:
     return ("error", check.words) if check.outcome == "failed" else None
 
 
-def _watch_name(watch: Watch) -> str:
+def _watch_name(watch: ProbeRun) -> str:
     return f"users of {watch.url} meet {watch.wanted}" if watch.wanted else f"{watch.url} can be seen"
 
 
-def _watch_fault(watch: Watch) -> Fault:
+def _watch_fault(watch: ProbeRun) -> Fault:
     if watch.outcome == "seen":
         return None
     if watch.outcome == "unseen":
@@ -182,7 +182,7 @@ def _watch_fault(watch: Watch) -> Fault:
     return "error", f"the job ended before: {watch.summary}"
 
 
-def _lasted(watch: Watch) -> float:
+def _lasted(watch: ProbeRun) -> float:
     return watch.answers[-1].seconds - watch.answers[0].seconds if watch.answers else 0.0
 
 

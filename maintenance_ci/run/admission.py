@@ -24,7 +24,7 @@ from maintenance_ci.plan.verdicts import (
     verdicts,
     waits_for_host,
 )
-from maintenance_ci.waiting import let_pass, wait_for
+from maintenance_ci.waiting import sleep_aloud, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -127,7 +127,7 @@ def wait_until_reloaded(reload_interval: float, *, log: JobLog) -> None:
     """Wait until every router's traffic has followed its verdict."""
     seconds = drain_time(reload_interval)
     log.say(f"{seconds:g} s: one reload interval ({reload_interval:g} s) and a margin")
-    let_pass(seconds, say=log.say, subject="the routers to reload")
+    sleep_aloud(seconds, say=log.say, subject="the routers to reload")
 
 
 def _names(routers: Set[str]) -> str:

@@ -157,7 +157,7 @@ def _micro_time(moment: datetime) -> str:
 
 
 @contextlib.contextmanager
-def held(
+def holding_lease(
     cluster: OpenShift,
     holder: Holder,
     *,
@@ -190,7 +190,7 @@ def held(
 
 
 class Lease:
-    """The namespace's Lease, held by this process. `held` makes it, and ends it."""
+    """The namespace's Lease, held by this process. `holding_lease` makes it, and ends it."""
 
     def __init__(
         self, cluster: OpenShift, holder: Holder, *, say: Callable[[str], None], duration: float, renew_every: float
@@ -227,7 +227,7 @@ class Lease:
             raise NotNowError(what, f"{again} what it finds.")
 
     def acquire(self, timeout: float) -> None:
-        """Take the Lease, waiting ``timeout`` seconds for it; from then on it is renewed. Raises as `held` does."""
+        """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on. Raises as `holding_lease` does."""
         taken = wait_for(
             self._attempt,
             timeout=timeout,

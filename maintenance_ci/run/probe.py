@@ -23,7 +23,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from maintenance_ci.waiting import SIGN_OF_LIFE, within
+from maintenance_ci.waiting import SIGN_OF_LIFE, with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +140,7 @@ class Probe:
         opened: list[socket.socket] = []
         try:
             # A server that drips, or a name server that is silent, holds a thread but not the job.
-            answer = within(self.timeout, lambda: self._exchange(opened, asked))
+            answer = with_deadline(self.timeout, lambda: self._exchange(opened, asked))
         except TimeoutError:
             answer = Answer(asked, Side.UNSEEN, _too_slow(self.timeout))
         finally:

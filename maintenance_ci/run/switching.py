@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
-from maintenance_ci.log.report_files import Heard, Watch
+from maintenance_ci.log.report_files import ProbeAnswer, ProbeRun
 from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.situation import pipeline_of
@@ -165,15 +165,15 @@ def _probe(settings: RouteSettings, route: Object) -> Probe:
 
 
 @contextlib.contextmanager
-def _recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[Watch]:
+def _recorded(probe: Probe, wanted: Side | None, log: JobLog) -> Iterator[ProbeRun]:
     """Keep for the job's report what the probe sees in the body, however that ends; who asks says the outcome."""
-    watch = Watch(probe.url, wanted.value if wanted else None)
+    watch = ProbeRun(probe.url, wanted.value if wanted else None)
     log.record.probes.append(watch)
     try:
         yield watch
     finally:
         watch.summary = summarize(probe.answers)
-        watch.answers = [Heard(log.seconds(one.at), one.side.value, one.words) for one in probe.answers]
+        watch.answers = [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in probe.answers]
 
 
 def note_pipeline(settings: RouteSettings, cluster: OpenShift, name: str) -> None:

@@ -15,7 +15,7 @@ import requests
 from maintenance_ci.cluster.network_faults import certificate_fault, certificate_refused, unreachable
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.kubernetes_yaml.reader import decode
-from maintenance_ci.templates.session import EndlessAnswerError, HomeSession, HtmlPageError
+from maintenance_ci.templates.session import BoundedGitLabSession, EndlessAnswerError, HtmlPageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class TemplateProject:
             private_token=private_token,
             job_token=None if private_token else job_token,
             timeout=TIMEOUT,
-            session=HomeSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca, proxy=proxy),
+            session=BoundedGitLabSession(seconds=TIMEOUT, size=MAX_TEMPLATE, ca=ca, proxy=proxy),
             # Behind a proxy GitLab may believe in another address.
             keep_base_url=True,
         )

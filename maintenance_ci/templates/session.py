@@ -14,7 +14,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from maintenance_ci.errors import MaintenanceError, VariableError
-from maintenance_ci.waiting import within
+from maintenance_ci.waiting import with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class EndlessAnswerError(requests.RequestException):
     """The answer is larger, or takes longer, than any that is right."""
 
 
-class HomeSession(requests.Session):
+class BoundedGitLabSession(requests.Session):
     """A session whose every answer is limited, and that follows no redirect to another address.
 
     GitLab's tokens are headers, which would go along with a redirect.
@@ -96,7 +96,7 @@ class _LimitedAdapter(HTTPAdapter):
         """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""
         send = partial(super().send, request, *arguments, **{**named, "stream": True})
         try:
-            response = within(self._seconds, send)  # requests knows no limit for headers that drip
+            response = with_deadline(self._seconds, send)  # requests knows no limit for headers that drip
         except TimeoutError as error:
             raise requests.Timeout("no end of its headers", request=request) from error
         page = response.headers.get("Content-Type", "").startswith("text/html")

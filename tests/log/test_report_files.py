@@ -23,10 +23,10 @@ from maintenance_ci.log.report_files import (
     REPORT,
     SCHEMA_VERSION,
     Check,
-    Heard,
     Phase,
+    ProbeAnswer,
+    ProbeRun,
     Record,
-    Watch,
     dotenv,
     junit_xml,
     report_files,
@@ -42,7 +42,7 @@ DOTENV_LINE = re.compile(r"(.*?)=(.*)")
 
 
 def full() -> Record:
-    answers = [Heard(1.0, "the application", "200"), Heard(3.5, "the maintenance page", "200")]
+    answers = [ProbeAnswer(1.0, "the application", "200"), ProbeAnswer(3.5, "the maintenance page", "200")]
     return Record(
         job="deploy-route",
         name="deploy-route 1/2",
@@ -68,10 +68,10 @@ def full() -> Record:
             Check("a router serves the Route", "failed", "It is away."),
         ],
         probes=[
-            Watch(URL, "the maintenance page", "not_yet", "1 x the application (200)", answers),
-            Watch(URL, "the application", "seen", "5 x the application (200)", answers),
-            Watch(URL, None, "unseen", "1 x neither side (no answer)"),
-            Watch(URL, "the application"),
+            ProbeRun(URL, "the maintenance page", "not_yet", "1 x the application (200)", answers),
+            ProbeRun(URL, "the application", "seen", "5 x the application (200)", answers),
+            ProbeRun(URL, None, "unseen", "1 x neither side (no answer)"),
+            ProbeRun(URL, "the application"),
         ],
     )
 
