@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.cluster import command
 from maintenance_ci.errors import ForbiddenError, MaintenanceError
 from maintenance_ci.names import PAGE
+from maintenance_ci.page.build_status import pushed_digest
 from maintenance_ci.page.builds import build_page
 from maintenance_ci.page.context import pack_build_context, render_page_conf
 from maintenance_ci.page.image import (
@@ -16,6 +17,7 @@ from maintenance_ci.page.image import (
     imported_tag,
     pinned_tag,
     require_base_image,
+    why_not_built,
 )
 from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
@@ -80,11 +82,12 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     digest = None
     if not settings.build_maintenance_page:
         with log.phase(f"Make {settings.image_tag} the latest image, where it is there"):
-            digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
+            digest, _ = _tag_latest(cluster, settings.image_tag, registry_image, log)
 
     if digest is None:
+        before = image_digest(there, "latest" if registry_image else settings.image_tag)
         with log.phase("Build the page's image", collapsed=True):
-            build_page(
+            build = build_page(
                 cluster,
                 PAGE,
                 context,
@@ -94,11 +97,13 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
                 log=log,
             )
         with log.phase(f"Make {settings.image_tag} the latest image"):
-            digest = _tag_latest(cluster, settings.image_tag, registry_image, log)
+            pushed = pushed_digest(build)
+            digest, why = _tag_latest(cluster, settings.image_tag, registry_image, log, before=before, pushed=pushed)
         if digest is None:
+            name = build["metadata"]["name"]
             raise MaintenanceError(
-                f"The build left no image in {registry_image or f'{PAGE}:{settings.image_tag}'}.",
-                f"Look at it: oc get builds -n {settings.project}",
+                f"The build {name} left no image in {registry_image or f'{PAGE}:{settings.image_tag}'}: {why}.",
+                f"Look at where it pushes to: oc describe build/{name} -n {settings.project}",
             )
 
     with log.phase("Wait until the page runs that image"):
@@ -176,17 +181,32 @@ def _page_conf(settings: BuildAndDeploySettings) -> str:
     )
 
 
-def _tag_latest(cluster: OpenShift, tag: str, registry_image: str | None, log: JobLog) -> str | None:
-    """Make ``latest`` the image of ``tag``, and return that image's digest; None, said, where it has none."""
+def _tag_latest(
+    cluster: OpenShift,
+    tag: str,
+    registry_image: str | None,
+    log: JobLog,
+    *,
+    before: str | None = None,
+    pushed: str | None = None,
+) -> tuple[str | None, str]:
+    """Make ``latest`` the image of ``tag``; return its digest, or None and why there is none.
+
+    After a build it must be the build's: see `why_not_built` for ``before`` and ``pushed``.
+    """
     if registry_image:
         digest, why = _import_latest(cluster, registry_image, log)
     else:
-        digest, why = image_digest(cluster.get("imagestreams", PAGE), tag), "it was never built"
-        if digest:
-            cluster.replace("imagestreamtags", pinned_tag(PAGE, cluster.namespace, "latest", digest))
+        digest, why = image_digest(cluster.get("imagestreams", PAGE), tag), ""
+    why = why or why_not_built(digest, before, pushed) or ""
     image = registry_image or f"{PAGE}:{tag}"
-    log.say(f"{PAGE}:latest is {image}, {digest}" if digest else f"{image} has no image yet: {why}")
-    return digest
+    if digest is None or why:
+        log.say(f"{image} has no image {'of the build' if digest else 'yet'}: {why}")
+        return None, why
+    if not registry_image:
+        cluster.replace("imagestreamtags", pinned_tag(PAGE, cluster.namespace, "latest", digest))
+    log.say(f"{PAGE}:latest is {image}, {digest}")
+    return digest, ""
 
 
 def _import_latest(cluster: OpenShift, image: str, log: JobLog) -> tuple[str | None, str]:

@@ -41,6 +41,12 @@ def number(build: Mapping[str, Any]) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def pushed_digest(build: Mapping[str, Any]) -> str | None:
+    """Return the digest of the image that a Build pushed; None where its registry did not say."""
+    pushed = ((build.get("status") or {}).get("output") or {}).get("to") or {}
+    return str(pushed.get("imageDigest") or "") or None
+
+
 def first_new(builds: Iterable[Object], before: Iterable[str]) -> Object | None:
     """Return the first of the builds whose name was not there before."""
     known = set(before)

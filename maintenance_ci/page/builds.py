@@ -38,11 +38,13 @@ def build_page(
     environment: Mapping[str, str],
     timeout: float,
     log: JobLog,
-) -> None:
-    """Build ``context`` (a gzipped tar of the Dockerfile's folder), showing the build's log, and what it waits for.
+) -> Object:
+    """Build ``context`` (a gzipped tar of the Dockerfile's folder), and return the Build, which is Complete.
+
+    The build's log is shown, and what it waits for.
 
     Raises:
-        MaintenanceError: the build failed, cannot begin, or did not end within ``timeout`` seconds.
+        MaintenanceError: there is no Build, it failed, cannot begin, or did not end within ``timeout`` seconds.
     """
     work = _Work(cluster, build_config, context, time.monotonic() + timeout, timeout, log)
     with_oc, words = command.on_path("oc", environment) is not None, ""
@@ -51,12 +53,11 @@ def build_page(
             build = _build_with_oc(work, watch, kubeconfig, environment) if with_oc else _upload(work, watch)
         except MaintenanceError as error:
             build, words = _still_there(work, watch, error), error.what if with_oc else ""
-    if build is None:  # oc ended well: whether there is an image is looked at by the caller
-        return
     lines = _follow(work, build) if not with_oc else []
     finished = _end_of(work, build)
     if build_status.phase(finished) != "Complete":
         raise MaintenanceError(*build_status.failure(finished, lines, words, cluster.namespace))
+    return finished
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class _Work:
         return max(1.0, self.deadline - time.monotonic())
 
 
-def _build_with_oc(work: _Work, watch: BuildWatch, kubeconfig: str, environment: Mapping[str, str]) -> Object | None:
-    """Let ``oc`` build, and return the Build, where there is one."""
+def _build_with_oc(work: _Work, watch: BuildWatch, kubeconfig: str, environment: Mapping[str, str]) -> Object:
+    """Let ``oc`` build, and return the Build; its exit code alone is no proof that there is one."""
     with tempfile.TemporaryDirectory(prefix="maintenance-ci-") as folder:
         with tarfile.open(fileobj=io.BytesIO(work.context)) as archive:
             archive.extractall(folder)  # noqa: S202 - our own, packed a moment ago
@@ -91,7 +92,13 @@ def _build_with_oc(work: _Work, watch: BuildWatch, kubeconfig: str, environment:
             timeout=work.timeout,
             stop=watch.over,
         )
-    return watch.build()
+    build = watch.build()
+    if build is None:
+        raise MaintenanceError(
+            "oc start-build ended with exit code 0, but made no Build.",
+            "Look at the oc that the job has on PATH (without one the job uploads by itself), then run the job again.",
+        )
+    return build
 
 
 def _upload(work: _Work, watch: BuildWatch) -> Object:

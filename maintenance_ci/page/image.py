@@ -23,6 +23,21 @@ def image_digest(stream: Mapping[str, Any] | None, tag: str) -> str | None:
     return None
 
 
+def why_not_built(digest: str | None, before: str | None, pushed: str | None) -> str | None:
+    """Return why an image cannot be what a build has just made; None where it can.
+
+    Args:
+        digest: the image's.
+        before: the image that was there before the build. No two builds make the same: each writes its name into it.
+        pushed: what the build says that it pushed; None where it does not say.
+    """
+    if digest is None:
+        return "nothing was pushed there"
+    if pushed and digest != pushed:
+        return f"it is {digest}, and the build pushed {pushed}"
+    return "it is as it was before the build" if digest == before and not pushed else None
+
+
 def pinned_tag(name: str, namespace: str, tag: str, digest: str) -> Object:
     """Return the ImageStreamTag that makes ``tag`` this very image, as ``oc tag NAME:v1 NAME:latest`` does."""
     source = {"kind": "ImageStreamImage", "name": f"{name}@{digest}", "namespace": namespace}

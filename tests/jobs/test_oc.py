@@ -20,6 +20,7 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.errors import CommandError
 from maintenance_ci.names import PAGE
 from maintenance_ci.page import oc
+from maintenance_ci.page.image import image_digest
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.builds.record import BuildLog
@@ -222,14 +223,49 @@ def test_a_build_that_fails_fails_the_job(built: Cluster, stand_in: Path, tmp_pa
     assert "no Route was touched" in job.lines[-1]
 
 
-def test_an_oc_that_ends_well_without_an_image_is_not_believed(built: Cluster, tmp_path: Path) -> None:
-    """As ``oc start-build --follow`` without ``--wait`` ends when the build fails (recorded on OpenShift 4.21)."""
-    program = tmp_path / "oc"
+def latest(cluster: Cluster) -> str | None:
+    return image_digest(cluster.find("imagestreams", PAGE), "latest")
+
+
+@pytest.mark.parametrize("tag", ["v1", "v2"])
+def test_an_oc_that_ends_well_without_a_build_is_not_believed(built: Cluster, tmp_path: Path, tag: str) -> None:
+    """For v1 there is an image, of an earlier build: it was deployed as if it were the new one."""
+    program, before = tmp_path / "oc", latest(built)
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    job = built.run("build-and-deploy", {"IMAGE_TAG": "v2"}, oc=program)
-    assert job.code == 1
-    assert "The build left no image in maintenance-page:v2." in job.lines[-1]
+    job = built.run("build-and-deploy", BUILD_AGAIN | {"IMAGE_TAG": tag}, oc=program)
+    assert job.code == 1, job.log
+    assert "oc start-build ended with exit code 0, but made no Build." in job.lines[-1]
+    assert "Look at the oc that the job has on PATH" in job.lines[-1]
+    assert latest(built) == before
+
+
+def test_an_oc_that_does_not_wait_for_a_build_that_fails_is_not_believed(built: Cluster, tmp_path: Path) -> None:
+    """As ``oc start-build --follow`` without ``--wait`` ends: with 0 (recorded on OpenShift 4.21)."""
+    without_wait = f"{shlex.quote(str(oc_stand_in.install(tmp_path)))} start-build {PAGE}"
+    folder = tmp_path / "wrapper"
+    folder.mkdir()
+    program = folder / "oc"
+    program.write_text(f'#!/bin/sh\nexec {without_wait} "$3" --follow --namespace web\n')
+    program.chmod(0o755)
+    built.inside.server.builds.fail_next = "no space left on device"
+    job = built.run("build-and-deploy", BUILD_AGAIN, oc=program)
+    assert job.code == 1, job.log
+    assert "ended as Failed" in job.lines[-1]
+    assert "no space left on device" in job.lines[-1]
+
+
+@pytest.mark.parametrize("with_oc", [True, False])
+def test_a_build_that_pushes_elsewhere_is_not_taken_for_the_page(
+    built: Cluster, stand_in: Path, monkeypatch: pytest.MonkeyPatch, with_oc: bool
+) -> None:
+    before = latest(built)
+    monkeypatch.setattr(built.inside.server.builds, "_push", lambda _build, _image: "registry.example.test/elsewhere")
+    job = built.run("build-and-deploy", BUILD_AGAIN, **({"oc": stand_in} if with_oc else {}))
+    assert job.code == 1, job.log
+    assert "left no image in maintenance-page:v1: it is as it was before the build." in job.lines[-1]
+    assert "oc describe build/maintenance-page-" in job.lines[-1]
+    assert latest(built) == before
 
 
 def test_an_oc_whose_child_hangs_ends_with_all_that_it_started_when_the_build_is_late(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.page.build_status import failure, first_new, not_begun_advice, obstacle
+from maintenance_ci.page.build_status import failure, first_new, not_begun_advice, obstacle, pushed_digest
 from maintenance_ci.page.pod_troubles import Trouble
 
 QUOTA = (
@@ -23,6 +23,12 @@ def test_ours_is_the_first_that_was_not_there() -> None:
     builds = [build(number) for number in (10, 9, 2)]
     assert first_new(builds, ["page-2"]) == build(9)
     assert first_new(builds, [f"page-{number}" for number in (10, 9, 2)]) is None
+
+
+def test_a_build_may_say_which_image_it_pushed() -> None:
+    assert pushed_digest({"status": {"output": {"to": {"imageDigest": "sha256:1"}}}}) == "sha256:1"
+    for silent in ({}, {"status": {"output": {}}}, {"status": {"output": {"to": {"imageDigest": ""}}}}):
+        assert pushed_digest(silent) is None
 
 
 def test_a_build_that_gives_a_reason_cannot_begin() -> None:

@@ -14,6 +14,7 @@ from maintenance_ci.page.image import (
     pods_refused,
     require_base_image,
     rollout_lacks,
+    why_not_built,
 )
 from maintenance_ci.page.pod_troubles import Trouble
 
@@ -53,6 +54,24 @@ def test_an_import_is_finished_only_when_it_is_as_new_as_the_tag() -> None:
     )
     stale = stream("latest", **asked, items=[old], conditions=[failed | {"generation": 1}])
     assert import_result(stale, "latest") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("digest", "before", "pushed", "why"),
+    [
+        (None, None, None, "nothing was pushed there"),
+        (None, DIGEST, DIGEST, "nothing was pushed there"),
+        (DIGEST, DIGEST, None, "it is as it was before the build"),
+        (DIGEST, None, "sha256:new", f"it is {DIGEST}, and the build pushed sha256:new"),
+        (DIGEST, "sha256:old", None, None),
+        (DIGEST, DIGEST, DIGEST, None),
+        (DIGEST, None, None, None),
+    ],
+)
+def test_an_image_that_no_build_has_just_made(
+    digest: str | None, before: str | None, pushed: str | None, why: str | None
+) -> None:
+    assert why_not_built(digest, before, pushed) == why
 
 
 def test_a_tag_is_pinned_as_oc_tag_does() -> None:
