@@ -227,7 +227,7 @@ class Lease:
             raise NotNowError(what, f"{again} what it finds.")
 
     def acquire(self, timeout: float) -> None:
-        """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on. Raises as `holding_lease` does."""
+        """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on; raises as `holding_lease`."""
         taken = wait_for(
             self._attempt,
             timeout=timeout,
