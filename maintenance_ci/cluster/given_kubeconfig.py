@@ -13,7 +13,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.kubernetes_yaml.reader import NotYamlError, decode, read_documents
@@ -25,7 +24,7 @@ from maintenance_ci.settings.credentials import (
     decoded,
     read_file,
 )
-from maintenance_ci.settings.proxies import HOST, Proxy, parse_proxy
+from maintenance_ci.settings.proxies import Proxy, is_server_address, parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +142,9 @@ def _entry(config: Object, kind: str, name: str) -> tuple[Path, Object]:
 
 def _cluster(cluster: Object, folder: Path) -> Object:
     cluster.pop("proxy-url", None)
-    cluster["server"] = _server(_text(cluster, "server"))
+    # A message shows the address, and where it cannot be reached a user's password with it.
+    if not is_server_address(server := _text(cluster, "server"), "https", "http") or re.search(r"\s", server):
+        raise ValueError("has a server that is no https:// address without user, query or fragment")
     _text(cluster, "tls-server-name")
     data, path = _text(cluster, "certificate-authority-data"), _text(cluster, "certificate-authority")
     insecure = cluster.get("insecure-skip-tls-verify") or False
@@ -167,18 +168,6 @@ def _decoded_data(data: str) -> bytes:
         return base64.b64decode("".join(data.split()), validate=True)
     except ValueError:
         raise ValueError("is no base64") from None
-
-
-def _server(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("https", "http") and HOST.fullmatch(parts.hostname or "") and parts.port != 0
-    except ValueError:  # a port that is no number
-        usable = None
-    # A message shows the address, and where it cannot be reached a user's password with it.
-    if not usable or parts.username is not None or parts.query or parts.fragment or re.search(r"\s", url):
-        raise ValueError("has a server that is no https:// address without user, query or fragment")
-    return url
 
 
 def _user(user: Object, folder: Path, environment: Mapping[str, str]) -> Object:

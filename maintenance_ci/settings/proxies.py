@@ -87,6 +87,16 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> Proxy | None:
     return None
 
 
+def is_server_address(url: str, *schemes: str) -> bool:
+    """Tell whether it is a server's URL of one of these schemes, without user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+    return bool(usable) and not ("@" in parts.netloc or parts.query or parts.fragment)
+
+
 def parse_proxy(value: str, name: str) -> Proxy:
     """Return the proxy of an address such as ``http://user:p%40ss@proxy:3128``; one without a scheme is ``http``.
 

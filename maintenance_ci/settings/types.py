@@ -10,15 +10,13 @@ import json
 import os
 import re
 import unicodedata
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from maintenance_ci.settings.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.settings.force import Force
-from maintenance_ci.settings.proxies import HOST
+from maintenance_ci.settings.proxies import is_server_address
 
 # Kubernetes' rules for names (RFC 1123), from its API conventions.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -29,15 +27,19 @@ OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a
 IMAGE_TAG = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 REGISTRY = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 # RFC 3986 path characters. A percent sign is left out: the router compares paths as they are written.
-URL_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+URL_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 GITLAB_PROJECT = re.compile(r"[0-9]+|[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)+")
-GIT_REF = re.compile(r"[A-Za-z0-9_][\w./@+-]*")
+GIT_REF = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./@+-]*")
+# A path of the template project, in which {{ route_name }} may stand for the Route's name.
+FILE_PATTERN = re.compile(r"(?!/|(.*/)?\.\.(/|$))([\w./@+-]|\{\{\s*route_name\s*\}\})+", re.DOTALL)
 ADDRESS_URL = re.compile(
     r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
 )
 NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 PIPELINE_ID = re.compile(r"[0-9]{1,20}")
-PIPELINE_URL = re.compile(r"https?://[^\s\x00-\x20;$()<>\\\"'`{}|^]{1,2000}")
+# What means something to a shell. (GitLab shows addresses to many a script.)
+FOR_SHELLS = r";$()<>\\\"'`{}|^"
+PIPELINE_URL = re.compile(rf"https?://[^\s\x00-\x20{FOR_SHELLS}]+")
 
 # A Route's name may have 253 characters; the maintenance Route's adds up to 26 (maintenance_route.maintenance_name).
 MAX_ROUTE_NAME = 253 - 26
@@ -51,7 +53,8 @@ MAX_SUBPATH_IN_GITLAB = MAX_ROUTE_AND_SUBPATH_IN_GITLAB - MAX_ROUTE_BESIDE_SUBPA
 # A Secret variable in GitLab may hold 10,000 characters; nothing that we read as text is longer than a page needs.
 MAX_TEXT = 500
 
-MAX_SECONDS = 3600
+# The least number above 0 that may be written, see NUMBER.
+MIN_SECONDS, MAX_SECONDS = 0.000001, 3600
 # An administrator may set 1 to 120 s (the IngressController's tuningOptions.reloadInterval); a rehearsal's router less.
 MIN_RELOAD, MAX_RELOAD = 0.1, 120
 
@@ -60,81 +63,66 @@ TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 PLAN_ONLY_NO = re.compile(r"[\t\n\f\r ]*(false|0|no)?[\t\n\f\r ]*", re.IGNORECASE)
 
 
+def _matching(pattern: re.Pattern[str], message: str, *, longest: int = 255) -> AfterValidator:
+    """Return what refuses, with ``message``, a text that is no match, or has more than ``longest`` characters."""
+
+    def check(value: str) -> str:
+        if len(value) > longest or not pattern.fullmatch(value):
+            raise ValueError(message)
+        return value
+
+    return AfterValidator(check)
+
+
+def _between(lowest: float, highest: float, message: str) -> BeforeValidator:
+    """Return what takes a number within these bounds, and refuses all else with ``message``."""
+
+    def check(value: object) -> float:
+        text = str(value).strip()
+        if not NUMBER.fullmatch(text) or not lowest <= float(text) <= highest:
+            raise ValueError(message)
+        return float(text)
+
+    return BeforeValidator(check)
+
+
 def _boolean(value: object) -> bool:
-    word = str(value).strip().lower()
-    if word in TRUE | FALSE:
-        return word in TRUE
+    text = str(value).strip().lower()
+    if text in TRUE | FALSE:
+        return text in TRUE
     raise ValueError("must be true or false (or 1/0, yes/no)")
-
-
-def _dns_label(value: str) -> str:
-    if not DNS_LABEL.fullmatch(value):
-        raise ValueError("must be a namespace: lower-case letters, digits and '-', 63 characters at the most")
-    return value
-
-
-def _route_name(value: str) -> str:
-    if len(value) > MAX_ROUTE_NAME or not OBJECT_NAME.fullmatch(value):
-        raise ValueError(
-            f"must be a Route's name: lower-case letters, digits, '-' and '.', {MAX_ROUTE_NAME} characters at the most"
-        )
-    return value
 
 
 def _subpath(value: str) -> str:
     if value == "/":
         raise ValueError("'/' is the whole Route: leave SUBPATH empty for that")
-    if len(value) > MAX_SUBPATH or not URL_PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
-        raise ValueError(
-            "must be an absolute path such as /shop, without a slash at its end, '..', '//', '%', query, fragment or "
-            "space"
-        )
-    return value
-
-
-def _image_tag(value: str) -> str:
-    if value == "latest" or not IMAGE_TAG.fullmatch(value):
-        raise ValueError(
-            "must be a tag such as v1, not 'latest': letters, digits, '.', '_', '-', 63 characters at the most"
-        )
-    return value
-
-
-def _registry(value: str) -> str:
-    if len(value) > 200 or not REGISTRY.fullmatch(value):
-        raise ValueError("must be a registry such as registry.example.test/team: no scheme, no tag")
     return value
 
 
 def _https_url(value: str) -> str:
     value = value.strip()  # a blank or a line break that came with copying is not seen in GitLab's form
-    parts = urlsplit(value)
-    try:
-        plain = parts.scheme == "https" and HOST.fullmatch(parts.hostname or "") and parts.port != 0
-    except ValueError:  # a port that is no number
-        plain = False
-    extra = parts.username or parts.password or parts.query or parts.fragment
-    if not plain or extra or len(value) > 255 or not TOKEN.fullmatch(value) or re.search(r"[;$()<>\\\"'`{}|^]", value):
+    plain = TOKEN.fullmatch(value) and len(value) <= 255 and not re.search(rf"[{FOR_SHELLS}]", value)
+    if not plain or not is_server_address(value, "https"):
         raise ValueError("must be an https:// address, without user, query or fragment")
     return value.rstrip("/")
 
 
 def _public_address(value: object) -> dict[str, tuple[str, int]]:
     """Return host and port by scheme: one host stands for the usual ports, a URL for those of its scheme."""
-    words = str(value).split()
-    if len(words) == 1 and "://" not in words[0]:
-        found = [("http", words[0], 80), ("https", words[0], 443)]
+    entries = str(value).split()
+    if len(entries) == 1 and "://" not in entries[0]:
+        addresses = [("http", entries[0], 80), ("https", entries[0], 443)]
     else:
-        urls = [ADDRESS_URL.fullmatch(word) for word in words]
-        found = [(url["scheme"], url["ip6"] or url["host"], int(url["port"])) for url in urls if url]
-    schemes = {scheme for scheme, _, _ in found}
-    plain = all(_is_host(host) and 1 <= port <= 65535 for _, host, port in found)
-    if not plain or len(schemes) != len(found) or len(found) < len(words):
+        urls = [ADDRESS_URL.fullmatch(entry) for entry in entries]
+        addresses = [(url["scheme"], url["ip6"] or url["host"], int(url["port"])) for url in urls if url]
+    schemes = {scheme for scheme, _, _ in addresses}
+    plain = all(_is_host(host) and 1 <= port <= 65535 for _, host, port in addresses)
+    if not plain or len(schemes) != len(addresses) or len(addresses) < len(entries):
         raise ValueError(
             "must be a host or IP such as 10.0.0.5, or URLs with ports such as http://10.0.0.5:8080 "
             "https://10.0.0.5:8443, one of each scheme at the most"
         )
-    return {scheme: (host, port) for scheme, host, port in found}
+    return {scheme: (host, port) for scheme, host, port in addresses}
 
 
 def _is_host(text: str) -> bool:
@@ -150,52 +138,15 @@ def _is_host(text: str) -> bool:
 def _kubeconfig(value: str) -> str:
     """Take paths of which one, at the least, is a file: those that are missing are skipped, as kubectl does."""
     value = value.strip()  # as of an address
-    if not any(_is_file(path) for path in value.split(os.pathsep) if path):
+    # Not Path.is_file, which raises for a name that is too long; nor Path.is_dir below.
+    if not any(os.path.isfile(path) for path in value.split(os.pathsep)):  # noqa: PTH113
         raise ValueError("must be the path of a kubeconfig file that exists")
     return value
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):  # a name that is too long, or that no file can have
-        return False
-
-
 def _existing_folder(value: str) -> str:
-    try:
-        there = Path(value).is_dir()
-    except (OSError, ValueError):  # as for a file
-        there = False
-    if not there:
+    if not os.path.isdir(value):  # noqa: PTH112
         raise ValueError("must be a folder that exists")
-    return value
-
-
-def _gitlab_project(value: str) -> str:
-    if len(value) > 255 or not GITLAB_PROJECT.fullmatch(value):
-        raise ValueError("must be a GitLab project: its path (group/project) or its number")
-    return value
-
-
-def _git_ref(value: str) -> str:
-    if len(value) > 255 or not GIT_REF.fullmatch(value) or ".." in value:
-        raise ValueError("must be a branch, a tag or a commit")
-    return value
-
-
-def _secret_name(value: str) -> str:
-    if len(value) > 253 or not OBJECT_NAME.fullmatch(value):
-        raise ValueError("must be the name of a Secret: lower-case letters, digits, '-' and '.'")
-    return value
-
-
-def _file_pattern(value: str) -> str:
-    """Take a path of the template project, in which ``{{ route_name }}`` may stand for the Route's name."""
-    plain = re.sub(r"\{\{\s*route_name\s*\}\}", "x", value)
-    wrong = PurePosixPath(plain).is_absolute() or ".." in plain.split("/") or not re.fullmatch(r"[\w./@+-]+", plain)
-    if wrong or len(value) > 255:
-        raise ValueError("must be a file's path in the template project; {{ route_name }} may stand in it")
     return value
 
 
@@ -216,45 +167,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _seconds(value: object) -> float:
-    seconds = _number(value)
-    if not 0 < seconds <= MAX_SECONDS:
-        raise ValueError(f"must be seconds: a number above 0, {MAX_SECONDS} at the most")
-    return seconds
-
-
-def _reload_interval(value: object) -> float:
-    seconds = _number(value)
-    if not MIN_RELOAD <= seconds <= MAX_RELOAD:
-        raise ValueError(f"must be the router's reload interval in seconds: a number, {MIN_RELOAD} to {MAX_RELOAD}")
-    return seconds
-
-
-def _number(value: object) -> float:
-    text = str(value).strip()
-    return float(text) if NUMBER.fullmatch(text) else -1.0
-
-
-def _pipeline_id(value: str) -> str:
-    if not PIPELINE_ID.fullmatch(value):
-        raise ValueError("must be the pipeline's number, as GitLab sets it")
-    return value
-
-
-def _pipeline_url(value: str) -> str:
-    if not PIPELINE_URL.fullmatch(value):
-        raise ValueError("must be the pipeline's address, as GitLab sets it")
-    return value
-
-
 def _forces(value: object) -> frozenset[Force]:
-    words = str(value).lower().replace(",", " ").split()
-    if len(words) == 1 and words[0] in TRUE | FALSE:
-        return frozenset(Force) if words[0] in TRUE else frozenset()
-    known = {one.value: one for one in Force}
-    if not words or not set(words) <= known.keys():
+    names = str(value).lower().replace(",", " ").split()
+    if len(names) == 1 and names[0] in TRUE | FALSE:
+        return frozenset(Force) if names[0] in TRUE else frozenset()
+    known = {refusal.value: refusal for refusal in Force}
+    if not names or not set(names) <= known.keys():
         raise ValueError(f"must be what to go on against ({', '.join(sorted(known))}), true for all of it, or false")
-    return frozenset(known[word] for word in words)
+    return frozenset(known[name] for name in names)
 
 
 def _text(value: str) -> str:
@@ -264,7 +184,7 @@ def _text(value: str) -> str:
 
 
 def _is_text(character: str) -> bool:
-    """Tell whether a person means a character to be read: also one that shows nothing, but joins or parts words.
+    """Tell whether a person means a character to be read: also one that shows nothing, but joins or separates words.
 
     Not what steers a terminal, or turns the order of what follows (U+202A to U+202E), or can be no character of XML.
     """
@@ -278,24 +198,67 @@ def _is_text(character: str) -> bool:
 
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Certificates = Annotated[str, BeforeValidator(read_certificates)]
-FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FilePattern = Annotated[
+    str,
+    _matching(FILE_PATTERN, "must be a file's path in the template project; {{ route_name }} may stand in it"),
+]
 Folder = Annotated[str, AfterValidator(_existing_folder)]
 Forces = Annotated[frozenset[Force], BeforeValidator(_forces)]
-GitLabProject = Annotated[str, AfterValidator(_gitlab_project)]
-GitRef = Annotated[str, AfterValidator(_git_ref)]
+GitLabProject = Annotated[
+    str, _matching(GITLAB_PROJECT, "must be a GitLab project: its path (group/project) or its number")
+]
+GitRef = Annotated[str, _matching(GIT_REF, "must be a branch, a tag or a commit")]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
-ImageTag = Annotated[str, AfterValidator(_image_tag)]
+ImageTag = Annotated[
+    str,
+    _matching(
+        re.compile(rf"(?!latest$){IMAGE_TAG.pattern}"),
+        "must be a tag such as v1, not 'latest': letters, digits, '.', '_', '-', 63 characters at the most",
+    ),
+]
 Kubeconfig = Annotated[str, AfterValidator(_kubeconfig)]
-Namespace = Annotated[str, AfterValidator(_dns_label)]
+Namespace = Annotated[
+    str, _matching(DNS_LABEL, "must be a namespace: lower-case letters, digits and '-', 63 characters at the most")
+]
 Parameters = Annotated[dict[str, Any], BeforeValidator(_parameters)]
-PipelineId = Annotated[str, AfterValidator(_pipeline_id)]
-PipelineUrl = Annotated[str, AfterValidator(_pipeline_url)]
+PipelineId = Annotated[str, _matching(PIPELINE_ID, "must be the pipeline's number, as GitLab sets it")]
+PipelineUrl = Annotated[str, _matching(PIPELINE_URL, "must be the pipeline's address, as GitLab sets it", longest=2000)]
 PublicAddress = Annotated[dict[str, tuple[str, int]], BeforeValidator(_public_address)]
-Registry = Annotated[str, AfterValidator(_registry)]
-ReloadInterval = Annotated[float, BeforeValidator(_reload_interval)]
-RouteName = Annotated[str, AfterValidator(_route_name)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-SecretName = Annotated[str, AfterValidator(_secret_name)]
-Subpath = Annotated[str, AfterValidator(_subpath)]
+Registry = Annotated[
+    str, _matching(REGISTRY, "must be a registry such as registry.example.test/team: no scheme, no tag", longest=200)
+]
+ReloadInterval = Annotated[
+    float,
+    _between(
+        MIN_RELOAD,
+        MAX_RELOAD,
+        f"must be the router's reload interval in seconds: a number, {MIN_RELOAD} to {MAX_RELOAD}",
+    ),
+]
+RouteName = Annotated[
+    str,
+    _matching(
+        OBJECT_NAME,
+        f"must be a Route's name: lower-case letters, digits, '-' and '.', {MAX_ROUTE_NAME} characters at the most",
+        longest=MAX_ROUTE_NAME,
+    ),
+]
+Seconds = Annotated[
+    float,
+    _between(MIN_SECONDS, MAX_SECONDS, f"must be seconds: a number above 0, {MAX_SECONDS} at the most"),
+]
+SecretName = Annotated[
+    str,
+    _matching(OBJECT_NAME, "must be the name of a Secret: lower-case letters, digits, '-' and '.'", longest=253),
+]
+Subpath = Annotated[
+    str,
+    AfterValidator(_subpath),
+    _matching(
+        URL_PATH,
+        "must be an absolute path such as /shop, without a slash at its end, '..', '//', '%', query, fragment or space",
+        longest=MAX_SUBPATH,
+    ),
+]
 Text = Annotated[str, AfterValidator(_text)]
 Token = Annotated[SecretStr, BeforeValidator(read_token)]
