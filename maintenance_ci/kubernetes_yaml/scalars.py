@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -20,14 +19,19 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_TYPES: dict[str, tuple[type, ...]] = {
+    f"{_CORE}int": (int,),
+    f"{_CORE}float": (float, int),
+    f"{_CORE}bool": (bool,),
+    f"{_CORE}null": (type(None),),
+}
 # As Go's strconv.ParseInt reads them, after all "_" are gone.
-_INTEGER = re.compile(
-    r"(?P<sign>[-+]?)(?:0[bB](?P<b2>[01]+)|0[oO]?(?P<b8>[0-7]+)|0[xX](?P<b16>[0-9a-fA-F]+)|(?P<b10>0|[1-9][0-9]*))"
-)
+_INTEGER = re.compile(r"[-+]?(0[bB][01]+|0[oO]?[0-7]+|0[xX][0-9a-fA-F]+|0|[1-9][0-9]*)")
+_OLD_OCTAL = re.compile(r"^([-+]?)0(?=[0-7])")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?![0-9])")
 # Characters: no number of 64 bits is longer.
-_MAX_INTEGER = 70
+MAX_INTEGER = 70
 
 
 def plain_scalar(text: str) -> Scalar:
@@ -46,14 +50,10 @@ def plain_scalar(text: str) -> Scalar:
 
 def _integer(plain: str) -> int | None:
     """Return an integer that fits into 64 bits, or None."""
-    match = _INTEGER.fullmatch(plain) if len(plain) <= _MAX_INTEGER else None
-    if match is None:
+    if len(plain) > MAX_INTEGER or not _INTEGER.fullmatch(plain):
         return None
-    groups = match.groupdict()
-    base = next(base for base in (2, 8, 10, 16) if groups[f"b{base}"])
-    number = int(groups["sign"] + groups[f"b{base}"], base)
-    fits = -(2**63) <= number < (2**63 if groups["sign"] else 2**64)
-    return number if fits else None
+    number = int(_OLD_OCTAL.sub(r"\g<1>0o", plain), base=0)
+    return number if -(2**63) <= number < (2**63 if plain[0] in "+-" else 2**64) else None
 
 
 def tagged_scalar(tag: str, text: str) -> Scalar:
@@ -65,17 +65,15 @@ def tagged_scalar(tag: str, text: str) -> Scalar:
     if tag == f"{_CORE}binary":
         try:
             content = base64.b64decode(re.sub(r"[\r\n]", "", text), validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise ValueError("what is tagged !!binary must be base64") from None
         return content.decode(errors="replace")
     if tag == f"{_CORE}timestamp" and not _TIMESTAMP.match(text):
         raise ValueError("it is tagged !!timestamp, and is none")
-    kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
-    wanted = kinds.get(tag.removeprefix(_CORE)) if tag.startswith(_CORE) else None
-    if wanted is None:
+    if tag not in _TYPES:
         return text
     value = plain_scalar(text)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+    if type(value) not in _TYPES[tag]:
         raise ValueError(f"it is tagged !!{tag.removeprefix(_CORE)}, and is none")
     return value
 

@@ -1,4 +1,4 @@
-"""The syntax of YAML as go-yaml has it, where PyYAML's scanner differs: tabs above all.
+"""The syntax of YAML as go-yaml has it, where PyYAML differs: tabs above all.
 
 go-yaml and libyaml take tabs as white space wherever they do not stand for an indentation; PyYAML's own scanner takes
 them nowhere, and its libyaml is not installed everywhere.
@@ -8,26 +8,65 @@ from __future__ import annotations
 
 from typing import Any
 
-from yaml.parser import Parser
-from yaml.reader import Reader
+from yaml.composer import ComposerError
+from yaml.events import AliasEvent
+from yaml.loader import BaseLoader
+from yaml.nodes import Node, ScalarNode
 from yaml.scanner import Scanner, ScannerError
 from yaml.tokens import ScalarToken
 
+# Levels: no manifest has more, and Python's own stack bears them.
+MAX_DEPTH = 100
+# The tags of a scalar that has none: without quotes, and with them.
+PLAIN, TEXT = "", "tag:yaml.org,2002:str"
 _BREAKS = "\r\n\x85\u2028\u2029"
 _ENDS = f"\0 \t{_BREAKS}"
 
 
-class YamlParser(Reader, Scanner, Parser):
-    """Events of a YAML text."""
+class YamlComposer(BaseLoader):
+    """Nodes of a YAML text."""
 
     # JSON's \/ is no escape of YAML 1.1.
     ESCAPE_REPLACEMENTS = {k: v for k, v in Scanner.ESCAPE_REPLACEMENTS.items() if k != "/"}  # type: ignore[misc]  # noqa: RUF012
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
+    _depth = 0
+
+    def first_root(self) -> Node | None:
+        """Return the root of the first document; None where there is none. What follows ``...`` is not read."""
+        if not self.check_node():
+            return None
+        self.get_event()  # the document begins
+        root = self.compose_node(None, None)
+        if not self.get_event().explicit:
+            self.get_event()  # raises where something follows that belongs to nothing
+        return root
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """Compose a node. An anchor may be given anew, and no node contains itself."""
+        event = self.peek_event()
+        problem = None
+        if not isinstance(event, AliasEvent):
+            self.anchors.pop(event.anchor, None)
+            problem = f"it is nested deeper than {MAX_DEPTH} levels" if self._depth > MAX_DEPTH else None
+        elif event.anchor not in self.anchors:
+            problem = "there is no such anchor before it"
+        elif self.anchors[event.anchor].end_mark is None:  # it is being composed
+            problem = "the value of an anchor contains itself"
+        if problem:
+            raise ComposerError(None, None, problem, event.start_mark)
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def compose_scalar_node(self, anchor: Any) -> ScalarNode:
+        """Compose a scalar; the tag says whether it had quotes, and "!" that it is text."""
+        event = self.get_event()
+        tag = event.tag or (PLAIN if event.implicit[0] else TEXT)
+        node = ScalarNode(tag, event.value, event.start_mark, event.end_mark)
+        if anchor:
+            self.anchors[anchor] = node
+        return node
 
     def scan_to_next_token(self) -> None:
         """Skip white space and comments; a tab is white space where no simple key may begin."""
@@ -37,7 +76,7 @@ class YamlParser(Reader, Scanner, Parser):
             if self.peek() == "#":
                 while self.peek() not in f"\0{_BREAKS}":
                     self.forward()
-            if not self.scan_line_break():  # type: ignore[no-untyped-call]
+            if not self.scan_line_break():
                 return
             if not self.flow_level:
                 self.allow_simple_key = True
@@ -72,7 +111,7 @@ class YamlParser(Reader, Scanner, Parser):
         blanks, breaks = "", []
         while self.peek() in f" \t{_BREAKS}":
             if self.peek() in _BREAKS:
-                breaks.append(self.scan_line_break())  # type: ignore[no-untyped-call]
+                breaks.append(self.scan_line_break())
                 self.allow_simple_key = True
                 if self.prefix(3) in ("---", "...") and self.peek(3) in _ENDS:
                     return ""
@@ -109,17 +148,17 @@ class YamlParser(Reader, Scanner, Parser):
         super().scan_block_scalar_ignored_line(start_mark)
 
     def scan_block_scalar_indentation(self) -> tuple[list[str], int, Any]:
-        """Find a block scalar's indentation."""
-        found: tuple[list[str], int, Any] = super().scan_block_scalar_indentation()
+        """Measure a block scalar's indentation."""
+        indentation: tuple[list[str], int, Any] = super().scan_block_scalar_indentation()
         self._refuse_tab()
-        return found
+        return indentation
 
     def scan_block_scalar_breaks(self, indent: int) -> tuple[list[str], Any]:
         """Skip empty lines and the indentation of a block scalar."""
-        found: tuple[list[str], Any] = super().scan_block_scalar_breaks(indent)
+        breaks: tuple[list[str], Any] = super().scan_block_scalar_breaks(indent)
         if self.column < indent:
             self._refuse_tab()
-        return found
+        return breaks
 
     def _refuse_tab(self) -> None:
         if self.peek() == "\t":
@@ -127,8 +166,8 @@ class YamlParser(Reader, Scanner, Parser):
             raise ScannerError("while scanning a block scalar", None, problem, self.get_mark())
 
 
-class JsonParser(YamlParser):
-    """Events of a text that is JSON, for the places of its fields."""
+class JsonComposer(YamlComposer):
+    """Nodes of a text that is JSON, for the places of its fields."""
 
     ESCAPE_REPLACEMENTS = Scanner.ESCAPE_REPLACEMENTS  # type: ignore[misc]
 
