@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar, cast
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, TypeVar
 
 from maintenance_ci.errors import TryAgainError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 # A job log that is silent for long looks dead: what is waited for is said this often, in seconds. (`report.SILENCE` is
 # for what waits in silence.)
@@ -19,8 +20,8 @@ SIGN_OF_LIFE = 12.0
 
 
 def wait_for(
-    look: Callable[[], Found | None], *, timeout: float, say: Callable[[str], None], subject: str, every: float = 0.5
-) -> Found | None:
+    look: Callable[[], Result | None], *, timeout: float, say: Callable[[str], None], subject: str, every: float = 0.5
+) -> Result | None:
     """Call ``look`` every ``every`` seconds until it returns something, and return that; None after ``timeout`` s.
 
     A server that is away for a moment is not the end of the wait: users may be between two sides.
@@ -29,20 +30,34 @@ def wait_for(
     spoken = began
     while True:
         try:
-            found = look()
+            result = look()
         except TryAgainError as error:
             say(f"{error.what} Asking again.")
-            found = None
+            result = None
         now = time.monotonic()
-        if found is not None or now - began >= timeout:
-            return found
+        if result is not None or now - began >= timeout:
+            return result
         if now - spoken >= SIGN_OF_LIFE:
             say(f"still waiting for {subject} ({now - began:.0f} s of {timeout:.0f} s)")
             spoken = now
         time.sleep(min(every, max(0.0, began + timeout - now)))
 
 
-def with_deadline(seconds: float, work: Callable[[], Found]) -> Found:
+def in_background(work: Callable[[], Result]) -> Future[Result]:
+    """Do ``work`` in a thread of its own, which ends with the job at the latest."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised where its result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def with_deadline(seconds: float, work: Callable[[], Result]) -> Result:
     """Return what ``work`` returns, or raise what it raises; not later than after ``seconds``.
 
     It works in a thread of its own, which is left behind when the time is over: for what has no end of its own, such as
@@ -51,23 +66,24 @@ def with_deadline(seconds: float, work: Callable[[], Found]) -> Found:
     Raises:
         TimeoutError: the time is over.
     """
-    ended: list[tuple[Found | None, BaseException | None]] = []
-
-    def run() -> None:
-        try:
-            ended.append((work(), None))
-        except BaseException as error:  # noqa: BLE001 - raised below, where it is waited for
-            ended.append((None, error))
-
-    worker = threading.Thread(target=run, daemon=True)
-    worker.start()
-    worker.join(seconds)
-    if not ended:
+    future = in_background(work)
+    if not wait([future], seconds).done:
         raise TimeoutError(f"no end within {seconds:g} s")
-    [(found, error)] = ended
-    if error is not None:
-        raise error
-    return cast("Found", found)
+    return future.result()
+
+
+class Standing:
+    """Tells whether something has been true without a break for ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def holds(self, value: bool) -> bool:
+        """Note that it is true now, or is not, and tell whether it has been true for long enough."""
+        now = time.monotonic()
+        self._since = (self._since or now) if value else None
+        return self._since is not None and now - self._since >= self._seconds
 
 
 def sleep_aloud(seconds: float, *, say: Callable[[str], None], subject: str) -> None:

@@ -21,7 +21,13 @@ POD_LABEL = "openshift.io/build.name"
 NUMBER = "openshift.io/build.number"
 WAITING, ENDED = frozenset({"New", "Pending"}), frozenset({"Complete", "Failed", "Error", "Cancelled"})
 # Characters of a build's log that a message repeats.
-MAX_WORDS = 600
+MAX_OUTPUT = 600
+# What to do about a Build that cannot begin, by its reason.
+CANNOT_BEGIN = {
+    "InvalidImageReference": "Check PAGE_BASE_IMAGE, then run the job again.",
+    "PullBuilderImageFailed": "Check PAGE_BASE_IMAGE, then run the job again.",
+    "MissingPushSecret": "Create the Secret that DOCKER_REGISTRY needs, then run the job again.",
+}
 # What the builder's log says of an image that cannot be pulled.
 PULLING = re.compile(
     r"pull(ing)? image|pull failed|initializing source docker://|reading manifest|manifest unknown|toomanyrequests"
@@ -54,7 +60,7 @@ def first_new(builds: Iterable[Object], before: Iterable[str]) -> Object | None:
 
 
 def obstacle(
-    build: Mapping[str, Any], builds: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]]
+    build: Mapping[str, Any], builds: Iterable[Mapping[str, Any]], pods: Iterable[Mapping[str, Any]], namespace: str
 ) -> Trouble:
     """Return what a Build that is New or Pending waits for; an empty message for nothing that is known.
 
@@ -65,55 +71,49 @@ def obstacle(
         build: the Build.
         builds: all of its BuildConfig: they run one after the other.
         pods: those of the Build, one or none.
+        namespace: where it is.
     """
     if why := _why(build):
-        return Trouble(f"cannot begin: {why}", lasting=True)
+        advice = CANNOT_BEGIN.get(build["status"].get("reason")) or refusal_advice(why, "BUILD_RESOURCES")
+        return Trouble(f"cannot begin: {why}", True, advice)
     earlier = [one for one in builds if number(one) < number(build) and phase(one) not in ENDED]
     if earlier:
         first = min(earlier, key=number)
-        state = ", ".join(filter(None, (phase(first), _why(first))))
-        return Trouble(f"waits: build {first['metadata']['name']} runs before it ({state})")
+        state, name = ", ".join(filter(None, (phase(first), _why(first)))), first["metadata"]["name"]
+        advice = f"End that one: oc cancel-build {name} -n {namespace}; then run the job again."
+        return Trouble(f"waits: build {name} runs before it ({state})", advice=advice)
     troubles = list(dict.fromkeys(trouble for pod in pods for trouble in pod_troubles(pod)))
     if troubles:
-        told = "; ".join(trouble.message for trouble in troubles)
-        return Trouble(f"waits for its Pod: {told}", any(trouble.lasting for trouble in troubles))
+        events = f"oc describe pods -l {POD_LABEL}={build['metadata']['name']} -n {namespace}"
+        return Trouble(
+            f"waits for its Pod: {'; '.join(trouble.message for trouble in troubles)}",
+            any(trouble.lasting for trouble in troubles),
+            f"Its events say more: {events}; then run the job again.",
+        )
     return Trouble("")
 
 
-def not_begun_advice(name: str, message: str, namespace: str) -> str:
-    """Say what to do about the Build ``name`` that did not begin, for what its obstacle's message says."""
-    if blocking := re.search(r"build (\S+) runs before it", message):
-        return f"End that one: oc cancel-build {blocking[1]} -n {namespace}; then run the job again."
-    if message.startswith("waits for its Pod"):
-        return f"Its events say more: oc describe pods -l {POD_LABEL}={name} -n {namespace}; then run the job again."
-    if "InvalidImageReference" in message or "PullBuilderImageFailed" in message:
-        return "Check PAGE_BASE_IMAGE, then run the job again."
-    if "MissingPushSecret" in message:
-        return "Create the Secret that DOCKER_REGISTRY needs, then run the job again."
-    return f"{refusal_advice(message, 'BUILD_RESOURCES').rstrip('.')}; then run the job again."
-
-
-def failure(build: Mapping[str, Any], log: Sequence[str], words: str, namespace: str) -> tuple[str, str]:
-    """Return what a Build that failed says of it, with its last words, and what to do.
+def failure(build: Mapping[str, Any], log: Sequence[str], printed: str, namespace: str) -> tuple[str, str]:
+    """Return why a Build failed, with the last lines of its log, and what to do.
 
     Args:
         build: one that has ended, and is not Complete.
         log: the last lines of its log, where they are known; else it is the Build's own snippet, whose lines are cut.
-        words: what is repeated where neither is there.
+        printed: what is repeated where neither is there.
         namespace: where it is.
     """
     name, status = build["metadata"]["name"], build.get("status") or {}
-    lines = [line.strip() for line in log or str(status.get("logSnippet") or words).splitlines()]
-    said = " / ".join(filter(None, lines))[-MAX_WORDS:]
+    lines = [line.strip() for line in log or str(status.get("logSnippet") or printed).splitlines()]
+    output = " / ".join(filter(None, lines))[-MAX_OUTPUT:]
     what = f"The build {name} ended as {phase(build)}: {_why(build) or 'no reason given'}"
-    what = f"{what.rstrip('.')}." + (f" Its last words: {said.rstrip('.')}." if said else "")
-    return what, f"{_advice(str(status.get('reason')), said)}Its log: oc logs build/{name} -n {namespace}"
+    what = f"{what.rstrip('.')}." + (f" Its last lines: {output.rstrip('.')}." if output else "")
+    return what, f"{_advice(str(status.get('reason')), output)}Its log: oc logs build/{name} -n {namespace}"
 
 
-def _advice(reason: str, words: str) -> str:
+def _advice(reason: str, output: str) -> str:
     if reason == "PushImageToRegistryFailed":
         return "Look at where the image is pushed to, and at its Secret. "
-    if reason == "PullBuilderImageFailed" or PULLING.search(words):
+    if reason == "PullBuilderImageFailed" or PULLING.search(output):
         return (
             "Name an image that the cluster can pull, or a mirror, in PAGE_BASE_IMAGE, or a Secret to pull with in "
             "PAGE_BASE_PULL_SECRET; then run the job again. "

@@ -32,7 +32,7 @@ class Helm:
         say: gets what Helm prints.
 
     Raises:
-        CommandError: there is no Helm; from each method, too: Helm failed, with its last words.
+        CommandError: there is no Helm; from each method, too: Helm failed, with the last lines that it printed.
     """
 
     def __init__(

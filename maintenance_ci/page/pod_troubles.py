@@ -7,13 +7,17 @@ ResourceQuota and LimitRanger. Which of them are `lasting`, and why, is tabulate
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 Object = dict[str, Any]
 
+# Seconds for which a trouble that is not expected to pass must stand before the job ends for it: controllers try again
+# within a second at first, and a Pod of ours that ends gives its share of a quota back.
+SETTLED = 5.0
 # A container waits for somebody to change its Pod, its image or the namespace.
 LASTING = frozenset({"CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "InvalidImageName"})
 # Of a container whose Pod's init containers come first: those say more.
@@ -32,19 +36,23 @@ RATIO = re.compile(r"(?P<name>cpu|memory|ephemeral-storage) max limit to request
 UNNAMED = re.compile(r"failed quota: (?P<quota>\S+): must specify (?P<names>.*)")
 # "exceeded quota: compute, requested: limits.memory=24Mi, used: limits.memory=1Gi, limited: limits.memory=1Gi"
 EXCEEDED = re.compile(r"exceeded quota: (?P<quota>[^\s,]+), requested: (?P<names>.*?), used: ")
+MORE_MEMORY = "Give the page more memory: PAGE_RESOURCES=limits.memory=64Mi; then run the job again."
 NAME = re.compile(r"(?:(?:requests|limits)\.)?(?:cpu|memory|ephemeral-storage)")
 
 
-class Trouble(NamedTuple):
-    """What keeps a Pod from running.
+@dataclass(frozen=True, order=True)
+class Trouble:
+    """What keeps a Pod, or a Build, from running.
 
     Attributes:
-        message: in the words of Kubernetes.
+        message: in the words of Kubernetes; empty for nothing that is known.
         lasting: it is not expected to pass by itself.
+        advice: what to do about it, where that is known.
     """
 
     message: str
     lasting: bool = False
+    advice: str = field(default="", compare=False)
 
 
 def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
@@ -65,14 +73,20 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
             yield _crash(ended or {}, waiting, int(container.get("restartCount") or 0))
         elif waiting and waiting.get("reason") != ITS_TURN:
             reason = waiting.get("reason") or "waiting"
-            yield Trouble(_joined(reason, waiting.get("message")), reason in LASTING)
+            yield _of_container(_joined(reason, waiting.get("message")), lasting=reason in LASTING)
 
 
 def _crash(ended: Mapping[str, Any], waiting: Mapping[str, Any], restarts: int) -> Trouble:
     """Say how a container ended that is started again, or will be in a moment."""
     last = f"{ended.get('reason') or 'Error'}, exit code {ended.get('exitCode')}" if ended else ""
     text = _joined(last, ended.get("message")) or waiting.get("message")
-    return Trouble(_joined("CrashLoopBackOff", text), restarts >= CRASHES)
+    return _of_container(_joined("CrashLoopBackOff", text), lasting=restarts >= CRASHES)
+
+
+def _of_container(message: str, *, lasting: bool) -> Trouble:
+    # The second is what CRI-O says of a limit with which no container starts.
+    out_of_memory = "OOMKilled" in message or "memory limit" in message
+    return Trouble(message, lasting, MORE_MEMORY if out_of_memory else "")
 
 
 def _joined(reason: object, message: object) -> str:
@@ -86,23 +100,27 @@ def may_get_room(message: str, pods: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def refusal_advice(message: str, variable: str) -> str:
-    """Say what to do about a Pod that a quota or a LimitRange refuses.
+    """Say what to do about a Pod that a quota or a LimitRange refuses, before the job is run again.
 
     Args:
         message: Kubernetes' own.
         variable: the job's variable that holds the Pod's resources.
     """
+    return f"{_correction(message, variable)}; then run the job again."
+
+
+def _correction(message: str, variable: str) -> str:
     if bounds := list(LIMIT_RANGE.finditer(message)):
         return f"Set {variable}={','.join(dict.fromkeys(part for bound in bounds for part in _inside(bound)))}"
     if ratio := RATIO.search(message):
-        return f"Bring requests.{ratio['name']} and limits.{ratio['name']} closer together in {variable}."
+        return f"Bring requests.{ratio['name']} and limits.{ratio['name']} closer together in {variable}"
     if unnamed := UNNAMED.search(message):
         names = dict.fromkeys(NAME.findall(unnamed["names"]))
-        return f"Set {variable} with {' and '.join(map(_full, names))}: the quota {unnamed['quota']} asks for it."
+        return f"Set {variable} with {' and '.join(map(_full, names))}: the quota {unnamed['quota']} asks for it"
     if exceeded := EXCEEDED.search(message):
         smaller = f", set less in {variable}" if NAME.search(exceeded["names"]) else ""
-        return f"End what else uses the quota {exceeded['quota']}{smaller}, or let an administrator raise it."
-    return "Correct what it names, or ask an administrator."
+        return f"End what else uses the quota {exceeded['quota']}{smaller}, or let an administrator raise it"
+    return "Correct what it names, or ask an administrator"
 
 
 def _inside(bound: re.Match[str]) -> list[str]:

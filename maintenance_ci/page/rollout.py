@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError
 from maintenance_ci.names import MANAGED_BY, PAGE
 from maintenance_ci.page.image import deadline_passed, page_troubles, pods_refused, rollout_lacks
-from maintenance_ci.page.pod_troubles import Trouble, may_get_room, pod_troubles, refusal_advice
-from maintenance_ci.waiting import wait_for
+from maintenance_ci.page.pod_troubles import SETTLED, Trouble, may_get_room, pod_troubles, refusal_advice
+from maintenance_ci.waiting import Standing, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
 
-# Seconds for which a trouble that is not expected to pass must stand before the job ends for it: controllers try again
-# within a second at first, and a Pod of ours that ends gives its share of a quota back.
-SETTLED = 5.0
 POD_LABELS = {"app.kubernetes.io/instance": PAGE}
 # The Deployment's annotation by which its controller is asked to try again.
 ASKED = f"{MANAGED_BY}/asked-again"
@@ -36,8 +32,8 @@ class Rollout:
 
     def __init__(self, cluster: OpenShift, say: Callable[[str], None]) -> None:
         self._cluster, self._say = cluster, say
-        self._lacking, self._told = "nothing was seen yet", "its Pods say nothing"
-        self._since: float | None = None
+        self._lacking, self._reasons = "nothing was seen yet", "its Pods say nothing"
+        self._stuck = Standing(SETTLED)
         self._asked = False
         self._late_before: bool | None = None
 
@@ -60,7 +56,7 @@ class Rollout:
 
         if not wait_for(complete, timeout=timeout, say=self._say, subject="the rollout of the page", every=1.0):
             raise MaintenanceError(
-                f"The page is not ready within {timeout:.0f} s: {self._lacking} ({self._told}).",
+                f"The page is not ready within {timeout:.0f} s: {self._lacking} ({self._reasons}).",
                 f"Look at it: oc describe deployment/{PAGE} -n {self._cluster.namespace}, then run the job again.",
             )
 
@@ -84,15 +80,12 @@ class Rollout:
 
     def _refusals(self, deployment: Object | None, pods: list[Object]) -> list[Trouble]:
         """Return what the Deployment itself says of why it does not get on."""
-        refused, late = pods_refused(deployment), deadline_passed(deployment)
+        refusal, late = _refusal(deployment, pods), deadline_passed(deployment)
         if self._late_before is None:  # said of an earlier try; whether this one gets on is not known yet
             self._late_before = late is not None
-        if refused and deployment:
+        if refusal and deployment:
             self._ask_again(deployment)
-        troubles = []
-        if refused:
-            troubles = [Trouble(f"the cluster refuses its Pod: {refused}", lasting=not may_get_room(refused, pods))]
-        return troubles + ([Trouble(late, lasting=not self._late_before)] if late else [])
+        return refusal + ([Trouble(late, lasting=not self._late_before)] if late else [])
 
     def _ask_again(self, deployment: Object) -> None:
         """Let the controller try again now, once: after a refusal it may wait up to a quarter of an hour.
@@ -101,26 +94,22 @@ class Rollout:
         """
         if not self._asked:
             self._asked = True
-            noted = {"metadata": {"annotations": {ASKED: datetime.now(UTC).isoformat(timespec="seconds")}}}
+            annotations = {ASKED: datetime.now(UTC).isoformat(timespec="seconds")}
             with contextlib.suppress(ConflictError):  # then its controller looks at it anyway
-                self._cluster.patch("deployments", deployment, noted)
+                self._cluster.patch("deployments", deployment, {"metadata": {"annotations": annotations}})
 
     def _judge(self, troubles: list[Trouble]) -> None:
         """Say what is new; end the job for what is lasting, once it has lasted."""
-        told = "; ".join(trouble.message for trouble in troubles) or "its Pods say nothing"
-        if troubles and told != self._told:
-            self._say(f"{self._lacking} ({told})")
-        self._told = told if troubles else self._told
-        lasting = [trouble.message for trouble in troubles if trouble.lasting]
-        if not lasting:
-            self._since = None
-            return
-        now = time.monotonic()
-        self._since = self._since or now
-        if now - self._since >= SETTLED:
+        reasons = _messages(troubles) or self._reasons
+        if reasons != self._reasons:
+            self._say(f"{self._lacking} ({reasons})")
+        self._reasons = reasons
+        lasting = [trouble for trouble in troubles if trouble.lasting]
+        if self._stuck.holds(bool(lasting)):
+            advice = lasting[0].advice or "Correct the page or its image, then run the job again."
             raise MaintenanceError(
-                f"The page cannot run: {'; '.join(lasting)}.".replace("..", "."),
-                f"{_advice(lasting[0])} Look at it: oc describe deployment/{PAGE} -n {self._cluster.namespace}",
+                f"The page cannot run: {_messages(lasting)}.".replace("..", "."),
+                f"{advice} Look at it: oc describe deployment/{PAGE} -n {self._cluster.namespace}",
             )
 
 
@@ -132,14 +121,16 @@ def why_page_does_not_run(cluster: OpenShift) -> str:
         return ""
     if deployment and deployment["spec"].get("replicas") == 0:
         return "its Deployment is scaled to 0"
-    refused = pods_refused(deployment)
-    troubles = [f"the cluster refuses its Pod: {refused}"] if refused else []
-    return "; ".join([*troubles, *(trouble.message for pod in pods for trouble in pod_troubles(pod))])
+    return _messages([*_refusal(deployment, pods), *(trouble for pod in pods for trouble in pod_troubles(pod))])
 
 
-def _advice(message: str) -> str:
-    if message.startswith("the cluster refuses"):
-        return f"{refusal_advice(message, 'PAGE_RESOURCES').rstrip('.')}; then run the job again."
-    if "OOMKilled" in message or "memory limit" in message:
-        return "Give the page more memory: PAGE_RESOURCES=limits.memory=64Mi; then run the job again."
-    return "Correct the page or its image, then run the job again."
+def _refusal(deployment: Object | None, pods: list[Object]) -> list[Trouble]:
+    """Return why the cluster refuses to make the page's Pods, if it does."""
+    if not (refused := pods_refused(deployment)):
+        return []
+    advice = refusal_advice(refused, "PAGE_RESOURCES")
+    return [Trouble(f"the cluster refuses its Pod: {refused}", not may_get_room(refused, pods), advice)]
+
+
+def _messages(troubles: Iterable[Trouble]) -> str:
+    return "; ".join(trouble.message for trouble in troubles)

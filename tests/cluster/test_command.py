@@ -14,7 +14,7 @@ import pytest
 
 from maintenance_ci.cluster import command
 from maintenance_ci.errors import CommandError
-from maintenance_ci.page import oc
+from maintenance_ci.page import builds
 from maintenance_ci.page.helm import Helm
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "GREETING": "hello"}
@@ -269,7 +269,7 @@ def call_of(folder: Path) -> dict[str, object]:
 
 def start_build(recorder: Path, **environment: str) -> list[str]:
     said: list[str] = []
-    oc.start_build(
+    builds.start_build(
         "maintenance-page",
         recorder,
         kubeconfig="/private/kubeconfig",

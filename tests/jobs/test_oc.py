@@ -19,7 +19,7 @@ import yaml
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.errors import CommandError
 from maintenance_ci.names import PAGE
-from maintenance_ci.page import oc
+from maintenance_ci.page import builds
 from maintenance_ci.page.image import image_digest
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
@@ -204,7 +204,7 @@ def start_build(cluster: Cluster, folder: Path, program: Path) -> list[str]:
     kubeconfig = write_kubeconfig(folder, url=cluster.inside.server.url, token=TOKEN, namespace="web", ca=ca)
     lines: list[str] = []
     environment = {"PATH": str(program.parent)}
-    oc.start_build(
+    builds.start_build(
         PAGE, page, kubeconfig=str(kubeconfig), namespace="web", environment=environment, say=lines.append, timeout=60
     )  # fmt: skip
     return lines
@@ -218,7 +218,7 @@ def test_a_build_that_fails_fails_the_job(built: Cluster, stand_in: Path, tmp_pa
     assert job.code == 1
     assert "error: the build web/maintenance-page-" in job.log, "which is all that oc says"
     assert "ended as Failed: GenericBuildFailed: Generic Build failure - check logs for details." in job.lines[-1]
-    assert "Its last words: " in job.lines[-1]
+    assert "Its last lines: " in job.lines[-1]
     assert 'stat: "/nope": no such file or directory' in job.lines[-1]
     assert "no Route was touched" in job.lines[-1]
 

@@ -263,7 +263,7 @@ def test_others_words_are_only_words(cluster: Cluster, tmp_path: Path) -> None:
         dockerfile.write(f'LABEL forged="{forged}"\n')
     done = run(cluster, "build-and-deploy", {"BUILD_MAINTENANCE_PAGE": "true"}, docker=tmp_path)
     assert "section_end:1:maintenance-1-1" in done.log
-    ours = f"\x1b[{RED}mERROR: The build"  # fails for what was forged, and repeats its last words
+    ours = f"\x1b[{RED}mERROR: The build"  # fails for what was forged, and repeats its last lines
     assert ours in done.log
     assert not re.search("[\x1b\r][^\n]*forged", done.log.replace(ours, ""))
     assert done.coloured("31") == []

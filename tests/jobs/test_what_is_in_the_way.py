@@ -236,7 +236,7 @@ def test_a_job_that_is_cancelled_while_its_build_waits(site: Cluster) -> None:
 def test_a_base_image_that_cannot_be_pulled(site: Cluster, oc: dict[str, Path]) -> None:
     site.inside.images.refusals["nginxinc/"] = LIMITED
     line = failed(site.run("build-and-deploy", BUILD_AGAIN, **oc))
-    assert "ended as Failed: PullBuilderImageFailed: Failed pulling builder image. Its last words: " in line
+    assert "ended as Failed: PullBuilderImageFailed: Failed pulling builder image. Its last lines: " in line
     assert LIMITED.rstrip(".") in line
     assert "in PAGE_BASE_IMAGE" in line
     mirror = "quay.example.test:5000/mirror/nginx-unprivileged:1.30"

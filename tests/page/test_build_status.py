@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.page.build_status import failure, first_new, not_begun_advice, obstacle, pushed_digest
+from maintenance_ci.page import build_status
+from maintenance_ci.page.build_status import failure, first_new, pushed_digest
 from maintenance_ci.page.pod_troubles import Trouble
 
 QUOTA = (
@@ -17,6 +18,10 @@ QUOTA = (
 def build(number: int, phase: str = "New", **status: Any) -> dict[str, Any]:
     metadata = {"name": f"page-{number}", "annotations": {"openshift.io/build.number": str(number)}}
     return {"metadata": metadata, "status": {"phase": phase, **status}}
+
+
+def obstacle(one: dict[str, Any], builds: list[dict[str, Any]], pods: list[dict[str, Any]]) -> Trouble:
+    return build_status.obstacle(one, builds, pods, "web")
 
 
 def test_ours_is_the_first_that_was_not_there() -> None:
@@ -58,17 +63,27 @@ def test_one_whose_pod_does_not_start_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "advice"),
+    ("reason", "message", "advice"),
     [
-        (QUOTA, "Set BUILD_RESOURCES with limits.cpu: the quota q asks for it; then run the job again."),
-        ("waits: build page-1 runs before it (New)", "oc cancel-build page-1 -n web"),
-        ("InvalidImageReference: Referenced image could not be resolved.", "Check PAGE_BASE_IMAGE"),
-        ("MissingPushSecret: Missing push secret.", "DOCKER_REGISTRY"),
-        ("waits for its Pod: ContainerCreating", "oc describe pods -l openshift.io/build.name=page-2 -n web"),
+        (
+            "CannotCreateBuildPod",
+            QUOTA,
+            "Set BUILD_RESOURCES with limits.cpu: the quota q asks for it; then run the job again.",
+        ),
+        ("InvalidImageReference", "Referenced image could not be resolved.", "Check PAGE_BASE_IMAGE"),
+        ("MissingPushSecret", "Missing push secret.", "DOCKER_REGISTRY"),
+        ("SomethingElse", "why", "Correct what it names, or ask an administrator; then run the job again."),
     ],
 )
-def test_what_to_do_about_a_build_that_does_not_begin(message: str, advice: str) -> None:
-    assert advice in not_begun_advice("page-2", message, "web")
+def test_what_to_do_about_a_build_that_cannot_begin(reason: str, message: str, advice: str) -> None:
+    assert advice in obstacle(build(2, reason=reason, message=message), [], []).advice
+
+
+def test_what_to_do_about_a_build_that_waits() -> None:
+    assert "oc cancel-build page-1 -n web" in obstacle(build(2), [build(1), build(2)], []).advice
+    creating = {"status": {"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}}
+    advice = obstacle(build(2), [build(2)], [creating]).advice
+    assert "oc describe pods -l openshift.io/build.name=page-2 -n web" in advice
 
 
 LIMITED = "toomanyrequests: You have reached your pull rate limit."
@@ -90,16 +105,16 @@ def test_a_base_image_that_cannot_be_pulled_is_to_be_named_anew(status: dict[str
     assert "oc logs build/page-1 -n web" in advice
 
 
-def test_a_failed_build_s_last_words_are_those_of_its_log_where_that_is_known() -> None:
+def test_a_failed_build_s_last_lines_are_those_of_its_log_where_that_is_known() -> None:
     failed = build(1, "Failed", reason="GenericBuildFailed", message="Generic Build failure.", logSnippet="cut...short")
     what, advice = failure(failed, ["one", " ", "two."], "", "web")
     assert what == (
-        "The build page-1 ended as Failed: GenericBuildFailed: Generic Build failure. Its last words: one / two."
+        "The build page-1 ended as Failed: GenericBuildFailed: Generic Build failure. Its last lines: one / two."
     )
     assert "PAGE_BASE_IMAGE" not in advice
-    assert "Its last words: cut...short." in failure(failed, [], "by oc", "web")[0]
+    assert "Its last lines: cut...short." in failure(failed, [], "by oc", "web")[0]
     del failed["status"]["logSnippet"]
-    assert "Its last words: by oc." in failure(failed, [], "by oc", "web")[0]
+    assert "Its last lines: by oc." in failure(failed, [], "by oc", "web")[0]
     assert failure(build(1, "Error"), [], "", "web")[0] == "The build page-1 ended as Error: no reason given."
     long = failure(failed, ["x" * 5000], "", "web")[0]
     assert len(long) < 800

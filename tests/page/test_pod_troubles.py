@@ -164,4 +164,4 @@ def test_a_pod_that_ends_gives_its_share_of_a_quota_back() -> None:
     ],
 )
 def test_what_to_do_about_a_pod_that_is_refused(message: str, advice: str) -> None:
-    assert refusal_advice(message, VARIABLE) == advice
+    assert refusal_advice(message, VARIABLE) == f"{advice.rstrip('.')}; then run the job again."
