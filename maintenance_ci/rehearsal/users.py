@@ -101,6 +101,7 @@ class Users:
         self._begun = 0.0
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def elapsed(self) -> float:
@@ -120,6 +121,11 @@ class Users:
         self.answers.sort(key=lambda answer: answer.time)
         return self.answers
 
+    async def answered(self) -> None:
+        """Wait until the requests that are under way now are answered, or given up."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way))
+
     async def _run(self) -> None:
         strangers = self._session(keep_alive=False)
         regulars = [self._session(keep_alive=True) for _ in range(REGULARS)]
@@ -132,7 +138,9 @@ class Users:
                     if await self._stopped(number / self.rate - self.elapsed):
                         break
                     await self._room.acquire()
-                    requests.create_task(self._ask(path, session or next(regular), strangers))
+                    request = requests.create_task(self._ask(path, session or next(regular), strangers))
+                    self._under_way.add(request)
+                    request.add_done_callback(self._under_way.discard)
         finally:
             for session in (strangers, *regulars):
                 await session.close()

@@ -268,7 +268,12 @@ class Crowd:
         return len(self._users.answers)
 
     def harmed(self) -> list[str]:
-        """Return what users met since the last call that they should never meet: a 5xx, or no answer."""
+        """Return what users met since the last call that they should never meet: a 5xx, or no answer.
+
+        What is under way counts too. HAProxy tries a Pod that has just gone three times, a second apart: its 503 comes
+        three seconds after the request, and would be blamed on whatever is tested by then.
+        """
+        self._cluster.do(self._users.answered())
         answers = self._users.answers[self._checked :]
         self._checked += len(answers)
         return harm(answers)
@@ -290,13 +295,17 @@ class Crowd:
 
 
 def harm(answers: list[Answer]) -> list[str]:
-    """Return a line for each kind of answer that no user should get."""
-    bad = Counter(
-        f"{answer.status or answer.error} from {answer.served_by}"
-        for answer in answers
-        if answer.status is None or answer.status >= 500
-    )
-    return [f"{count} users got {what}" for what, count in bad.items()]
+    """Return a line for each kind of answer that no user should get, with the first of its kind."""
+    kinds: dict[str, list[Answer]] = {}
+    for answer in answers:
+        if answer.status is None or answer.status >= 500:
+            kinds.setdefault(f"{answer.status or answer.error} from {answer.served_by}", []).append(answer)
+    return [f"{len(bad)} users got {kind}, first {_circumstances(bad[0])}" for kind, bad in kinds.items()]
+
+
+def _circumstances(answer: Answer) -> str:
+    connection = "a kept-alive" if answer.kept_alive and not answer.retried else "a new"
+    return f"{answer.path} at {answer.time:.2f} s, answered after {answer.latency:.2f} s, on {connection} connection"
 
 
 @contextlib.contextmanager

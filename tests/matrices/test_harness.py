@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.router.haproxy import HAProxy
+from maintenance_ci.rehearsal.router.haproxy_config import CONFIG
 from maintenance_ci.rehearsal.users import Answer
+from tests.jobs.switches.pods import accept_new_pods, scale
 from tests.matrices.harness import Matrix, require_as_before
 from tests.matrices.stage import Stage, Step, bare_stage, changes, harm, picture
 from tests.matrices.totals import summary
@@ -74,7 +78,30 @@ def test_harmed_users_are_found() -> None:
         Answer(0.0, "/", True, None, "nobody", "reset", 0.1),
     ]
     assert harm(answers[:1]) == []
-    assert harm(answers) == ["1 users got 503 from router", "1 users got reset from nobody"]
+    assert harm(answers) == [
+        "1 users got 503 from router, first / at 0.00 s, answered after 0.10 s, on a new connection",
+        "1 users got reset from nobody, first / at 0.00 s, answered after 0.10 s, on a kept-alive connection",
+    ]
+
+
+def test_an_answer_under_way_counts_for_whoever_asks_now(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The router answers for a Pod that has gone after three seconds, where it does not know yet that it has."""
+    reload = HAProxy.reload
+
+    async def late(self: HAProxy, files: dict[str, str]) -> None:
+        if "server pod:shop" not in files[CONFIG]:
+            await asyncio.sleep(0.5)
+        await reload(self, files)
+
+    monkeypatch.setattr(HAProxy, "reload", late)
+    scale(on, "shop", 0)
+    scale(on, "shop", 1)
+    accept_new_pods(on)
+    deadline = time.monotonic() + 20
+    while not any(one.status == 503 and one.latency > 3 for one in on.crowd._users.answers):
+        assert time.monotonic() < deadline, "no request was under way to the Pod that had gone: nothing was tried"
+        on.crowd.served_by()
+    assert on.crowd.harmed() == []
 
 
 @pytest.mark.parametrize("line", ["Traceback (most recent call last):", "a secret: {token}", "a key: {key}"])

@@ -7,15 +7,19 @@ import time
 
 from maintenance_ci.rehearsal import application_manifests as manifests
 from tests.matrices.stage import DERIVED, Stage
-from tests.tools.clusters import QUICK
 
 
 def scale(on: Stage, name: str, replicas: int) -> None:
     """Scale, and wait until that many Pods are ready."""
-    deployment = copy.deepcopy(on.cluster.find("deployments", name))
-    assert deployment is not None
-    deployment["spec"]["replicas"] = replicas
-    on.cluster.call(on.cluster.store.update, "deployments", deployment, manager="somebody")
+    store = on.cluster.store
+
+    def change() -> None:
+        """At one go: the Deployment's controller writes its status meanwhile."""
+        deployment = copy.deepcopy(store.get("deployments", manifests.NAMESPACE, name))
+        deployment["spec"]["replicas"] = replicas
+        store.update("deployments", deployment, manager="somebody")
+
+    on.cluster.call(change)
     deadline = time.monotonic() + 20
     while ready_endpoints(on, name) != replicas:
         assert time.monotonic() < deadline, f"{name} is not scaled to {replicas}"
@@ -34,7 +38,7 @@ def ready_endpoints(on: Stage, service: str) -> int:
 
 def accept_new_pods(on: Stage) -> None:
     """Count the Pods that are there now as those that were there, and what users met as what they had to meet."""
-    time.sleep(3 * QUICK.reload_interval)
+    on.cluster.do(on.cluster.inside.router.followed())
     now = on.settled()
     on.before = {key: value for key, value in on.before.items() if key[0] not in DERIVED} | {
         key: value for key, value in now.items() if key[0] in DERIVED
