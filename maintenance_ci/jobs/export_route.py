@@ -76,5 +76,5 @@ def commit(settings: ExportSettings, templates: TemplateProject, found: Export, 
     message = f"Route {name} of {settings.project}, as the cluster has it"
     if settings.ci_pipeline_url:
         message = f"{message}\n\n{settings.ci_pipeline_url}"
-    branch = templates.write(path, found.text, message, found=there)
+    branch = templates.write(path, found.text, message, replaces=there)
     log.end(f"{path} is {'updated' if there else 'created'} in {templates.name}, branch {branch}.", blank=False)

@@ -43,7 +43,7 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         log.say(f"{len(routes)} Routes")
     there, found = _Namespace(settings, cluster, routes, snapshots), []
     with log.phase(f"Hold the templates of {templates.name} against them"):
-        if not templates.lists:
+        if not templates.can_list:
             log.warn(UNLISTED)
         for finding in _findings(there, templates):
             found.append(finding)
@@ -119,7 +119,7 @@ def _findings(there: _Namespace, templates: TemplateProject) -> Iterator[Finding
 def _places(there: _Namespace, templates: TemplateProject) -> list[tuple[str, str]]:
     """Return the names of Routes, with the paths at which their templates are, or may be."""
     pattern = there.settings.route_template_path
-    if not templates.lists:
+    if not templates.can_list:
         return [(name, template_path(pattern, name)) for name in there.names()]
     folder, recursive = templates_folder(pattern)
     found = [(route_name_of(pattern, path), path) for path in templates.paths(folder, recursive=recursive)]

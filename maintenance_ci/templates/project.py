@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from dataclasses import dataclass
-from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +29,7 @@ TIMEOUT = 20.0
 # Seconds between the tries where GitLab is away or too busy.
 PAUSES = (0.5, 1.0, 2.0)
 MAX_TEMPLATE = 1024 * 1024  # bytes
-# Files of one page, the most that GitLab gives; and of all pages.
+# Files of one page, the most that GitLab sends; and of all pages.
 PAGE_SIZE, MAX_FILES = 100, 10_000
 # python-gitlab would wait as long as a server tells it.
 IMPATIENT: dict[str, Any] = {"obey_rate_limit": False}
@@ -49,7 +49,7 @@ class File:
 
 
 class UnfitFileError(MaintenanceError):
-    """The file is there, and can be no template: it is no text, or far too large. Others may be right."""
+    """The file is there, and cannot be a template: it is not text, or far too large. Other files may be right."""
 
 
 class _NoSuchFileError(MaintenanceError):
@@ -60,13 +60,14 @@ class _NoSuchCommitError(MaintenanceError):
     """The project is there, the branch is not, or the repository is empty."""
 
 
-# How GitLab names what is not there. Without such a word its API does not know the address itself: "404 Not Found".
+# GitLab's API tells kinds of failures apart by its texts alone (lib/api/helpers.rb).
+MISSING = {"404 File Not Found": _NoSuchFileError, "404 Commit Not Found": _NoSuchCommitError}
+# Where it names nothing that is missing, GitLab does not know the address itself: "404 Not Found".
 OBJECT_MISSING = re.compile(r"404 .+ Not Found")
-DECODED = (
+PROXY_DECODES = (
     "Or a proxy in front of GitLab decodes %2F in addresses (this 404 names no project and no file): "
     "then the project's number in ROUTE_TEMPLATES_PROJECT helps, and a ROUTE_TEMPLATE_PATH without folders."
 )
-MISSING = {"404 File Not Found": _NoSuchFileError, "404 Commit Not Found": _NoSuchCommitError}
 
 
 class TemplateProject:
@@ -115,14 +116,14 @@ class TemplateProject:
         )
 
     @property
-    def lists(self) -> bool:
-        """Whether the token can list files at all: GitLab's job tokens read single files, and do nothing else."""
+    def can_list(self) -> bool:
+        """Whether the token can list files: GitLab's job tokens read single files, and do nothing else."""
         return self._private
 
     def read(self, path: str) -> str:
         """Return the text of the file at ``path``."""
-        what = f"the template {path}"
-        return _text(self._ask(what, lambda project: project.files.raw(path, **self._reading)), path)
+        content = self._ask(f"the template {path}", lambda project: project.files.raw(path, **self._reading), path)
+        return _text(content, path)
 
     def read_if_there(self, path: str) -> str | None:
         """Return the text of the file at ``path``, or None where the project has no such file."""
@@ -133,14 +134,14 @@ class TemplateProject:
 
     def paths(self, folder: str = "", *, recursive: bool = True) -> list[str]:
         """Return the paths of all files below ``folder``; needs an access token."""
-        what, found = f"the folder {folder or '/'}", []
+        what, files = f"the folder {folder or '/'}", []
         for page in range(1, MAX_FILES // PAGE_SIZE + 1):
             # Page by page: the links that GitLab sends along may lead elsewhere, and the token with them.
-            asked = {"page": page, "per_page": PAGE_SIZE, "get_all": False, "recursive": recursive, **self._reading}
-            entries = self._ask(what, methodcaller("repository_tree", folder, **asked))
-            found += [entry["path"] for entry in entries if entry["type"] == "blob"]
+            options = {"page": page, "per_page": PAGE_SIZE, "get_all": False, "recursive": recursive, **self._reading}
+            entries = self._ask(what, methodcaller("repository_tree", folder, **options))
+            files += [entry["path"] for entry in entries if entry["type"] == "blob"]
             if len(entries) < PAGE_SIZE:
-                return sorted(found)
+                return sorted(files)
         raise MaintenanceError(
             f"{_sentence(what)} of {self.name} holds over {MAX_FILES} files.",
             "Give the templates a folder in ROUTE_TEMPLATE_PATH.",
@@ -148,83 +149,66 @@ class TemplateProject:
 
     def find(self, path: str) -> File | None:
         """Return the file at ``path``, for one who wants to write it, or None; needs an access token."""
+
+        def look_up(project: Any) -> File:
+            file = project.files.get(path, **self._reading)
+            return File(_text(file.decode(), path), str(file.last_commit_id))
+
         try:
-            content, commit = self._ask(f"the template {path}", partial(self._look_up, path))
+            return self._ask(f"the template {path}", look_up, path)
         except (_NoSuchFileError, _NoSuchCommitError):
             return None
-        return File(_text(content, path), commit)
 
-    def _look_up(self, path: str, project: Any) -> tuple[bytes, str]:
-        found = project.files.get(path, **self._reading)
-        return found.decode(), str(found.last_commit_id)
-
-    def write(self, path: str, text: str, message: str, *, found: File | None) -> str:
+    def write(self, path: str, text: str, message: str, *, replaces: File | None) -> str:
         """Commit ``text`` as the file at ``path``, and return the branch; needs an access token.
 
         Args:
             path: of the file.
             text: its new content.
             message: of the commit.
-            found: the file as it was read before; None creates it.
+            replaces: the file as it was read before; None creates it.
 
         Raises:
             ConflictError: somebody else changed the file meanwhile.
             ForbiddenError: the token may not push to the branch.
         """
-        branch = self._ref or self._default_branch()
+        branch = self._ref
+        if not branch:
+            project = self._ask("the project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
+            branch = str(project.default_branch or "main")
         data = {"branch": branch, "content": text, "commit_message": message}
-        for pause in PAUSES:
-            try:
-                self._write_once(path, data, found)
-            except TryAgainError:
-                time.sleep(pause)
-            else:
-                return branch
-            now = self.find(path)
-            if now is not None and now.text == text:  # the answer was lost, not the commit
-                return branch
-        self._write_once(path, data, found)
-        return branch
+        attempts = itertools.count()
 
-    def _write_once(self, path: str, data: dict[str, Any], found: File | None) -> None:
         def write(project: Any) -> None:
-            if found is None:
+            if replaces is None:
                 project.files.create({"file_path": path, **data}, **IMPATIENT)
             else:
-                project.files.update(path, {**data, "last_commit_id": found.last_commit}, **IMPATIENT)
+                project.files.update(path, {**data, "last_commit_id": replaces.last_commit}, **IMPATIENT)
 
-        try:
-            self._ask_once(f"the template {path}", write)
-        except gitlab.GitlabError as error:
-            raise self._refused_write(error, path, data["branch"]) from error
+        def commit() -> None:
+            # The answer of the attempt before may have been lost, and not its commit.
+            if next(attempts) and (file := self.find(path)) and file.text == text:
+                return
+            self._ask_once(f"the template {path}", write, lambda error: self._refused_write(error, path, branch))
 
-    def _default_branch(self) -> str:
-        project = self._ask("the project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
-        return str(project.default_branch or "main")
+        _retry(commit)
+        return branch
 
-    def _ask(self, what: str, question: Callable[[Any], Answer]) -> Answer:
-        """Ask; try again what is transient: python-gitlab's own retries wait as long as a server tells them."""
-        for pause in PAUSES:
-            try:
-                return self._answer(what, question)
-            except TryAgainError:
-                time.sleep(pause)
-        return self._answer(what, question)
+    def _ask(self, what: str, question: Callable[[Any], Answer], path: str = "") -> Answer:
+        """Ask for what ``what`` names; of a file its ``path`` stands in the address."""
+        return _retry(lambda: self._ask_once(what, question, lambda error: self._refused(error, what, path)))
 
-    def _answer(self, what: str, question: Callable[[Any], Answer]) -> Answer:
-        try:
-            return self._ask_once(what, question)
-        except gitlab.GitlabError as error:
-            raise self._refused(error, what) from error
-
-    def _ask_once(self, what: str, question: Callable[[Any], Answer]) -> Answer:
-        """Put a question about the project; python-gitlab's own errors are left to whoever knows what was asked."""
+    def _ask_once(
+        self, what: str, question: Callable[[Any], Answer], refused: Callable[[gitlab.GitlabError], MaintenanceError]
+    ) -> Answer:
+        """Ask about the project; ``refused`` makes our error of python-gitlab's."""
         try:
             return question(self._gitlab.projects.get(self.name, lazy=True))
+        except gitlab.GitlabError as error:
+            raise refused(error) from error
         except HtmlPageError as error:
             raise MaintenanceError(
-                f"GitLab answered with an HTML page instead of {what.removeprefix('the template ')}: "
-                "it may be the sign-in page.",
+                f"GitLab answered with an HTML page instead of {what}: it may be the sign-in page.",
                 "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
             ) from error
         except EndlessAnswerError as error:
@@ -247,73 +231,81 @@ class TemplateProject:
             )
         return unreachable(error, "GitLab", address="CI_SERVER_URL", proxy=self._proxy)
 
-    def _refused(self, error: gitlab.GitlabError, what: str) -> MaintenanceError:
+    def _refused(self, error: gitlab.GitlabError, what: str, path: str) -> MaintenanceError:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")
-        code, words = error.response_code, _words(error)
+        code, message = error.response_code, _message(error)
         if code == 401:
-            given = "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project."
-            of_the_job = "A job token reads files from GitLab 18.3 on: before that, give ROUTE_TEMPLATES_TOKEN."
-            return ForbiddenError("GitLab refuses the token (401).", given if self._private else of_the_job)
-        if code == 404:
-            advice = (
-                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
-                "and that the project lets this one's job token in."
-            )
-            slashes = "/" in self.name or "/" in what
-            return MISSING.get(words, MaintenanceError)(
-                f"{_sentence(where)} is not there, or the token may not see it (404).",
-                f"{advice} {DECODED}" if slashes and not OBJECT_MISSING.fullmatch(words) else advice,
-            )
-        if code == 403 and "insufficient_scope" in words:
+            advice = "A job token reads files from GitLab 18.3 on: before that, give ROUTE_TEMPLATES_TOKEN."
+            if self._private:
+                advice = "Check ROUTE_TEMPLATES_TOKEN; it must be allowed to read the project."
+            return ForbiddenError("GitLab refuses the token (401).", advice)
+        if code == 403 and "insufficient_scope" in message:
             return ForbiddenError(
                 f"The scope of ROUTE_TEMPLATES_TOKEN does not reach to {where} (403).",
                 "Reading a file needs read_repository, listing files read_api, writing them api.",
             )
         if code == 403:
-            why = words.removeprefix("403 Forbidden").removeprefix(" - ")
-            given = "Give the token the right to read it."
-            of_the_job = (
+            reason = message.removeprefix("403 Forbidden").removeprefix(" - ").rstrip(".")
+            advice = (
                 "In the template project, under Settings > CI/CD > Job token permissions, let this project's jobs in; "
                 "whoever runs the job must be able to read it, too."
             )
-            return ForbiddenError(
-                f"GitLab refuses to show {where} (403){f': {why}' if why else ''}.".replace("..", "."),
-                given if self._private else of_the_job,
+            if self._private:
+                advice = "Give the token the right to read it."
+            return ForbiddenError(f"GitLab refuses to show {where} (403){reason and f': {reason}'}.", advice)
+        if code == 404:
+            advice = (
+                "Check ROUTE_TEMPLATES_PROJECT, ROUTE_TEMPLATE_PATH and ROUTE_TEMPLATES_REF, "
+                "and that the project lets this one's job token in."
             )
+            if "/" in self.name + path and not OBJECT_MISSING.fullmatch(message):
+                advice = f"{advice} {PROXY_DECODES}"
+            kind = MISSING.get(message, MaintenanceError)
+            return kind(f"{_sentence(where)} is not there, or the token may not see it (404).", advice)
         if code == 429 or (code or 0) >= 500:
             return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", "Run the job again.")
         return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")
 
     def _refused_write(self, error: gitlab.GitlabError, path: str, branch: str) -> MaintenanceError:
-        """Tell why a commit was refused; all but the token's faults are 400, told apart by GitLab's words alone."""
-        code, words = error.response_code, _words(error)
-        if "not allowed to push" in words:
+        """Return our error of a refused commit; all but the token's faults are 400, and only GitLab's text differs."""
+        code, message = error.response_code, _message(error)
+        if "not allowed to push" in message:
             return ForbiddenError(
                 f"The branch {branch} of {self.name} is protected: the token may not push to it.",
                 "Let it, or name another branch in ROUTE_TEMPLATES_REF, and merge that one.",
             )
-        if "has changed since" in words or "already exists" in words:
+        if "has changed since" in message or "already exists" in message:
             return ConflictError(
                 f"{path} in {self.name} was changed by somebody else just now.",
                 "Look at it, then run the command again.",
             )
-        if "on a branch" in words:
+        if "on a branch" in message:
             return MaintenanceError(f"{branch} is no branch of {self.name}.", "Name one in ROUTE_TEMPLATES_REF.")
-        if code == 403 and "insufficient_scope" not in words:
+        if code == 403 and "insufficient_scope" not in message:
             return ForbiddenError(
                 f"The token may not write to {self.name} (403).", "Its role must be Developer, at the least."
             )
         if code == 400:
-            return MaintenanceError(f"GitLab does not take {path} in {self.name}: {words} (HTTP 400).")
-        return self._refused(error, f"the template {path}")
+            return MaintenanceError(f"GitLab does not take {path} in {self.name}: {message} (HTTP 400).")
+        return self._refused(error, f"the template {path}", path)
+
+
+def _retry(attempt: Callable[[], Answer]) -> Answer:
+    """Return what an attempt returns; python-gitlab's own retries wait as long as a server tells them."""
+    for pause in PAUSES:
+        try:
+            return attempt()
+        except TryAgainError:
+            time.sleep(pause)
+    return attempt()
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _words(error: gitlab.GitlabError) -> str:
-    """Return GitLab's words as one line of a length that a log bears."""
+def _message(error: gitlab.GitlabError) -> str:
+    """Return GitLab's text as one line of a length that a log bears."""
     return " ".join(str(error.error_message).split())[:200]
 
 

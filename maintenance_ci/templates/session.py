@@ -1,8 +1,9 @@
-"""The HTTP session for GitLab: no answer without an end, no token to another address, no sign-in page for an answer."""
+"""The HTTP session for GitLab: each answer is limited, no token goes to another address, a sign-in page is an error."""
 
 from __future__ import annotations
 
 import io
+import os
 import ssl
 import time
 from functools import partial
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from maintenance_ci.settings.proxies import Proxy
 
-# Bytes. A chunk is waited for in full, and the clock looked at after it.
+# Bytes. The clock is read after each chunk, which is waited for in full.
 CHUNK = 64
 
 
@@ -48,26 +49,23 @@ class BoundedGitLabSession(requests.Session):
 
     def __init__(self, *, seconds: float, size: int, ca: str | None = None, proxy: Proxy | None = None) -> None:
         super().__init__()
-        self._proxies = {"https": proxy.address, "http": proxy.address} if proxy else {}
+        self.trust_env = False  # no proxy of the environment, and no password of the user's .netrc
+        self.proxies = {"https": proxy.address, "http": proxy.address} if proxy else {}
         trusted = ssl.create_default_context()
         if ca:
             trusted.load_verify_locations(cadata=ca)
         for scheme in ("https://", "http://"):
             self.mount(scheme, _LimitedAdapter(seconds, size, trusted, proxy))
 
-    def merge_environment_settings(self, *arguments: Any, **named: Any) -> Any:
-        """Take from the environment where the CAs are, but no proxy."""
-        merged = {**super().merge_environment_settings(*arguments, **named), "proxies": self._proxies}
-        if isinstance(merged["verify"], str) and not Path(merged["verify"]).exists():
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Take from the environment where the CAs are, and nothing else."""
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        if bundle and not Path(bundle).exists():
             raise VariableError(["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE): names a file that is not there"])
-        return merged
-
-    def rebuild_proxies(self, *_: Any) -> Any:
-        """Keep the proxy for what follows a redirect."""
-        return self._proxies
+        return super().merge_environment_settings(url, proxies, stream, bundle or verify, cert)
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Refuse a redirect to another address; to the same one, add no password of the user's ``.netrc``."""
+        """Refuse a redirect to another address."""
         if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
             raise MaintenanceError(
                 "GitLab redirects to another address, which was not followed.", "Check CI_SERVER_URL."
@@ -89,11 +87,11 @@ class _LimitedAdapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **named, ssl_context=self._trusted)
 
     def proxy_headers(self, *_: Any) -> dict[str, str]:
-        """Return by what the proxy knows us: its address has no password, so that no error shows it."""
+        """Return the header with the proxy's password: its address has none, so that no error shows it."""
         return self._proxy_headers
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **named: Any) -> requests.Response:
-        """Send, and read the whole answer; ``requests`` itself would wait for as long as bytes come."""
+        """Send, and read the whole answer; ``requests`` itself would wait as long as bytes come."""
         send = partial(super().send, request, *arguments, **{**named, "stream": True})
         try:
             response = with_deadline(self._seconds, send)  # requests knows no limit for headers that drip

@@ -152,8 +152,8 @@ CALLS: dict[str, Callable[[TemplateProject], object]] = {
     "read": lambda project: project.read("shop.yaml"),
     "list": lambda project: project.paths(),
     "find": lambda project: project.find("shop.yaml"),
-    "create": lambda project: project.write("new.yaml", TEXT, "why", found=None),
-    "update": lambda project: project.write("shop.yaml", "new", "why", found=project.find("shop.yaml")),
+    "create": lambda project: project.write("new.yaml", TEXT, "why", replaces=None),
+    "update": lambda project: project.write("shop.yaml", "new", "why", replaces=project.find("shop.yaml")),
 }
 # A write without a ref asks for the project first: for its default branch.
 WITHOUT_REF = {"default branch": CALLS["create"]}
@@ -273,8 +273,8 @@ def test_names_with_slashes_and_dots_and_other_refs(gitlab: GitLab) -> None:
     assert gitlab.client().read_if_there("old.yaml") is None
     found = gitlab.client().find("a b/v1.2/ä%+.yaml")
     assert found is not None
-    assert gitlab.client().write("a b/v1.2/ä%+.yaml", "ö", "why", found=found) == "main"
-    assert gitlab.client(ref="release/1.0").write("c/d.e.yaml", "ü", "why", found=None) == "release/1.0"
+    assert gitlab.client().write("a b/v1.2/ä%+.yaml", "ö", "why", replaces=found) == "main"
+    assert gitlab.client(ref="release/1.0").write("c/d.e.yaml", "ü", "why", replaces=None) == "release/1.0"
     assert gitlab.project.commits == [
         Commit("main", "a b/v1.2/ä%+.yaml", "why"), Commit("release/1.0", "c/d.e.yaml", "why")
     ]  # fmt: skip
@@ -304,7 +304,7 @@ def test_an_empty_repository_is_filled(gitlab: GitLab) -> None:
     with pytest.raises(MaintenanceError, match="404"):
         project.paths()
     assert project.find("shop.yaml") is None
-    assert project.write("shop.yaml", TEXT, "why", found=None) == "main"
+    assert project.write("shop.yaml", TEXT, "why", replaces=None) == "main"
     assert project.read("shop.yaml") == TEXT
 
 
@@ -322,7 +322,7 @@ def test_a_commit_that_is_refused(
 ) -> None:
     gitlab.project.branches["safe"], gitlab.project.protected = {}, {"safe"}
     with pytest.raises(error, match=says):
-        gitlab.client(token, **{"ref": "main", **options}).write("new.yaml", TEXT, "why", found=None)
+        gitlab.client(token, **{"ref": "main", **options}).write("new.yaml", TEXT, "why", replaces=None)
     assert gitlab.project.commits == []
 
 
@@ -331,9 +331,9 @@ def test_somebody_else_was_faster(gitlab: GitLab) -> None:
     found = project.find("shop.yaml")
     gitlab.project.branches["main"]["shop.yaml"] = b"theirs"
     with pytest.raises(ConflictError, match="changed by somebody else"):
-        project.write("shop.yaml", "ours", "why", found=found)
+        project.write("shop.yaml", "ours", "why", replaces=found)
     with pytest.raises(ConflictError, match="changed by somebody else"):
-        project.write("shop.yaml", "ours", "why", found=None)
+        project.write("shop.yaml", "ours", "why", replaces=None)
     assert project.find("shop.yaml") == File("theirs", gitlab.project.last_commit("main", "shop.yaml"))
 
 
@@ -353,14 +353,14 @@ def test_an_answer_that_is_lost_is_no_second_commit(gitlab: GitLab, there: bool)
         return await reset(request)
 
     gitlab.server.fault = done_and_lost
-    assert project.write(path, "new", "why", found=found) == "main"
+    assert project.write(path, "new", "why", replaces=found) == "main"
     assert len(gitlab.project.commits) == 1
 
 
 def test_what_gitlab_says_of_a_commit_is_told(gitlab: GitLab) -> None:
     gitlab.server.fault = only("POST", refuse(400, "PRE-RECEIVE:\n no tickets,  no commits"))
     with pytest.raises(MaintenanceError, match=r"does not take new.yaml .*: PRE-RECEIVE: no tickets, no commits"):
-        gitlab.client(ref="main").write("new.yaml", TEXT, "why", found=None)
+        gitlab.client(ref="main").write("new.yaml", TEXT, "why", replaces=None)
 
 
 def test_a_file_that_can_be_no_template(gitlab: GitLab) -> None:
@@ -391,6 +391,6 @@ def test_a_token_that_may_not_is_told_what_lacks(
 
 
 def test_a_token_is_chosen(gitlab: GitLab) -> None:
-    assert gitlab.client().lists
-    assert not gitlab.client(private_token=None, job_token="job").lists
+    assert gitlab.client().can_list
+    assert not gitlab.client(private_token=None, job_token="job").can_list
     assert gitlab.client(job_token="wrong").read("shop.yaml") == TEXT

@@ -268,7 +268,7 @@ def test_gitlab_shows_the_sign_in_page(cluster: Cluster) -> None:
         inside.gitlab.url, TEMPLATE_PROJECT, job_token=inside.job_token, ca=inside.ca_file.read_text()
     )
     expect(cluster, "gitlab: sign-in")
-    with pytest.raises(MaintenanceError, match="HTML page instead of shop"):
+    with pytest.raises(MaintenanceError, match="HTML page instead of the template shop"):
         project.read("shop.yaml")
     expect(cluster, "gitlab: 429 x2")  # passing: python-gitlab asks again
     assert "kind: Route" in project.read("shop.yaml")
