@@ -16,6 +16,8 @@ IMPORTS = {
     "the template project (gitlab)": "import maintenance_ci.templates.project",
     "a whole job": "import maintenance_ci.jobs.delete, maintenance_ci.cluster.openshift, "
     "maintenance_ci.templates.project, maintenance_ci.page.helm, maintenance_ci.run.lease, maintenance_ci.run.probe",
+    "a template rendered, by a new child": "from maintenance_ci.templates.rendering import render; "
+    "render('{{ 1 }}', {}, name='x')",
     "the rehearsal": "import maintenance_ci.rehearsal.rehearse",
 }
 

@@ -89,6 +89,7 @@ JOB_IMPORTS = "import " + ", ".join(
     for name in (
         "jobs.delete",
         "run.preflight",
+        "templates.page_route",
         "cluster.openshift",
         "templates.project",
         "page.helm",
@@ -105,9 +106,9 @@ def slow_to_import(modules: set[str]) -> set[str]:
 
 
 def needless_in_a_job(modules: set[str]) -> set[str]:
-    """The generated API classes (seconds), and what the rehearsal alone needs."""
+    """The generated API classes (seconds), and what the rehearsal, or the child that renders, alone needs."""
     needless = ("kubernetes.client.models.", "kubernetes.client.api.", "maintenance_ci.rehearsal", "aiohttp",
-                "cryptography", "matplotlib", "trustme")  # fmt: skip
+                "cryptography", "jinja2", "matplotlib", "trustme")  # fmt: skip
     return {module for module in modules if module.startswith(needless)}
 
 
@@ -119,6 +120,7 @@ def test_help_waits_for_no_library() -> None:
 def test_a_job_imports_neither_generated_classes_nor_the_rehearsal() -> None:
     assert needless_in_a_job(imported_by(JOB_IMPORTS)) == set()
     assert needless_in_a_job(imported_by("from kubernetes.client import CoreV1Api")) != set()
+    assert "jinja2" in needless_in_a_job(imported_by("import maintenance_ci.templates.sandbox"))
 
 
 def test_a_rehearsal_that_draws_nothing_waits_for_no_library_that_draws() -> None:

@@ -19,12 +19,13 @@ from yaml import MappingNode, Mark, MarkedYAMLError, Node, ScalarNode, SequenceN
 from yaml.reader import ReaderError
 
 from maintenance_ci.kubernetes_yaml.scalars import MAX_INTEGER, float_key, plain_scalar, tagged_scalar
-from maintenance_ci.kubernetes_yaml.syntax import PLAIN, TEXT, JsonComposer, YamlComposer
+from maintenance_ci.kubernetes_yaml.syntax import PLAIN, TEXT, TOO_MANY_VALUES, JsonComposer, Room, YamlComposer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
+_NO_BLANK = re.compile(r"\S")
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # What a parser's message may quote: signs and names of the syntax. Everything else may be a value of the file.
@@ -83,9 +84,10 @@ def read_documents(text: str) -> list[Document]:
     Raises:
         NotYamlError: kubectl would refuse it.
     """
-    documents = []
+    documents, room = [], Room()
     for line, chunk in _chunks(text.removeprefix("\ufeff")):
-        documents += _json_documents(chunk, line) if chunk.lstrip().startswith("{") else _yaml_documents(chunk, line)
+        read = _json_documents if chunk.lstrip().startswith("{") else _yaml_documents
+        documents += read(chunk, line, room)
     return [document for document in documents if document.value is not None]
 
 
@@ -105,31 +107,34 @@ def _chunks(text: str) -> Iterator[tuple[int, str]]:
     yield first, "\n".join(lines)
 
 
-def _json_documents(chunk: str, line: int) -> list[Document]:
+def _json_documents(chunk: str, line: int, room: Room) -> list[Document]:
     """Return JSON objects, one after the other; what begins like JSON, and is none, is YAML in flow style."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_json_integer)
-    values, end = [], 0
+    values, begin = [], 0
     try:
-        while rest := chunk[end:].lstrip():
+        while first := _NO_BLANK.search(chunk, begin):
+            value, end = decoder.raw_decode(chunk, first.start())
+            values.append((value, chunk[begin:end]))
             begin = end
-            value, end = decoder.raw_decode(chunk, len(chunk) - len(rest))
-            values.append((value, begin, end))
     except (ValueError, RecursionError):
-        return _yaml_documents(chunk, line)
+        return _yaml_documents(chunk, line, room)
     documents = []
-    for value, begin, end in values:
-        root = _places_of_json("\n" * (line + chunk.count("\n", 0, begin)) + chunk[begin:end])
+    for value, text in values:
+        root = _places_of_json(text, line, room)
         documents.append(Document(_as_json(value, root), root))
+        line += text.count("\n")
     return documents
 
 
-def _places_of_json(text: str) -> Node:
+def _places_of_json(text: str, line: int, room: Room) -> Node:
     """Return JSON's nodes, which say where its fields are; one for all where JSON is not YAML."""
     try:
-        root = _root(JsonComposer, text)
+        root = _root(JsonComposer, text, line, room)
     except NotYamlError:
+        if room.left < 0:
+            raise
         root = None
-    first_line = len(text) - len(text.lstrip("\n"))
+    first_line = line + len(text) - len(text.lstrip("\n"))
     return root or ScalarNode(TEXT, "", Mark("", 0, first_line, 0, "", 0), None)
 
 
@@ -141,22 +146,24 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
-def _yaml_documents(chunk: str, line: int) -> list[Document]:
-    root = _root(YamlComposer, "\n" * line + chunk)
-    return [Document(_Values()[root], root)] if root else []
+def _yaml_documents(chunk: str, line: int, room: Room) -> list[Document]:
+    root = _root(YamlComposer, chunk, line, room)
+    return [Document(_Values(room)[root], root)] if root else []
 
 
-def _root(composer: type[YamlComposer], text: str) -> Node | None:
-    """Return the root of a text's first document; None where there is none."""
+def _root(composer: type[YamlComposer], text: str, line: int, room: Room) -> Node | None:
+    """Return the root of a text's first document; None where there is none. Above the text stand ``line`` lines."""
+    if not room.takes(1):  # also one that is empty takes its time
+        raise NotYamlError(TOO_MANY_VALUES, line + 1, 1)
     try:
-        return composer(text).first_root()
+        return composer(text, line, room).first_root()
     except MarkedYAMLError as error:
         problem = _QUOTED.sub(lambda quoted: quoted[0] if quoted["sign"] else "…", str(error.problem))
         raise _fault(problem, error.problem_mark) from None
     except ReaderError as error:
         above = text[: error.position]
         column = len(above) - above.rfind("\n")
-        raise NotYamlError("control characters are not allowed", above.count("\n") + 1, column) from None
+        raise NotYamlError("control characters are not allowed", line + above.count("\n") + 1, column) from None
     except (ArithmeticError, LookupError, ValueError):  # an escape that is no character
         raise NotYamlError("it cannot be read", 1, 1) from None
 
@@ -167,6 +174,10 @@ def _fault(problem: str, mark: Any) -> NotYamlError:
 
 class _Values(dict[Node, Any]):
     """What nodes say. A node that several aliases name is made once: a small file stays small."""
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self._room = room
 
     def __missing__(self, node: Node) -> Any:
         return self.setdefault(node, self._value(node))
@@ -183,6 +194,8 @@ class _Values(dict[Node, Any]):
         for key, value in node.value:
             if key.value == "<<" and key.tag in (PLAIN, "!", _MERGE_TAG):
                 for merged in _merged(value, key):
+                    if not self._room.takes(len(self[merged])):
+                        raise _fault(TOO_MANY_VALUES, key.start_mark)
                     mapping |= self[merged]
             else:
                 mapping[_key(key)] = self[value]

@@ -17,19 +17,48 @@ from yaml.tokens import ScalarToken
 
 # Levels: no manifest has more, and Python's own stack bears them.
 MAX_DEPTH = 100
+# Values in all documents of a text: one or two seconds' work. No manifest has more.
+MAX_VALUES = 100_000
+TOO_MANY_VALUES = f"it holds over {MAX_VALUES} values, more than any manifest"
 # The tags of a scalar that has none: without quotes, and with them.
 PLAIN, TEXT = "", "tag:yaml.org,2002:str"
 _BREAKS = "\r\n\x85\u2028\u2029"
 _ENDS = f"\0 \t{_BREAKS}"
 
 
+class Room:
+    """How many values the documents of a text may still hold.
+
+    Attributes:
+        left: that many; below 0 there were too many.
+    """
+
+    def __init__(self) -> None:
+        self.left = MAX_VALUES
+
+    def takes(self, values: int) -> bool:
+        """Count some values, and tell whether they still fit."""
+        self.left -= values
+        return self.left >= 0
+
+
 class YamlComposer(BaseLoader):
-    """Nodes of a YAML text."""
+    """Nodes of a YAML text.
+
+    Args:
+        text: of one document.
+        line: how many lines stand above it.
+        room: for its values.
+    """
 
     # JSON's \/ is no escape of YAML 1.1.
     ESCAPE_REPLACEMENTS = {k: v for k, v in Scanner.ESCAPE_REPLACEMENTS.items() if k != "/"}  # type: ignore[misc]  # noqa: RUF012
 
-    _depth = 0
+    def __init__(self, text: str, line: int, room: Room) -> None:
+        super().__init__(text)
+        self.line = line
+        self._room = room
+        self._depth = 0
 
     def first_root(self) -> Node | None:
         """Return the root of the first document; None where there is none. What follows ``...`` is not read."""
@@ -45,7 +74,9 @@ class YamlComposer(BaseLoader):
         """Compose a node. An anchor may be given anew, and no node contains itself."""
         event = self.peek_event()
         problem = None
-        if not isinstance(event, AliasEvent):
+        if not self._room.takes(1):
+            problem = TOO_MANY_VALUES
+        elif not isinstance(event, AliasEvent):
             self.anchors.pop(event.anchor, None)
             problem = f"it is nested deeper than {MAX_DEPTH} levels" if self._depth > MAX_DEPTH else None
         elif event.anchor not in self.anchors:

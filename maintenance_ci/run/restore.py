@@ -16,7 +16,8 @@ from maintenance_ci.plan.verdicts import admitting_routers
 from maintenance_ci.run.admission import wait_until_seen
 from maintenance_ci.run.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.run.there_again import waits_since_our_last_run
-from maintenance_ci.templates.file import CORRECT_IT, read_template
+from maintenance_ci.templates.file import CORRECT_IT
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import (
     about_template,
     expected_route,
@@ -101,7 +102,7 @@ def rendered_route(
     """
     parameters = settings.route_template_parameters
     values = {"route_name": route_name, "namespace": settings.project, **parameters}
-    file = read_template(text, path=path, values=values)
+    file = read_rendered(text, path=path, values=values)
     objects = [source.value for source in file.routes]
     if file.template:
         template = template_to_process(file, parameters, others_too=foreign_parameters)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from maintenance_ci.settings.types import FilePattern, RouteName
+from maintenance_ci.settings.types import ROUTE_NAME_PLACE, FilePattern, RouteName
 from maintenance_ci.settings.variables import JobSettings, TemplatesSettings
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _names_route(value: str) -> str:
-    if not re.search(r"\{\{\s*route_name\s*\}\}", value):
+    if not ROUTE_NAME_PLACE.search(value):
         raise ValueError("must hold {{ route_name }}: otherwise no file's path says which Route it is for")
     return value
 

@@ -30,8 +30,9 @@ REGISTRY = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[
 URL_PATH = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 GITLAB_PROJECT = re.compile(r"[0-9]+|[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)+")
 GIT_REF = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][\w./@+-]*")
-# A path of the template project, in which {{ route_name }} may stand for the Route's name.
-FILE_PATTERN = re.compile(r"(?!/|(.*/)?\.\.(/|$))([\w./@+-]|\{\{\s*route_name\s*\}\})+", re.DOTALL)
+# A path of the template project, and where the Route's name stands in it.
+ROUTE_NAME_PLACE = re.compile(r"\{\{\s*route_name\s*\}\}")
+FILE_PATTERN = re.compile(rf"(?!/|(.*/)?\.\.(/|$))([\w./@+-]|{ROUTE_NAME_PLACE.pattern})+", re.DOTALL)
 ADDRESS_URL = re.compile(
     r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
 )

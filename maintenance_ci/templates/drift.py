@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.plan.situation import stands_for
-from maintenance_ci.templates.route import template_path
+from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from maintenance_ci.templates.route import Object
 
-PLACE = re.compile(r"\{\{\s*route_name\s*\}\}")
 Outcome = Literal["same", "differs", "no Route", "not right", "elsewhere", "no template"]
 DRIFT: frozenset[Outcome] = frozenset({"differs", "no Route", "not right"})
 
@@ -49,17 +48,16 @@ def route_name_of(pattern: str, path: str) -> str | None:
         pattern: ROUTE_TEMPLATE_PATH, with ``{{ route_name }}`` in it.
         path: of a file of the template project.
     """
-    before, *others = PLACE.split(pattern)
+    before, *others = ROUTE_NAME_PLACE.split(pattern)
     # More than once, it is the same name each time.
-    again = "(?P=name)".join(re.escape(part) for part in others[1:])
-    rest = re.escape(others[0]) + (f"(?P=name){again}" if others[1:] else "")
-    found = re.fullmatch(rf"{re.escape(before)}(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?){rest}", path)
-    return found["name"] if found and template_path(pattern, found["name"]) == path else None
+    after = "(?P=name)".join(map(re.escape, others))
+    match = re.fullmatch(rf"{re.escape(before)}(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?){after}", path)
+    return match["name"] if match else None
 
 
 def templates_folder(pattern: str) -> tuple[str, bool]:
     """Return the folder that holds all templates, and whether those below it may hold some, too."""
-    before = PLACE.split(pattern)[0]
+    before = ROUTE_NAME_PLACE.split(pattern)[0]
     folder = before.rpartition("/")[0]
     return folder, "/" in pattern[len(before) :]
 

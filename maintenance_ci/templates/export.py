@@ -22,7 +22,7 @@ from maintenance_ci.plan.mirrored_metadata import is_bookkeeping, is_tracking_la
 from maintenance_ci.plan.repoint import is_repointed
 from maintenance_ci.plan.situation import stands_for
 from maintenance_ci.plan.snapshot import manifest_of, route_in
-from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.file import is_jinja, read_template
 from maintenance_ci.templates.route import expected_route
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
 
 def form_of(text: str, path: str) -> Form:
     """Return how a template is written: what a machine may write anew (``Route``), or what a person made."""
-    if path.endswith(".j2") and any(mark in text for mark in JINJA):
+    if is_jinja(path) and any(mark in text for mark in JINJA):
         return "Jinja2"
     try:
-        file = read_template(text, path=path.removesuffix(".j2"), values={})
+        file = read_template(text, path=path.removesuffix(".j2"))
     except MaintenanceError:
         return "unknown"
     if file.template:
@@ -142,7 +142,7 @@ def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
     """Tell whether a template's text is the manifest already, whatever its comments and its order."""
     if form_of(text, path) != "Route":
         return False
-    (route,) = read_template(text, path=path.removesuffix(".j2"), values={}).routes
+    (route,) = read_template(text, path=path.removesuffix(".j2")).routes
     return route.value == manifest
 
 
@@ -222,9 +222,9 @@ def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], pat
     """Hold the text against the Route, by the very comparison that ``deploy-route`` makes."""
     metadata = route["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
-    file = read_template(text, path=path, values={"route_name": name, "namespace": namespace})
+    file = read_template(text, path=path.removesuffix(".j2"))
     read = [source.value for source in file.routes]
-    if read != [manifest]:
+    if read != [manifest] or (is_jinja(path) and any(mark in text for mark in JINJA)):
         raise MaintenanceError(
             f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
             "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",

@@ -16,7 +16,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.kubernetes_yaml.reader import Document, NotYamlError, read_documents
-from maintenance_ci.templates.rendering import limited, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,8 @@ FieldPath = tuple[str | int, ...]
 CORRECT_IT = "Correct it in the template project."
 # No Route is larger; YAML aliases make a small file into a huge document.
 MAX_VALUES, MAX_DEPTH = 5_000, 40
+# Of a whole file.
+MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL = 100_000, 100
 # `oc` up to 4.16 converts the old ones.
 ROUTE_VERSIONS = ("route.openshift.io/v1", "v1", None)
 TEMPLATE_VERSIONS = ("template.openshift.io/v1", "v1", None)
@@ -154,7 +155,7 @@ class TemplateFile:
     @property
     def is_rendered(self) -> bool:
         """Whether Jinja2 has rendered it: then lines and columns are those of the rendered text."""
-        return _is_jinja(self.path)
+        return is_jinja(self.path)
 
     def place(self, source: Source, field: FieldPath = ()) -> str:
         """Return where a field of an object stands: ``shop.yaml:7:11``."""
@@ -185,49 +186,40 @@ class TemplateFile:
             raise _refusal(self.path, source, faults) from None
 
 
-def read_template(text: str, *, path: str, values: Mapping[str, Any]) -> TemplateFile:
+def read_template(text: str, *, path: str) -> TemplateFile:
     """Return what a template's text holds.
 
     Args:
-        text: the file's content.
-        path: its path; one that ends in ``.j2`` is rendered by Jinja2 first.
-        values: the Jinja2 variables.
+        text: the file's content; where its path ends in ``.j2``, what Jinja2 has rendered.
+        path: its path.
 
     Raises:
         MaintenanceError: kubectl and oc would not take it either.
     """
-    if text.lstrip()[:1] == "<":
+    if is_html(text):
         raise MaintenanceError(
             f"GitLab answered with an HTML page instead of {path}: it may be the sign-in page.",
             "Check ROUTE_TEMPLATES_PROJECT and that the token may read it.",
         )
-    if _is_jinja(path):
-        text = _rendered(text, values, path)
     try:
-        with limited(path):
-            documents = read_documents(text)
+        documents = read_documents(text)
     except NotYamlError as error:
-        mark = None if _is_jinja(path) else _UNRENDERED.search(text)
+        mark = None if is_jinja(path) else _UNRENDERED.search(text)
         if mark:
             line = text.count("\n", 0, mark.start("mark")) + 1
             raise unrendered(_place(path, line, mark.start("mark") - mark.start() + 1)) from None
         place = _place(path, error.line, error.column)
         raise MaintenanceError(f"The template {path} is not YAML: {place}: {error.problem}.", CORRECT_IT) from None
-    objects = [source for document in documents for source in _objects(Source(document.value, document), path)]
+    sources = [Source(document.value, document) for document in documents]
+    for source in sources:
+        _require_small(path, source, source.value, MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL)
+    objects = [one for source in sources for one in _objects(source, path)]
     templates = [source for source in objects if _is_a(source.value, "Template", TEMPLATE_VERSIONS)]
     if not templates:
         return _file(path, objects, None)
     if len(objects) > 1:
         raise _refusal(path, templates[0], {(): "a Template must be alone in its file, as for oc process"})
     return _opened(path, templates[0])
-
-
-def _rendered(text: str, values: Mapping[str, Any], path: str) -> str:
-    try:
-        return render(text, values, name=path)
-    except MaintenanceError as error:
-        error.advice = error.advice or "Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS."
-        raise
 
 
 def _opened(path: str, template: Source) -> TemplateFile:
@@ -261,8 +253,14 @@ def texts(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
             yield from texts(inner, (*path, index))
 
 
-def _is_jinja(path: str) -> bool:
+def is_jinja(path: str) -> bool:
+    """Tell whether a template is for Jinja2: its name says so."""
     return path.endswith(".j2")
+
+
+def is_html(text: str) -> bool:
+    """Tell whether a text is a page of GitLab's, and no template."""
+    return text.lstrip().startswith("<")
 
 
 def _file(path: str, objects: Sequence[Source], template: Source | None) -> TemplateFile:
@@ -312,17 +310,19 @@ def _named(field: FieldPath) -> str:
 
 
 def _place(path: str, line: int, column: int) -> str:
-    return f"{path}:{line}:{column}" + (" (of the rendered text)" if _is_jinja(path) else "")
+    return f"{path}:{line}:{column}" + (" (of the rendered text)" if is_jinja(path) else "")
 
 
-def _require_small(path: str, source: Source, manifest: object) -> None:
-    """Refuse what its aliases make larger or deeper than any Route."""
-    left = MAX_VALUES
+def _require_small(
+    path: str, source: Source, manifest: object, values: int = MAX_VALUES, levels: int = MAX_DEPTH
+) -> None:
+    """Refuse what its aliases make larger or deeper than any Route, or any file with Routes."""
+    left = values
     waiting = [(manifest, 0)]
     while waiting:
         value, depth = waiting.pop()
         left -= 1
-        if left < 0 or depth > MAX_DEPTH:
+        if left < 0 or depth > levels:
             raise _refusal(path, source, {(): "it is larger or deeper than any Route"})
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]

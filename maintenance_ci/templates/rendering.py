@@ -1,220 +1,165 @@
-"""Jinja2, sandboxed and strict: pure. Templates come from people, and from another project."""
+"""Rendering Jinja2, in one child process for the whole job: a template may take neither its time nor its memory.
+
+Here Jinja2 is not even imported: `maintenance_ci.templates.sandbox` is the child.
+"""
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import math
-import re
-import resource
-import signal
+import json
+import subprocess
+import sys
 import threading
-import traceback
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import yaml
-from jinja2 import BaseLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import SandboxedEnvironment
+import time
+from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.templates.file import is_html, is_jinja, read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from jinja2.runtime import Context
-
+    from maintenance_ci.templates.file import TemplateFile
 
 # Seconds: a manifest renders in milliseconds.
-RENDER_TIMEOUT = 5.0
+RENDER_TIMEOUT = 3.0
+# Seconds for the child to be ready: some 0.1 on an idle machine.
+START_TIMEOUT = 60.0
 # Bytes: a manifest takes a few hundred thousand.
 RENDER_MEMORY = 256 * 1024 * 1024
-# Characters: no manifest of a Route is longer.
-MAX_RENDERED = 256 * 1024
-MAX_FACTOR = 10_000
+# Bytes of an answer: as JSON each character of a manifest takes up to twelve.
+MAX_ANSWER = 4 * 1024 * 1024
 
 
-def _to_yaml(value: object) -> str:
-    """Write a value so that no text in it can change the document around it: in flow style, every string quoted.
+class Renderer:
+    """Renders templates in a child process, one after the other, whichever threads ask.
 
-    Jinja2's own ``tojson`` writes characters beyond U+FFFF as two surrogates, which YAML does not join again.
+    The child is started for the first template, and used for all; one that has ended is replaced. It has no variables
+    of the job, none of its open files, and a session of its own, in which no signal for the job meets it. It ends when
+    the job does, however that ends: then nobody writes to it any more.
+
+    Args:
+        memory: that a template may take, in bytes.
     """
-    if isinstance(value, Undefined):
-        return str(value)  # raises: the template names a variable that it was not given
-    return yaml.safe_dump(value, default_flow_style=True, default_style='"', width=math.inf).strip()
 
+    def __init__(self, memory: int = RENDER_MEMORY) -> None:
+        self._memory = memory
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
-class _Sandbox(SandboxedEnvironment):
-    """Without the operators by which a few characters become gigabytes."""
+    def render(self, template: str, values: Mapping[str, Any], *, name: str) -> str:
+        """Render ``template``; a variable that it lacks is an error.
 
-    intercepted_binops = frozenset({"*", "**"})
+        Raises:
+            MaintenanceError: it is no valid template, names an unknown variable, does what the sandbox forbids, or
+                takes more time or memory than any manifest.
+        """
+        request = {"template": template, "values": values, "name": name, "seconds": RENDER_TIMEOUT}
+        line = json.dumps(request).encode() + b"\n"
+        with self._lock:
+            was_there = self._child is not None
+            try:
+                answer = self._ask(line)
+                if not answer and was_there:  # somebody has ended it meanwhile
+                    answer = self._ask(line)
+            except TimeoutError:
+                raise MaintenanceError(f"{name} does not render: it takes longer than {RENDER_TIMEOUT:g} s.") from None
+        if not answer:
+            raise MaintenanceError(f"{name} does not render: the process that renders it has ended before its time.")
+        result = json.loads(answer)
+        if "error" in result:
+            raise MaintenanceError(result["error"])
+        return str(result["rendered"])
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if not all(isinstance(value, (int, float)) and abs(value) <= MAX_FACTOR for value in (left, right)):
-            raise SecurityError(f"{operator} is for small numbers")
-        return super().call_binop(context, operator, left, right)
+    def close(self) -> None:
+        """End the child, if there is one; the next template gets a new one."""
+        child, self._child = self._child, None
+        if child:
+            with contextlib.suppress(BrokenPipeError), child:
+                child.kill()
 
+    def _ask(self, line: bytes) -> bytes:
+        """Return the child's answer to a request; nothing where it ends instead.
 
-class _NoFiles(BaseLoader):
-    """Knows no other files: a template is one text."""
-
-    def get_source(self, *_: Any) -> NoReturn:
-        raise TemplateError("it takes in another file, by include, import or extends: it must stand alone")
-
-
-# A manifest is not HTML: quoting is the template's, by `toyaml`.
-_ENVIRONMENT = _Sandbox(loader=_NoFiles(), undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
-_ENVIRONMENT.filters["toyaml"] = _to_yaml
-for endless in ("range", "lipsum"):  # what could keep a job busy for ever
-    del _ENVIRONMENT.globals[endless]
-# What Python may say of a template that is wrong, besides Jinja2's own errors.
-_FAULTS = (
-    TemplateError,
-    yaml.YAMLError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-
-
-# By this name Python's traceback knows the lines of a template.
-_FILE = "<template>"
-_QUOTED = re.compile(r"""(['"])(.*?)\1""", re.DOTALL)
-# What Jinja2 and Python quote of their own.
-_KNOWN = frozenset(
-    {
-        "end of template",
-        "end of statement block",
-        "end of print statement",
-        "elif",
-        "else",
-        "endif",
-        "endfor",
-        "if",
-        "for",
-    }
-    | {
-        "dict object",
-        "list object",
-        "str object",
-        "int object",
-        "str",
-        "int",
-        "float",
-        "list",
-        "dict",
-        "bool",
-        "NoneType",
-    }
-)
-
-
-@contextlib.contextmanager
-def _deadline(name: str) -> Iterator[None]:
-    """End a template that does not come to its end; only the main thread can be interrupted, and only there it is."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    over = False
-
-    def give_up(_signal: int, _frame: object) -> None:
-        if not over:
-            raise MaintenanceError(f"{name} does not render: it takes longer than {RENDER_TIMEOUT:g} s.")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    # Again and again: where Python calls something that may not fail, what is raised in it is lost.
-    signal.setitimer(signal.ITIMER_REAL, RENDER_TIMEOUT, 0.1)
-    try:
+        Raises:
+            MaintenanceError: there is no child, and none can be started.
+            TimeoutError: it is late.
+        """
+        answer = b""
         try:
-            yield
+            answer = _exchange(self._child or self._start(), line, RENDER_TIMEOUT)
         finally:
-            over = True  # what ends the body, and whoever does, is not interrupted
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+            if not answer:  # what it might say later is no answer to the next request
+                self.close()
+        return answer
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start a child, and wait until it is ready."""
+        failure, advice = "The process that renders templates does not start", "Check how maintenance-ci is installed."
+        try:
+            self._child = child = subprocess.Popen(  # noqa: S603 - a fixed argv
+                [sys.executable, "-I", "-m", "maintenance_ci.templates.sandbox", str(self._memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise MaintenanceError(f"{failure}: {error.strerror}.", advice) from error
+        try:
+            if _exchange(child, b"", START_TIMEOUT):
+                return child
+        except TimeoutError:
+            raise MaintenanceError(f"{failure} within {START_TIMEOUT:g} s.", "Run the job again.") from None
+        complaint = child.communicate()[1].decode(errors="replace").strip().rpartition("\n")[2]
+        raise MaintenanceError(f"{failure}: {complaint or 'it says nothing'}.", advice)
 
 
-@contextlib.contextmanager
-def _little_memory() -> Iterator[None]:
-    """End a template that grows without bounds: what it asks for beyond the limit is refused, as a MemoryError."""
-    try:
-        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # not Linux
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limits = [limit for limit in (soft, hard, size + RENDER_MEMORY) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-@contextlib.contextmanager
-def limited(name: str) -> Iterator[None]:
-    """Let the body, which works on a template, neither last long nor take the job's memory.
+def _exchange(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> bytes:
+    """Send a request, and return the answer; nothing where the child ends instead.
 
     Raises:
-        MaintenanceError: it would.
+        TimeoutError: it is late; it was killed.
     """
+    assert child.stdin and child.stdout  # pipes
+    deadline = time.monotonic() + seconds
+    timer = threading.Timer(seconds, child.kill)
+    timer.start()
     try:
-        with _little_memory(), _deadline(name):
-            yield
-    except MemoryError as error:
-        raise MaintenanceError(f"{name} does not render: it takes more memory than any manifest.") from error
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(line)
+            child.stdin.flush()
+        answer = child.stdout.readline(MAX_ANSWER)
+    finally:
+        timer.cancel()
+    if answer.endswith(b"\n"):
+        return answer
+    if time.monotonic() >= deadline:
+        raise TimeoutError
+    return b""
 
 
-def _line(error: BaseException) -> str:
-    """Return the template's line at which it failed, ``:7``, or nothing."""
-    if isinstance(error, TemplateSyntaxError):
-        return f":{error.lineno}"
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == _FILE]
-    return f":{lines[-1]}" if lines else ""
-
-
-def _cause(error: BaseException, template: str) -> str:
-    """Return what is wrong, without any value of the template or of its variables: they may be secret.
-
-    Names that the template gives to variables, attributes and filters are told: they are what a person must correct.
-    """
-    if not isinstance(error, (TemplateError, ArithmeticError, TypeError)):
-        return type(error).__name__
-    names = _names(template)
-    message = _QUOTED.sub(lambda match: match[0] if match[2] in names or match[2] in _KNOWN else "…", str(error))
-    return message.rstrip(".")
-
-
-def _names(template: str) -> set[str]:
-    """Return the names in a template: none where it cannot be parsed."""
-    try:
-        tree = _ENVIRONMENT.parse(template)
-    except TemplateSyntaxError:
-        return set()
-    named = tree.find_all((nodes.Name, nodes.Filter, nodes.Test, nodes.Getattr))
-    return {str(getattr(node, "name", None) or getattr(node, "attr", "")) for node in named}
+_RENDERER = Renderer()
+atexit.register(_RENDERER.close)
 
 
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
-    """Render ``template``; a variable that it lacks is an error.
+    """Render ``template`` in the job's one child (`Renderer.render`)."""
+    return _RENDERER.render(template, values, name=name)
+
+
+def read_rendered(text: str, *, path: str, values: Mapping[str, Any]) -> TemplateFile:
+    """Return what a template's text holds (`read_template`), rendered first where its path ends in ``.j2``.
 
     Raises:
-        MaintenanceError: it is no valid template, names an unknown variable, or does what the sandbox forbids.
+        MaintenanceError: it does not render, or kubectl and oc would not take it either.
     """
-    try:
-        with limited(name):
-            rendered = _ENVIRONMENT.from_string(template).render(values)
-    except SecurityError as error:
-        raise MaintenanceError(
-            f"{name}{_line(error)} does what a template may not do: {_cause(error, template)}."
-        ) from None
-    except _FAULTS as error:
-        raise MaintenanceError(f"{name}{_line(error)} does not render: {_cause(error, template)}.") from None
-    if len(rendered) > MAX_RENDERED:
-        raise MaintenanceError(f"{name} renders to {len(rendered)} characters, more than any manifest.")
-    return rendered
+    if is_jinja(path) and not is_html(text):
+        try:
+            text = render(text, values, name=path)
+        except MaintenanceError as error:
+            error.advice = error.advice or "Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS."
+            raise
+    return read_template(text, path=path)

@@ -14,8 +14,8 @@ from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import with_termination
 from maintenance_ci.plan.situation import stands_for
+from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 from maintenance_ci.templates.file import CORRECT_IT, RouteShape, texts, unrendered
-from maintenance_ci.templates.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +84,7 @@ class TemplateRoute:
 
 def template_path(pattern: str, route_name: str) -> str:
     """Return the template's path in its project: ``{{ route_name }}`` in ``pattern`` is the Route's name."""
-    return render(pattern, {"route_name": route_name}, name="ROUTE_TEMPLATE_PATH")
+    return ROUTE_NAME_PLACE.sub(lambda _: route_name, pattern)
 
 
 def without_values(message: str) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from maintenance_ci.kubernetes_yaml.reader import NotYamlError, decode, read_documents
+from maintenance_ci.kubernetes_yaml.syntax import MAX_VALUES
 from tests.tools.kubernetes_yaml_cases import FILES, HEAD, OTHERS, PLAIN
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
@@ -161,3 +163,31 @@ def test_aliases_are_one_object() -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
     (document,) = read_documents(bomb)
     assert document.value["a39"][0] is document.value["a39"][8]
+
+
+MANY = {
+    "items": "x: [" + "a," * MAX_VALUES + "]",
+    "merged keys": "a: &a {" + ", ".join(f"k{n}: 1" for n in range(1000)) + "}\nb: [" + "{<<: *a}, " * 1000 + "]",
+    "documents": "---\n" * (MAX_VALUES + 1),
+    "JSON": '{"a": [' + "1," * MAX_VALUES + "1]}",
+    "JSON documents": "{}\n" * MAX_VALUES,
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_more_values_than_any_manifest_has(kind: str) -> None:
+    with pytest.raises(NotYamlError) as caught:
+        read_documents(MANY[kind])
+    assert caught.value.problem == f"it holds over {MAX_VALUES} values, more than any manifest"
+
+
+def test_what_a_document_takes_does_not_grow_with_its_line() -> None:
+    """Of files with ten times the documents each one took ten times as long."""
+
+    def took(documents: int) -> float:
+        began = time.process_time()
+        assert len(read_documents("a: 1\n---\n" * documents)) == documents
+        return (time.process_time() - began) / documents
+
+    few, many = took(200), took(4000)
+    assert many < 4 * few  # it was 18 times as much

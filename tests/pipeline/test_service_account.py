@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from maintenance_ci.run.rights import Right, missing
-from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route, template_to_process
 from tests.tools.readme import README
 
@@ -46,7 +46,7 @@ EXAMPLES = ROOT / "route-templates/example"
 def test_each_example_yields_its_route(path: str) -> None:
     name = path.partition(".")[0]
     variables = {"route_name": name, "namespace": "web"}
-    file = read_template((EXAMPLES / path).read_text(), path=path, values=variables)
+    file = read_rendered((EXAMPLES / path).read_text(), path=path, values=variables)
     if file.template:
         objects = process(template_to_process(file, {}, others_too=False))
     else:

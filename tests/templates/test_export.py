@@ -19,7 +19,7 @@ from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
 from maintenance_ci.templates.export import export_route, form_of, original_now, says_the_same
-from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route
 from tests.tools.certificates import issued
 from tests.tools.route_strategies import NAMESPACE, OURS, TRACKING, routes
@@ -40,7 +40,7 @@ def original(**spec: Any) -> dict[str, Any]:
 
 def rendered(text: str, name: str, path: str = "t.yaml") -> dict[str, Any]:
     """The template as the jobs read it."""
-    file = read_template(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
+    file = read_rendered(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
     return expected_route(file, [source.value for source in file.routes], name=name, namespace=NAMESPACE).route
 
 

@@ -9,7 +9,8 @@ import yaml
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.comparison import differences, moved
 from maintenance_ci.templates import rendering
-from maintenance_ci.templates.file import TemplateFile, read_template
+from maintenance_ci.templates.file import TemplateFile
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route, template_path
 
 PLAIN = """
@@ -28,7 +29,7 @@ def route_of(file: TemplateFile, name: str = "shop") -> dict[str, Any]:
 
 
 def restored_from(text: str, path: str = "shop.yaml", **values: Any) -> dict[str, Any]:
-    return route_of(read_template(text, path=path, values=values))
+    return route_of(read_rendered(text, path=path, values=values))
 
 
 def test_the_path_is_a_pattern() -> None:
@@ -169,7 +170,11 @@ def test_what_is_larger_or_deeper_than_any_route() -> None:
     for one, other in ("ab", "bc", "cd", "de", "ef", "fg", "gh"):
         bomb += f"  {other}: &{other} [{', '.join([f'*{one}'] * 10)}]\n"
     deep = "kind: Route\nmetadata: {name: a}\nspec: " + "[" * 60 + "]" * 60
-    for text in (bomb, deep):
+    # Of a small file each of these would be thousands of copies of a thousand values.
+    wide = "{" + ", ".join(f"k{n}: 1" for n in range(1000)) + "}"
+    copies = f"kind: RouteList\nwide: &a {wide}\nitems: [{', '.join(['*a'] * 2000)}]\n"
+    template = copies.replace("RouteList", "Template").replace("items", "objects")
+    for text in (bomb, deep, copies, template):
         with pytest.raises(MaintenanceError, match="larger or deeper than any Route"):
             restored_from(text)
     with pytest.raises(MaintenanceError, match=r"shop\.yaml:2:30: the value of an anchor contains itself"):
@@ -205,8 +210,6 @@ def test_a_template_takes_no_job_s_memory(template: str) -> None:
     assert rendering.render("{{ 'x'.center(9) }}", {}, name="shop.yaml.j2") == "    x    "
 
 
-# Raised in a callback of the garbage collector, where it is lost, the deadline comes again.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("path", ["shop.yaml.j2", "shop.yaml"])
 def test_a_text_that_yaml_would_make_much_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is rendered has an end; what comes as it is, from GitLab, is read within the same limits."""

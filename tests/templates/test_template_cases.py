@@ -13,6 +13,7 @@ from maintenance_ci.plan.comparison import differences
 from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.rehearsal.apiserver.kinds.templates import process
 from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import (
     ElsewhereError,
     expected_route,
@@ -33,7 +34,7 @@ def rendered(
     text: str, path: str = "shop.yaml", name: str = "shop", others_too: bool = False, **values: Any
 ) -> tuple[dict[str, Any], str]:
     """The Route that the jobs make of a template, with what they say of it."""
-    file = read_template(text, path=path, values={"route_name": name, "namespace": "web", **values})
+    file = read_rendered(text, path=path, values={"route_name": name, "namespace": "web", **values})
     objects = [source.value for source in file.routes]
     if file.template:
         processed, causes = process(template_to_process(file, values, others_too=others_too))
@@ -208,7 +209,7 @@ def test_jinja2_s_own_words_hold_no_value(text: str, says: str) -> None:
 
 def test_of_a_template_only_its_routes_and_their_parameters_are_sent() -> None:
     text = case("06-template-v1-whole-application.yaml")
-    file = read_template(text, path="t", values={})
+    file = read_template(text, path="t")
     sent = template_to_process(file, {"REPLICAS": "3"}, others_too=False)
     assert [one["kind"] for one in sent["objects"]] == ["Route"]
     assert [one["name"] for one in sent["parameters"]] == ["CERTIFICATE"]
@@ -224,7 +225,7 @@ def test_parameters_of_every_form_are_kept() -> None:
         "{name: D, value: op}, {name: PORT, value: '8080'}, {name: L, value: l}, {name: NONE, required: true}]",
         "labels: {l: '${L}'}\n",
     )
-    file = read_template(used, path="t", values={})
+    file = read_template(used, path="t")
     sent = template_to_process(file, {}, others_too=False)
     assert [one["name"] for one in sent["parameters"]] == ["A", "B", "C", "D", "PORT", "L"]
     made, _ = rendered(used)

@@ -9,6 +9,7 @@ import pytest
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.comparison import differences
 from maintenance_ci.templates.file import read_template
+from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route, without_values
 from tests.templates.test_template_cases import EDGE, HOST, TO, route
 
@@ -45,7 +46,7 @@ def test_the_api_s_words_about_a_template_hold_no_value(message: str, says: str)
     ],
 )  # fmt: skip
 def test_the_api_s_words_about_a_route_get_the_places_of_its_fields(message: str, says: str) -> None:
-    file = read_template(route(spec="  host: a\n"), path="t", values={})
+    file = read_template(route(spec="  host: a\n"), path="t")
     made = expected_route(file, [file.routes[0].value], name="shop", namespace="web")
     assert made.explained(message) == says
 
@@ -71,21 +72,21 @@ def test_a_field_that_nobody_knows_is_a_difference_without_a_value(field: dict[s
     ],
 )
 def test_only_what_can_be_a_name_is_shown(metadata: str, says: str) -> None:
-    file = read_template(route(metadata), path="t", values={})
+    file = read_template(route(metadata), path="t")
     with pytest.raises(MaintenanceError) as caught:
         expected_route(file, [file.routes[0].value], name="shop", namespace="web")
     assert says in caught.value.what
 
 
 def test_what_no_oc_takes_is_not_said_to_be_taken_by_an_older_one() -> None:
-    file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t", values={})
+    file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t")
     assert expected_route(file, [file.routes[0].value], name="shop", namespace="web").remarks == ""
 
 
 @pytest.mark.parametrize("tag", ["{% include 'hunter2' %}", "{% extends secret %}", "{% import secret as x %}"])
 def test_a_jinja2_template_stands_alone(tag: str) -> None:
     with pytest.raises(MaintenanceError) as caught:
-        read_template(f"\n{tag}", path="t.j2", values={"secret": "hunter2"})
+        read_rendered(f"\n{tag}", path="t.j2", values={"secret": "hunter2"})
     assert caught.value.what == (
         "t.j2:2 does not render: it takes in another file, by include, import or extends: it must stand alone."
     )
