@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.pinned_helm import pinned_helm_path
+from maintenance_ci.rehearsal.pinned_helm import pinned_helm_path
 
 
 class ToolMissingError(Exception):

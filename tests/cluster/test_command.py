@@ -306,7 +306,7 @@ def test_helm_s_command_lines(recorder: Path, tmp_path: Path) -> None:
 
 
 def test_an_image_without_helm_gets_the_pinned_one(tmp_path: Path) -> None:
-    module = [sys.executable, "-m", "maintenance_ci.pinned_helm", str(tmp_path)]
+    module = [sys.executable, "-m", "maintenance_ci.rehearsal.pinned_helm", str(tmp_path)]
     assert any("is Helm 4.1.4" in line for line in run_as_a_person(module))
     assert any('Version:"v4.1.4"' in line for line in run_as_a_person([str(tmp_path / "helm"), "version"]))
     with pytest.raises(CommandError, match=r"ERROR: .*cannot be made: File exists"):

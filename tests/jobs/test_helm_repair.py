@@ -18,7 +18,7 @@ import pytest
 
 from maintenance_ci.cluster.command import GRACE
 from maintenance_ci.errors import CommandError
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.rehearsal.recordings.lab import running_lab
 from tests.tools.busy_machine import require_at_most

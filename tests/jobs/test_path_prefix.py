@@ -21,7 +21,7 @@ import trustme
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.page.helm import Helm
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from maintenance_ci.settings.folders import find
 from maintenance_ci.settings.variables import child_environment
 from tests.rehearsal.recordings.lab import TOKEN, Lab, running_lab

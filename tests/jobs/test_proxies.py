@@ -19,7 +19,7 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import CommandError, MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.page.helm import Helm
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from maintenance_ci.settings.proxies import proxy_for
 from maintenance_ci.settings.variables import child_environment
 from maintenance_ci.templates import project as template_project

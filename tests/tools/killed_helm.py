@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from maintenance_ci.page.helm import Helm
-from maintenance_ci.pinned_helm import pinned_helm_path
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.pinned_helm import pinned_helm_path
 from maintenance_ci.settings.folders import find
 from tests.rehearsal.recordings.lab import Lab
 from tests.tools.small_cluster import NAMESPACE, PAGE, page

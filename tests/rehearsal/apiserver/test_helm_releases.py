@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from maintenance_ci.settings.folders import find
 from tests.rehearsal.recordings.article_chart import NAME, write_chart
 from tests.rehearsal.recordings.lab import Lab, running_lab

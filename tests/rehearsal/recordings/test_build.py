@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from maintenance_ci.pinned_helm import pinned_helm_path
 from maintenance_ci.rehearsal.builds.images import Program
+from maintenance_ci.rehearsal.pinned_helm import pinned_helm_path
 from tests.rehearsal.recordings.article_chart import NAME, write_chart
 from tests.rehearsal.recordings.comparison import Names, differences, load
 from tests.rehearsal.recordings.lab import Lab, running_lab

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from tests.rehearsal.recordings.article_chart import NAME, write_chart
 from tests.rehearsal.recordings.comparison import load
 from tests.rehearsal.recordings.lab import running_lab

@@ -1,17 +1,18 @@
-"""The pinned Helm, for a user without a home: ``python -m maintenance_ci.pinned_helm``."""
+"""The pinned Helm, for a user without a home: ``python -m maintenance_ci.rehearsal.pinned_helm``."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from maintenance_ci import pinned_helm
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.pinned_helm import HELM_3_VERSION, HELM_REQUIREMENTS, HELM_VERSION, pinned_helm_path
+from maintenance_ci.rehearsal import pinned_helm
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_REQUIREMENTS, HELM_VERSION, pinned_helm_path
 from maintenance_ci.rehearsal.tools import helm_path
 
 NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
@@ -19,7 +20,7 @@ NO_HOME = "/proc/nobody"  # there is none, and not even root can make it
 
 def put_into(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"} | variables
-    module = [sys.executable, "-m", "maintenance_ci.pinned_helm", folder]
+    module = [sys.executable, "-m", "maintenance_ci.rehearsal.pinned_helm", folder]
     return subprocess.run(module, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
@@ -67,3 +68,18 @@ def test_with_a_cache_of_its_own_it_needs_no_home(tmp_path: Path) -> None:
     assert helm.resolve().is_relative_to(tmp_path / "cache")
     version = subprocess.run([helm, "version"], capture_output=True, text=True, check=True).stdout
     assert f'Version:"v{HELM_VERSION}"' in version
+
+
+@pytest.mark.parametrize("file", ["Containerfile", ".gitlab-ci.yml"])
+def test_what_installs_it_names_a_module_that_is_there(file: str) -> None:
+    [module] = re.findall(r"python -m (maintenance_ci\S+)", (Path(__file__).parents[2] / file).read_text())
+    assert module == pinned_helm.__name__
+
+
+def test_it_needs_nothing_that_the_image_of_the_jobs_lacks() -> None:
+    """The jobs' requirements hold no library of the rehearsal; pip's own Python may have none at all."""
+    name = "maintenance_ci.rehearsal.pinned_helm"
+    code = f"import sys; before = {{*sys.modules}}; import {name}; print(*{{*sys.modules}} - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    libraries = {module.partition(".")[0] for module in done.stdout.split()} - sys.stdlib_module_names
+    assert libraries == {"maintenance_ci"}

