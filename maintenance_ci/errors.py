@@ -5,6 +5,7 @@
     ├── CommandError                 1   helm or oc failed
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
+    ├── MissingError                 1   the cluster has no such object
     ├── HostLostError                1   another Route holds the host that ours waits for
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
@@ -61,6 +62,10 @@ class ConflictError(MaintenanceError):
 
 class ForbiddenError(MaintenanceError):
     """The cluster or GitLab refuses what we ask with this token."""
+
+
+class MissingError(MaintenanceError):
+    """The cluster has no such object."""
 
 
 class HostLostError(MaintenanceError):

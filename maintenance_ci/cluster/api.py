@@ -22,7 +22,14 @@ from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
 from maintenance_ci.cluster.network_faults import certificate_fault, certificate_refused, unreachable
-from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.errors import (
+    ConflictError,
+    ForbiddenError,
+    MaintenanceError,
+    MissingError,
+    TryAgainError,
+    VariableError,
+)
 from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.settings.proxies import parse_proxy
 from maintenance_ci.waiting import with_deadline
@@ -73,6 +80,7 @@ class Api:
         TryAgainError: the server cannot be reached, or answers that it is too busy or broken (429, 5xx).
         ForbiddenError: the token is refused (401), or lacks the right (403).
         ConflictError: the server refuses a change for the state that the object is in (409).
+        MissingError: there is no such object (404).
         MaintenanceError: any other refusal, with the server's own words.
     """
 
@@ -119,15 +127,10 @@ class Api:
         """Close the connections."""
         self._client.close()  # type: ignore[no-untyped-call]
 
-    def object(self, method: str, path: str, *, missing_is_none: bool = False, **request: Any) -> Object | None:
-        """Send a request, and return the answer's object; with ``missing_is_none`` None for one that is not there.
-
-        The other arguments are those of `_request`.
-        """
+    def object(self, method: str, path: str, **request: Any) -> Object:
+        """Send a request, whose arguments are those of `_request`, and return the object of its answer."""
         response = self._request(method, path, **request)
         content = self._content(response)
-        if response.status == 404 and missing_is_none and _is_about_the_object(content):
-            return None
         if not 200 <= response.status < 400:
             raise _refusal(response.status, content, path)
         try:
@@ -135,11 +138,7 @@ class Api:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict) or "kind" not in answer:
-            # After a change nobody knows whether it was made: as with an answer that was lost.
-            raise TryAgainError(
-                "The address of the cluster answers, but not as a Kubernetes API.",
-                "Check OKD_URL, then run the job again.",
-            )
+            raise no_kubernetes()
         return answer
 
     def lines(self, path: str, *, query: list[tuple[str, str]], timeout: float) -> Iterator[str]:
@@ -239,6 +238,13 @@ def _require_pair(certificate: str | None, key: str | None) -> None:
         raise VariableError(["KUBECONFIG: its client certificate and key cannot be read, or are no pair"]) from None
 
 
+def no_kubernetes() -> TryAgainError:
+    """Return the error of an answer that is none of an API's; after a change nobody knows whether it was made."""
+    return TryAgainError(
+        "The address of the cluster answers, but not as a Kubernetes API.", "Check OKD_URL, then run the job again."
+    )
+
+
 def _is_about_the_object(content: bytes) -> bool:
     """Tell "no such object" from "no such path", which is also a 404 but no Status of the API."""
     with contextlib.suppress(ValueError, RecursionError):
@@ -284,6 +290,9 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
     if status == 429 or status >= 500:
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", "Run the job again.")
-    elsewhere = status == 404 and not _is_about_the_object(content)
-    advice = "Check OKD_URL: what is there may be no OpenShift, or below a path that is missing." if elsewhere else ""
-    return MaintenanceError(f"The cluster refuses (HTTP {status}): {message}.", advice)
+    what = f"The cluster refuses (HTTP {status}): {message}."
+    if status != 404:
+        return MaintenanceError(what)
+    if _is_about_the_object(content):
+        return MissingError(what)
+    return MaintenanceError(what, "Check OKD_URL: what is there may be no OpenShift, or below a path that is missing.")
