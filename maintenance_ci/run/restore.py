@@ -103,7 +103,7 @@ def rendered_route(
     parameters = settings.route_template_parameters
     values = {"route_name": route_name, "namespace": settings.project, **parameters}
     file = read_rendered(text, path=path, values=values)
-    objects = [source.value for source in file.routes]
+    objects = [route.manifest for route in file.routes]
     if file.template:
         template = template_to_process(file, parameters, others_too=foreign_parameters)
         objects = _processed(cluster, template, path) if objects else []

@@ -143,7 +143,7 @@ def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
     if form_of(text, path) != "Route":
         return False
     (route,) = read_template(text, path=path.removesuffix(".j2")).routes
-    return route.value == manifest
+    return route.manifest == manifest
 
 
 def _without_defaults(spec: Mapping[str, Any]) -> Object:
@@ -223,7 +223,7 @@ def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], pat
     metadata = route["metadata"]
     name, namespace = metadata["name"], metadata["namespace"]
     file = read_template(text, path=path.removesuffix(".j2"))
-    read = [source.value for source in file.routes]
+    read = [route.manifest for route in file.routes]
     if read != [manifest] or (is_jinja(path) and any(mark in text for mark in JINJA)):
         raise MaintenanceError(
             f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",

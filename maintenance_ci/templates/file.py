@@ -1,18 +1,19 @@
 """A file of the template project, read as kubectl and oc read it: pure.
 
 Several documents, JSON, Lists, Templates, objects of the old ``apiVersion: v1``: what ``oc apply -f FILE``, or
-``oc process -f FILE | oc apply -f -``, would take. Only the Routes of it are kept.
+``oc process -f FILE | oc apply -f -``, would take. Only its Routes are used.
 
-What is said about a file names the place and the field, and never a value: it may be secret.
+A message about a file names the place and the field, and never a value: it may be secret.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.kubernetes_yaml.reader import Document, NotYamlError, read_documents
@@ -47,7 +48,7 @@ _FAULTS = {
 
 def _name_or_number(value: Any) -> Any:
     if not isinstance(value, (str, int)) or isinstance(value, bool):
-        raise ValueError("must be a port's name or number")  # noqa: TRY004 - pydantic's way
+        raise PydanticCustomError("port", "must be a port's name or number")
     return value
 
 
@@ -122,18 +123,55 @@ class TemplateShape(_Manifest):
 
 
 @dataclass(frozen=True)
-class Source:
+class FileObject:
     """An object of a file.
 
     Attributes:
-        value: what it says.
-        document: which document it stands in.
-        path: where in there.
+        manifest: what it says.
+        file: the path of the file, in its project.
+        document: in which it stands.
+        field: where in there.
     """
 
-    value: Object
+    manifest: Object
+    file: str
     document: Document
-    path: FieldPath = ()
+    field: FieldPath = ()
+
+    def part(self, manifest: Any, *field: str | int) -> FileObject:
+        """Return an object that stands in a field of this one."""
+        return replace(self, manifest=manifest, field=(*self.field, *field))
+
+    def place(self, field: FieldPath = ()) -> str:
+        """Return where a field stands: ``shop.yaml:7:11``."""
+        return _place(self.file, *self.document.place((*self.field, *field)))
+
+    def refuse(self, faults: Mapping[FieldPath, str]) -> MaintenanceError:
+        """Return the error that says what is wrong with its fields; of many the first five."""
+        lines = [f"{self.place(field)}: {_prefix(field)}{fault}" for field, fault in list(faults.items())[:5]]
+        return MaintenanceError(f"The template {self.file} is not right: {'; '.join(lines)}.", CORRECT_IT)
+
+    def require_shape(self, shape: type[BaseModel], manifest: Object) -> None:
+        """Refuse what no server would take.
+
+        Args:
+            shape: what the object must be.
+            manifest: the object itself, or what a server made of it.
+
+        Raises:
+            MaintenanceError: it is something else; each fault has its place in the file.
+        """
+        try:
+            shape.model_validate(manifest)
+        except ValidationError as error:
+            faults = {fault["loc"]: _FAULTS.get(fault["type"], fault["msg"].lower()) for fault in error.errors()}
+            raise self.refuse(faults) from None
+
+    def require_small(self, manifest: object, *, values: int = MAX_VALUES, levels: int = MAX_DEPTH) -> None:
+        """Refuse what its aliases make larger or deeper than any Route, or any file with Routes."""
+        for count, (field, _) in enumerate(_values(manifest), start=1):
+            if count > values or len(field) > levels:
+                raise self.refuse({(): "it is larger or deeper than any Route"})
 
 
 @dataclass(frozen=True)
@@ -148,42 +186,19 @@ class TemplateFile:
     """
 
     path: str
-    routes: tuple[Source, ...]
+    routes: tuple[FileObject, ...]
     others: int
-    template: Source | None = None
+    template: FileObject | None = None
 
     @property
-    def is_rendered(self) -> bool:
-        """Whether Jinja2 has rendered it: then lines and columns are those of the rendered text."""
-        return is_jinja(self.path)
+    def parameters(self) -> list[Object]:
+        """The Template's parameters."""
+        return (self.template and self.template.manifest.get("parameters")) or []
 
-    def place(self, source: Source, field: FieldPath = ()) -> str:
-        """Return where a field of an object stands: ``shop.yaml:7:11``."""
-        return _place(self.path, *source.document.place((*source.path, *field)))
-
-    def refuse(self, source: Source, field: FieldPath, fault: str) -> MaintenanceError:
-        """Return the error that says what is wrong with a field of an object."""
-        return _refusal(self.path, source, {field: fault})
-
-    def require_shape(self, source: Source, manifest: Object, shape: type[BaseModel]) -> None:
-        """Refuse what no server would take, by its place in the file.
-
-        Args:
-            source: where the manifest comes from.
-            manifest: the object itself, or what a server made of it.
-            shape: what it must be.
-
-        Raises:
-            MaintenanceError: it is something else.
-        """
-        try:
-            shape.model_validate(manifest)
-        except ValidationError as error:
-            faults = {
-                found["loc"]: _FAULTS.get(found["type"], found["msg"].removeprefix("Value error, ").lower())
-                for found in error.errors()
-            }
-            raise _refusal(self.path, source, faults) from None
+    @property
+    def labels(self) -> Object:
+        """The labels that the Template gives to its objects."""
+        return (self.template and self.template.manifest.get("labels")) or {}
 
 
 def read_template(text: str, *, path: str) -> TemplateFile:
@@ -210,28 +225,19 @@ def read_template(text: str, *, path: str) -> TemplateFile:
             raise unrendered(_place(path, line, mark.start("mark") - mark.start() + 1)) from None
         place = _place(path, error.line, error.column)
         raise MaintenanceError(f"The template {path} is not YAML: {place}: {error.problem}.", CORRECT_IT) from None
-    sources = [Source(document.value, document) for document in documents]
-    for source in sources:
-        _require_small(path, source, source.value, MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL)
-    objects = [one for source in sources for one in _objects(source, path)]
-    templates = [source for source in objects if _is_a(source.value, "Template", TEMPLATE_VERSIONS)]
-    if not templates:
-        return _file(path, objects, None)
-    if len(objects) > 1:
-        raise _refusal(path, templates[0], {(): "a Template must be alone in its file, as for oc process"})
-    return _opened(path, templates[0])
-
-
-def _opened(path: str, template: Source) -> TemplateFile:
-    """Return what a Template holds."""
-    TemplateFile(path, (), 0).require_shape(template, template.value, TemplateShape)
-    _require_small(path, template, {key: template.value.get(key) for key in ("parameters", "labels")})
-    objects = [
-        Source(manifest, template.document, (*template.path, "objects", index))
-        for index, manifest in enumerate(template.value.get("objects") or [])
-        if manifest is not None
-    ]
-    return _file(path, objects, template)
+    roots = [FileObject(document.value, path, document) for document in documents]
+    for root in roots:
+        root.require_small(root.manifest, values=MAX_VALUES_OF_ALL, levels=MAX_DEPTH_OF_ALL)
+    objects = [one for root in roots for one in _objects(root)]
+    template = next((one for one in objects if _is_a(one, "Template", TEMPLATE_VERSIONS)), None)
+    if template:
+        if len(objects) > 1:
+            raise template.refuse({(): "a Template must be alone in its file, as for oc process"})
+        objects = _objects_of_template(template)
+    routes = tuple(one for one in objects if _is_a(one, "Route", ROUTE_VERSIONS))
+    for route in routes:
+        route.require_small(route.manifest)
+    return TemplateFile(path, routes, len(objects) - len(routes), template)
 
 
 def unrendered(place: str) -> MaintenanceError:
@@ -240,17 +246,9 @@ def unrendered(place: str) -> MaintenanceError:
     return MaintenanceError(f"The template {place} {what}.", CORRECT_IT)
 
 
-def texts(value: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
+def texts(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
     """Yield each text of a manifest, keys among them, with the path of its field."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield (*path, key), key
-            yield from texts(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from texts(inner, (*path, index))
+    return ((path, text) for path, text in _values(value, field) if isinstance(text, str))
 
 
 def is_jinja(path: str) -> bool:
@@ -263,68 +261,56 @@ def is_html(text: str) -> bool:
     return text.lstrip().startswith("<")
 
 
-def _file(path: str, objects: Sequence[Source], template: Source | None) -> TemplateFile:
-    routes = tuple(source for source in objects if _is_a(source.value, "Route", ROUTE_VERSIONS))
-    for route in routes:
-        _require_small(path, route, route.value)
-    return TemplateFile(path, routes, len(objects) - len(routes), template)
+def _values(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:
+    """Yield a value and all that is in it, keys too, each with the path of its field."""
+    yield field, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (*field, key), key
+            yield from _values(inner, (*field, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _values(inner, (*field, index))
 
 
-def _is_a(manifest: Object, kind: str, versions: Sequence[str | None]) -> bool:
-    return manifest.get("kind") == kind and manifest.get("apiVersion") in versions
+def _is_a(one: FileObject, kind: str, versions: Sequence[str | None]) -> bool:
+    return one.manifest.get("kind") == kind and one.manifest.get("apiVersion") in versions
 
 
-def _objects(source: Source, path: str, *, in_list: bool = False) -> Iterator[Source]:
+def _objects(one: FileObject, *, in_list: bool = False) -> Iterator[FileObject]:
     """Yield an object, or the items of a List, as kubectl takes them."""
-    manifest = source.value
+    manifest = one.manifest
     if not isinstance(manifest, dict):
-        raise _refusal(path, source, {(): "it must be a mapping with apiVersion and kind"})
+        raise one.refuse({(): "it must be a mapping with apiVersion and kind"})
     kind = manifest.get("kind")
     if not isinstance(kind, str) or not kind:
-        raise _refusal(path, source, {("kind",): "is missing" if kind in (None, "") else "must be text"})
+        raise one.refuse({("kind",): "is missing" if kind in (None, "") else "must be text"})
     if "items" not in manifest:
-        yield source
+        yield one
         return
     if in_list:
-        raise _refusal(path, source, {(): "a List inside of a List is not understood, neither by kubectl"})
+        raise one.refuse({(): "a List inside of a List is not understood, neither by kubectl"})
     items = manifest["items"] if manifest["items"] is not None else []
     if not isinstance(items, list):
-        raise _refusal(path, source, {("items",): "must be a list"})
+        raise one.refuse({("items",): "must be a list"})
     # Of a RouteList each item is a Route.
     implied = {"apiVersion": manifest.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
     for index, item in enumerate(items):
         value = implied | item if isinstance(item, dict) else item
-        yield from _objects(Source(value, source.document, (*source.path, "items", index)), path, in_list=True)
+        yield from _objects(one.part(value, "items", index), in_list=True)
 
 
-def _refusal(path: str, source: Source, faults: Mapping[FieldPath, str]) -> MaintenanceError:
-    lines = [
-        f"{_place(path, *source.document.place((*source.path, *field)))}: {_named(field)}{fault}"
-        for field, fault in list(faults.items())[:5]
-    ]
-    return MaintenanceError(f"The template {path} is not right: {'; '.join(lines)}.", CORRECT_IT)
+def _objects_of_template(template: FileObject) -> list[FileObject]:
+    manifest = template.manifest
+    template.require_shape(TemplateShape, manifest)
+    template.require_small([manifest.get("parameters"), manifest.get("labels")])
+    objects = enumerate(manifest.get("objects") or [])
+    return [template.part(one, "objects", index) for index, one in objects if one is not None]
 
 
-def _named(field: FieldPath) -> str:
+def _prefix(field: FieldPath) -> str:
     return f"{'.'.join(map(str, field))}: " if field else ""
 
 
 def _place(path: str, line: int, column: int) -> str:
     return f"{path}:{line}:{column}" + (" (of the rendered text)" if is_jinja(path) else "")
-
-
-def _require_small(
-    path: str, source: Source, manifest: object, values: int = MAX_VALUES, levels: int = MAX_DEPTH
-) -> None:
-    """Refuse what its aliases make larger or deeper than any Route, or any file with Routes."""
-    left = values
-    waiting = [(manifest, 0)]
-    while waiting:
-        value, depth = waiting.pop()
-        left -= 1
-        if left < 0 or depth > levels:
-            raise _refusal(path, source, {(): "it is larger or deeper than any Route"})
-        if isinstance(value, dict):
-            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
-        elif isinstance(value, list):
-            waiting += [(part, depth + 1) for part in value]

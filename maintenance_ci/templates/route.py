@@ -15,17 +15,17 @@ from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import with_termination
 from maintenance_ci.plan.situation import stands_for
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
-from maintenance_ci.templates.file import CORRECT_IT, RouteShape, texts, unrendered
+from maintenance_ci.templates.file import CORRECT_IT, RouteShape, is_jinja, texts, unrendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from maintenance_ci.templates.file import Source, TemplateFile
+    from maintenance_ci.templates.file import FieldPath, FileObject, TemplateFile
 
 Object = dict[str, Any]
 
 ROUTE_VERSION, TEMPLATE_VERSION = "route.openshift.io/v1", "template.openshift.io/v1"
-# The server notes by it that it has made up the host.
+# With it the server notes that it has generated the host.
 HOST_GENERATED = "openshift.io/host.generated"
 # A Template's parameter, ${NAME} or ${{NAME}} (openshift/library-go, pkg/template/templateprocessing).
 _REFERENCE = re.compile(r"\$\{\{?([A-Za-z0-9_]+)\}")
@@ -36,7 +36,7 @@ _QUOTED_VALUE = re.compile(
     re.DOTALL,
 )
 _GOT_VALUE = re.compile(r", got .*", re.DOTALL)
-# What may be shown of a name in a template: all else is none, and may be a secret that slipped there.
+# A name in a template that may be shown: anything else may be a secret that slipped there.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 # How an answer of the API names a field of a Route.
 _FIELD = re.compile(r"(?<![\w.])\.?((?:spec|metadata)(?:\.[A-Za-z]+|\[\d+\])+)(?=: )")
@@ -61,25 +61,24 @@ class TemplateRoute:
 
     Attributes:
         route: without what only a server writes; its host may be missing.
-        remarks: what to say of the rest of the file.
-        file: the template.
-        source: where in there the Route stands.
+        remarks: what the log says of the rest of the file.
+        source: the Route in its file.
     """
 
     route: Object
     remarks: str
-    file: TemplateFile
-    source: Source
+    source: FileObject
 
     def explained(self, message: str) -> str:
         """Return an answer of the API about the Route, with the places of its fields, and without values."""
 
-        def placed(match: re.Match[str]) -> str:
+        def with_place(match: re.Match[str]) -> str:
             parts = re.findall(r"\w+", match[1])
             field = tuple(int(part) if part.isdigit() else part for part in parts)
-            return f"{self.file.place(self.source, field)}: {match[1]}"
+            return f"{self.source.place(field)}: {match[1]}"
 
-        return about_template(_FIELD.sub(placed, without_values(message)), self.file.path)
+        placed, places = _FIELD.subn(with_place, without_values(message))
+        return placed if places else about_template(placed, self.source.file)
 
 
 def template_path(pattern: str, route_name: str) -> str:
@@ -94,7 +93,7 @@ def without_values(message: str) -> str:
 
 def about_template(message: str, path: str) -> str:
     """Return an answer of the API with the name of the template that it is about."""
-    return message if f"{path}:" in message else f"{message} It is about the template {path}."
+    return f"{message} It is about the template {path}."
 
 
 def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others_too: bool) -> Object:
@@ -109,12 +108,10 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
         MaintenanceError: it has no parameter of a name that was given.
         VariableError: a value is no text.
     """
-    template = file.template.value if file.template else {}
-    parameters = template.get("parameters") or []
-    known = {parameter["name"] for parameter in parameters}
+    known = {parameter["name"] for parameter in file.parameters}
     unknown = sorted(set(values) - known)
     # A Jinja2 template has its own use for them.
-    if unknown and not others_too and not file.is_rendered:
+    if unknown and not others_too and not is_jinja(file.path):
         raise MaintenanceError(
             f"The template {file.path} has no parameter {', '.join(unknown)}.", "Check ROUTE_TEMPLATE_PARAMETERS."
         )
@@ -125,16 +122,17 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
     ]
     if faults:
         raise VariableError(faults)
-    routes = [{**source.value, "apiVersion": ROUTE_VERSION} for source in file.routes]
-    labels = template.get("labels") or {}
-    used = {name for _, text in texts([labels, *routes]) for name in _REFERENCE.findall(text)}
+    routes = [{**route.manifest, "apiVersion": ROUTE_VERSION} for route in file.routes]
+    used = {name for _, text in texts([file.labels, *routes]) for name in _REFERENCE.findall(text)}
     return {
         "apiVersion": TEMPLATE_VERSION,
         "kind": "Template",
         "metadata": {"name": "routes"},
-        "labels": labels,
+        "labels": file.labels,
         "parameters": [
-            _with_value(file, index, values) for index, parameter in enumerate(parameters) if parameter["name"] in used
+            _with_value(file, index, values)
+            for index, parameter in enumerate(file.parameters)
+            if parameter["name"] in used
         ],
         "objects": routes,
     }
@@ -143,12 +141,12 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
 def _with_value(file: TemplateFile, index: int, values: Mapping[str, Any]) -> Object:
     """Return a parameter of the Template with the value that is given for it."""
     assert file.template  # it is a parameter of it
-    parameter: Object = file.template.value["parameters"][index]
+    parameter = file.parameters[index]
     name = parameter["name"]
     given = parameter | ({"value": values[name]} if name in values else {})
     if given.get("required") and not (given.get("value") or given.get("generate")):
         fault = f"parameter {name} is required, and has no value: give it one here, or in ROUTE_TEMPLATE_PARAMETERS"
-        raise file.refuse(file.template, ("parameters", index), fault)
+        raise file.template.refuse({("parameters", index): fault})
     return given
 
 
@@ -167,8 +165,9 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
     """
     index = _index_of(file, objects, name, namespace)
     source, route = file.routes[index], objects[index]
-    file.require_shape(source, route, RouteShape)
-    _require_parameters(file, source)
+    source.require_shape(RouteShape, route)
+    _require_parameters(file, source, texts(source.manifest))
+    _require_parameters(file, file.template, texts(file.labels, ("labels",)))
     _require_rendered(file, source, route)
     metadata = {key: value for key in ("labels", "annotations") if (value := _without_ours(route["metadata"].get(key)))}
     completed = {
@@ -178,73 +177,70 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
         "metadata": {"name": name, **metadata, "namespace": namespace},
         "spec": _spec(route["spec"]),
     }
-    return TemplateRoute(completed, "; ".join(_remarks(file, source)), file, source)
+    return TemplateRoute(completed, "; ".join(_remarks(file, source)), source)
 
 
 def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
     """Return which one of the Routes it is."""
     if len(objects) != len(file.routes):
         raise MaintenanceError(f"The cluster makes {len(objects)} objects of {len(file.routes)} Routes of {file.path}.")
-    all_metadata = [route.get("metadata") if isinstance(route, dict) else None for route in objects]
-    names = [one.get("name") if isinstance(one, dict) else None for one in all_metadata]
-    named = [index for index, one in enumerate(names) if one == name]
-    theirs = {index: str((all_metadata[index] or {}).get("namespace") or namespace) for index in named}
-    here = [index for index in named if theirs[index] == namespace]
+    metadata = [_metadata(route) for route in objects]
+    namespaces = {
+        index: str(one.get("namespace") or namespace) for index, one in enumerate(metadata) if one.get("name") == name
+    }
+    here = [index for index, other in namespaces.items() if other == namespace]
     if len(here) == 1:
         return here[0]
     if here:
-        places = ", ".join(file.place(file.routes[index]) for index in here)
+        places = ", ".join(file.routes[index].place() for index in here)
         raise MaintenanceError(f"The template {file.path} holds Route {name} {len(here)} times: {places}.", CORRECT_IT)
-    if named:
-        namespaces = sorted({_shown(one) for one in theirs.values()})
-        what = f"The template {file.path} renders to another Route than {name} of {namespace}"
-        raise ElsewhereError(f"{what}: it is for namespace {', '.join(namespaces)}.", namespaces)
-    for source, route, found in zip(file.routes, objects, names, strict=True):
-        file.require_shape(source, route, RouteShape)
-        if "{{" in str(found):
-            raise unrendered(file.place(source, ("metadata", "name")))
-        _require_parameters(file, source, part="metadata")
-    listed = ", ".join(_shown(str(one)) for one in names)
+    another = f"The template {file.path} renders to another Route than {name} of {namespace}"
+    if namespaces:
+        elsewhere = sorted({_shown(other) for other in namespaces.values()})
+        raise ElsewhereError(f"{another}: it is for namespace {', '.join(elsewhere)}.", elsewhere)
+    for source, route, one in zip(file.routes, objects, metadata, strict=True):
+        source.require_shape(RouteShape, route)
+        if "{{" in str(one.get("name")):
+            raise unrendered(source.place(("metadata", "name")))
+        _require_parameters(file, source, texts(_metadata(source.manifest), ("metadata",)))
+    what = f"{another}: {', '.join(_shown(str(one.get('name'))) for one in metadata)}."
     if not file.routes:
-        holds = _count("only ", file.others) or "nothing"
-        what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {holds}."
-    else:
-        what = f"The template {file.path} renders to another Route than {name} of {namespace}: {listed}."
+        others = f"only {_other_objects(file.others)}" if file.others else "nothing"
+        what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {others}."
     raise MaintenanceError(what, "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH.")
+
+
+def _metadata(manifest: Any) -> Object:
+    metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _shown(name: str) -> str:
     return name if _NAME.fullmatch(name) else "(no valid name)"
 
 
-def _require_rendered(file: TemplateFile, source: Source, route: Object) -> None:
+def _require_rendered(file: TemplateFile, source: FileObject, route: Object) -> None:
     """Refuse what Jinja2 or Helm should have rendered, where it decides who meets what: in the spec."""
     for field, text in texts(route["spec"], ("spec",)):
         if "{{" not in text or field[1] == "httpHeaders":  # a header's value may hold anything
             continue
         if "${{" in text and file.template:
-            raise file.refuse(source, field, "${{NAME}} stands alone in its field: write ${NAME}")
-        raise unrendered(file.place(source, field))
+            raise source.refuse({field: "${{NAME}} stands alone in its field: write ${NAME}"})
+        raise unrendered(source.place(field))
 
 
-def _require_parameters(file: TemplateFile, source: Source, *, part: str = "") -> None:
-    """Refuse a Route that uses what is no parameter of its Template: the server would leave ``${NAME}`` as it stands.
+def _require_parameters(file: TemplateFile, source: FileObject | None, used: Iterable[tuple[FieldPath, str]]) -> None:
+    """Refuse texts that use what is not a parameter of the Template: the server would leave ``${NAME}`` as it stands.
 
     In an annotation it may stand, as for ``oc process``: that is text for people.
     """
-    if file.template is None:
-        return
-    template = file.template.value
-    known = {parameter["name"] for parameter in template.get("parameters") or []}
-    labels = [((), text) for _, text in texts(template.get("labels") or {})]
-    for field, text in [*texts(source.value), *labels]:
-        if field[:2] == ("metadata", "annotations") or field[: bool(part)] != (part,)[: bool(part)]:
-            continue
+    known = {parameter["name"] for parameter in file.parameters}
+    for field, text in used if file.template else ():
         for name in _REFERENCE.findall(text):
-            if name not in known:
+            if source and name not in known and field[:2] != ("metadata", "annotations"):
                 similar = ", ".join(sorted(one for one in known if one.lower() == name.lower()))
                 hint = f" ({similar} is)" if similar else ""
-                raise file.refuse(source, field, f"${{{name}}} is no parameter of the Template{hint}")
+                raise source.refuse({field: f"${{{name}}} is no parameter of the Template{hint}"})
 
 
 def _without_ours(values: Mapping[str, Any] | None) -> dict[str, str]:
@@ -255,60 +251,59 @@ def _without_ours(values: Mapping[str, Any] | None) -> dict[str, str]:
 
 def _spec(spec: Mapping[str, Any]) -> Object:
     """Return a spec without nulls, its backends and its TLS with the server's defaults."""
-    given: Object = {key: value for key, value in spec.items() if value is not None}
-    given["to"] = _backend(given["to"])
-    if "alternateBackends" in given:
-        given["alternateBackends"] = [_backend(backend) for backend in given["alternateBackends"]]
-    if "port" in given:
-        given["port"] = {key: value for key, value in given["port"].items() if value is not None}
-    if "tls" in given:
-        given["tls"] = with_termination(given["tls"])
-    return given
+    complete: dict[str, Callable[[Any], Any]] = {
+        "to": _backend,
+        "alternateBackends": lambda backends: [_backend(backend) for backend in backends],
+        "port": lambda port: {key: value for key, value in port.items() if value is not None},
+        "tls": with_termination,
+    }
+    given = {field: value for field, value in spec.items() if value is not None}
+    return given | {field: complete[field](given[field]) for field in complete.keys() & given.keys()}
 
 
 def _backend(backend: Mapping[str, Any]) -> Object:
     return {"kind": "Service"} | {key: value for key, value in backend.items() if value not in (None, "")}
 
 
-def _remarks(file: TemplateFile, source: Source) -> list[str]:
+def _remarks(file: TemplateFile, source: FileObject) -> list[str]:
     """Return what was left alone, and what to correct."""
     others = len(file.routes) + file.others - 1
-    remarks = [f"{file.path}: 1 Route{_count(', ', others)} ignored"] if others else []
+    remarks = [f"{file.path}: 1 Route, {_other_objects(others)} ignored"] if others else []
     holders = [(file.template, TEMPLATE_VERSION), (source, ROUTE_VERSION)]
     old = [
-        f"{file.place(one, ('apiVersion',))}: write {wanted}"
-        for one, wanted in holders
-        if one is not None and one.value.get("apiVersion") == "v1"
+        f"{one.place(('apiVersion',))}: write {version}"
+        for one, version in holders
+        if one is not None and one.manifest.get("apiVersion") == "v1"
     ]
     return remarks + ([f"oc from 4.17 on does not take it, here it is taken: {', '.join(old)}"] if old else [])
 
 
-def _count(before: str, others: int) -> str:
-    return f"{before}{others} other object{'s' if others > 1 else ''}" if others else ""
+def _other_objects(count: int) -> str:
+    return f"{count} other object{'s' if count > 1 else ''}"
 
 
 def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) -> tuple[Object, str]:
-    """Return a Route that has a host, and what to say of it: where its template names none, it is that of another.
+    """Return a Route with a host, and a note for the log: where its template names no host, it is that of another one.
 
-    The server makes up a host where a Route is created without one; created again, it must be the same.
+    The server generates a host where a Route is created without one; re-created, the Route must have the same.
 
     Args:
         route: as its template has it.
-        others: those that may know its host, by the name that the note gives them; the first one that does counts.
+        others: Routes that may have its host, by the name that the note gives them; the first one with a host counts.
         path: of the template.
 
     Raises:
-        MaintenanceError: nobody knows a host.
+        MaintenanceError: none of them has a host.
     """
     spec, metadata = route["spec"], route["metadata"]
     if spec.get("host"):
         return route, ""
     known = {origin: other for origin, other in others.items() if other and other["spec"].get("host")}
     if not known:
-        if spec.get("subdomain"):  # each router makes up its own host
+        if spec.get("subdomain"):  # each router generates a host of its own
             return route, ""
         raise MaintenanceError(
-            f"The template {path} names no host, and nothing is there that tells Route {metadata['name']}'s.",
+            f"The template {path} names no host, and nothing is there that has the host of Route {metadata['name']}.",
             "Write spec.host into it.",
         )
     origin, first = next(iter(known.items()))
@@ -320,7 +315,7 @@ def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) 
 
 
 def _is_generated(metadata: Mapping[str, Any], known: Iterable[Object], host: str) -> bool:
-    """Tell whether the server has made up the host: the Route, or its snapshot, says so; a maintenance Route cannot."""
+    """Tell whether the server generated the host: the Route, or its snapshot, notes it; a maintenance Route cannot."""
     originals = [other for other in known if stands_for(other) in (None, other["metadata"]["name"])]
     if originals:
         return any(HOST_GENERATED in (other["metadata"].get("annotations") or {}) for other in originals)

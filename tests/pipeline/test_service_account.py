@@ -50,7 +50,7 @@ def test_each_example_yields_its_route(path: str) -> None:
     if file.template:
         objects = process(template_to_process(file, {}, others_too=False))
     else:
-        objects = [source.value for source in file.routes]
+        objects = [route.manifest for route in file.routes]
     found = expected_route(file, objects, name=name, namespace="web")
     route, remarks = found.route, found.remarks
     assert remarks == ""

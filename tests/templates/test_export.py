@@ -41,7 +41,7 @@ def original(**spec: Any) -> dict[str, Any]:
 def rendered(text: str, name: str, path: str = "t.yaml") -> dict[str, Any]:
     """The template as the jobs read it."""
     file = read_rendered(text, path=path, values={"route_name": name, "namespace": NAMESPACE})
-    return expected_route(file, [source.value for source in file.routes], name=name, namespace=NAMESPACE).route
+    return expected_route(file, [route.manifest for route in file.routes], name=name, namespace=NAMESPACE).route
 
 
 def meant(spec: dict[str, Any]) -> dict[str, Any]:

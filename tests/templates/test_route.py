@@ -25,7 +25,7 @@ status: {ingress: []}
 
 
 def route_of(file: TemplateFile, name: str = "shop") -> dict[str, Any]:
-    return expected_route(file, [source.value for source in file.routes], name=name, namespace="web").route
+    return expected_route(file, [route.manifest for route in file.routes], name=name, namespace="web").route
 
 
 def restored_from(text: str, path: str = "shop.yaml", **values: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def rendered(
 ) -> tuple[dict[str, Any], str]:
     """The Route that the jobs make of a template, with what they say of it."""
     file = read_rendered(text, path=path, values={"route_name": name, "namespace": "web", **values})
-    objects = [source.value for source in file.routes]
+    objects = [route.manifest for route in file.routes]
     if file.template:
         processed, causes = process(template_to_process(file, values, others_too=others_too))
         assert not causes
@@ -162,7 +162,7 @@ A_ROUTE = OBJECT.format("shop", HOST)
         (template(A_ROUTE, "[{value: hunter2}]"), "t:5:14: parameters.0.name: is missing"),
         (template("- hunter2"), "t:4:3: objects.0: input should be a mapping"),
         (template(OBJECT.format("shop", "'${HOSTS}'"), "[{name: HOST}]"), "spec.host: ${HOSTS} is no parameter"),
-        (template(A_ROUTE, more="labels: {app: '${App}'}\n"), "${App} is no parameter of the Template"),
+        (template(A_ROUTE, more="labels: {app: '${App}'}\n"), "t:6:15: labels.app: ${App} is no parameter"),
         (route(spec='  path: "/{{ path }}"\n'), "t:7:9 holds {{ }}"),
         (template(OBJECT.format("shop", "'${{HOSTS}}'"), "[{name: HOST}]"), "spec.host: ${HOSTS} is no parameter"),
         (template(OBJECT.format("shop", "'a-${{HOST}}'"), "[{name: HOST, value: h}]"),

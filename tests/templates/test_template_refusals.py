@@ -47,7 +47,7 @@ def test_the_api_s_words_about_a_template_hold_no_value(message: str, says: str)
 )  # fmt: skip
 def test_the_api_s_words_about_a_route_get_the_places_of_its_fields(message: str, says: str) -> None:
     file = read_template(route(spec="  host: a\n"), path="t")
-    made = expected_route(file, [file.routes[0].value], name="shop", namespace="web")
+    made = expected_route(file, [file.routes[0].manifest], name="shop", namespace="web")
     assert made.explained(message) == says
 
 
@@ -74,13 +74,13 @@ def test_a_field_that_nobody_knows_is_a_difference_without_a_value(field: dict[s
 def test_only_what_can_be_a_name_is_shown(metadata: str, says: str) -> None:
     file = read_template(route(metadata), path="t")
     with pytest.raises(MaintenanceError) as caught:
-        expected_route(file, [file.routes[0].value], name="shop", namespace="web")
+        expected_route(file, [file.routes[0].manifest], name="shop", namespace="web")
     assert says in caught.value.what
 
 
 def test_what_no_oc_takes_is_not_said_to_be_taken_by_an_older_one() -> None:
     file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t")
-    assert expected_route(file, [file.routes[0].value], name="shop", namespace="web").remarks == ""
+    assert expected_route(file, [file.routes[0].manifest], name="shop", namespace="web").remarks == ""
 
 
 @pytest.mark.parametrize("tag", ["{% include 'hunter2' %}", "{% extends secret %}", "{% import secret as x %}"])
