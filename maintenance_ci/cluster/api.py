@@ -21,7 +21,7 @@ from kubernetes.config import load_kube_config
 from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
-from maintenance_ci.cluster.network_faults import certificate_fault, certificate_refused, unreachable
+from maintenance_ci.cluster.network_faults import Server
 from maintenance_ci.errors import (
     ConflictError,
     ForbiddenError,
@@ -103,12 +103,12 @@ class Api:
             )  # a kubeconfig may name a program that logs in, and that waits for somebody
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
-            self._proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
+            proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
             _require_pair(configuration.cert_file, configuration.key_file)
             if configuration.ssl_ca_cert:
                 ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-            if self._proxy:
-                configuration.proxy, configuration.proxy_headers = self._proxy.address, self._proxy.headers
+            if proxy:
+                configuration.proxy, configuration.proxy_headers = proxy.address, proxy.headers
             self._client = ApiClient(configuration)
         except TimeoutError:
             raise VariableError([f"KUBECONFIG: its program did not log in within {LOGIN_TIMEOUT:.0f} s"]) from None
@@ -118,6 +118,13 @@ class Api:
             ) from error
         finally:
             root.removeHandler(login)
+        self._server = Server(
+            f"the cluster {configuration.host}",
+            "OKD_URL (or in KUBECONFIG)",
+            "OKD_CA (or in KUBECONFIG)",
+            bool(configuration.ssl_ca_cert),
+            proxy,
+        )
         # The server notes it as the manager of the fields that a request without ``fieldManager`` writes.
         self._client.user_agent = MANAGED_BY
         if not self._client.configuration.verify_ssl:  # somebody wants it so; said once, and not at each request
@@ -133,11 +140,8 @@ class Api:
         content = self._content(response)
         if not 200 <= response.status < 400:
             raise _refusal(response.status, content, path)
-        try:
-            answer = json.loads(content) if response.status < 300 else None  # a redirect is none of an API's
-        except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict) or "kind" not in answer:
+        answer = _parsed(content) if response.status < 300 else None  # a redirect is none of an API's
+        if answer is None or "kind" not in answer:
             raise no_kubernetes()
         return answer
 
@@ -200,19 +204,6 @@ class Api:
             call = partial(self._client.call_api, *serialized, _request_timeout=limit)
             return with_deadline(3 * connect + read + SLACK, call)
 
-    def _host(self) -> str:
-        return str(self._client.configuration.host)
-
-    def _refused_certificate(self, fault: ssl.SSLCertVerificationError) -> MaintenanceError:
-        return certificate_refused(
-            fault,
-            f"The certificate of the cluster {self._host()}",
-            ca="OKD_CA (or in KUBECONFIG)",
-            ca_given=bool(self._client.configuration.ssl_ca_cert),
-            address="OKD_URL (or in KUBECONFIG)",
-            proxy=self._proxy,
-        )
-
     @contextlib.contextmanager
     def _reachable(self) -> Iterator[None]:
         """Turn what the network does into our errors."""
@@ -223,9 +214,7 @@ class Api:
             ours = isinstance(error, TimeoutError | urllib3.exceptions.HTTPError) or getattr(error, "status", None) == 0
             if not ours:
                 raise
-            if fault := certificate_fault(error):
-                raise self._refused_certificate(fault) from error
-            raise unreachable(error, f"The cluster {self._host()}", address="OKD_URL", proxy=self._proxy) from error
+            raise self._server.fault(error) from error
 
 
 def _require_pair(certificate: str | None, key: str | None) -> None:
@@ -245,12 +234,12 @@ def no_kubernetes() -> TryAgainError:
     )
 
 
-def _is_about_the_object(content: bytes) -> bool:
-    """Tell "no such object" from "no such path", which is also a 404 but no Status of the API."""
+def _parsed(content: bytes) -> Object | None:
+    """Return an answer's JSON object, an empty one for other JSON; None where it is no JSON."""
     with contextlib.suppress(ValueError, RecursionError):
-        status = json.loads(content)
-        return isinstance(status, dict) and "name" in (status.get("details") or {})
-    return False
+        answer = json.loads(content)
+        return answer if isinstance(answer, dict) else {}
+    return None
 
 
 def _own_message(content: bytes) -> str:
@@ -259,12 +248,10 @@ def _own_message(content: bytes) -> str:
     Plain text is what the API server says in the place of an aggregated API that is down, such as OpenShift's own:
     ``error trying to reach service: dial tcp …`` (recorded). A page of HTML is some proxy's, and says nothing to us.
     """
-    with contextlib.suppress(ValueError, RecursionError):
-        answer = json.loads(content)
-        message = answer.get("message") if isinstance(answer, dict) else None
-        return str(message or "")
+    if (answer := _parsed(content)) is not None:
+        return str(answer.get("message") or "")
     first, _, _ = content[:MAX_LINE].decode(errors="replace").strip().partition("\n")
-    plain = "".join(character for character in first if character.isprintable())[:MAX_TEXT].strip()
+    plain = "".join(filter(str.isprintable, first))[:MAX_TEXT].strip()
     return "" if plain.startswith("<") else plain.rstrip(".")
 
 
@@ -293,6 +280,7 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
     what = f"The cluster refuses (HTTP {status}): {message}."
     if status != 404:
         return MaintenanceError(what)
-    if _is_about_the_object(content):
+    # A path that the server does not know is a 404, too, but no Status that names an object.
+    if "name" in ((_parsed(content) or {}).get("details") or {}):
         return MissingError(what)
     return MaintenanceError(what, "Check OKD_URL: what is there may be no OpenShift, or below a path that is missing.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gitlab
 import requests
 
-from maintenance_ci.cluster.network_faults import certificate_fault, certificate_refused, unreachable
+from maintenance_ci.cluster.network_faults import Server
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.kubernetes_yaml.reader import decode
 from maintenance_ci.templates.session import BoundedGitLabSession, EndlessAnswerError, HtmlPageError
@@ -100,7 +100,7 @@ class TemplateProject:
         ca: str | None = None,
         proxy: Proxy | None = None,
     ) -> None:
-        self._ca_given, self._proxy = ca is not None, proxy
+        self._server = Server("GitLab", "CI_SERVER_URL", "CI_SERVER_TLS_CA_FILE", ca is not None, proxy)
         self.name, self._ref = project, ref
         # HEAD is the default branch, for every version of GitLab.
         self._reading = {"ref": ref or "HEAD", **IMPATIENT}
@@ -217,19 +217,7 @@ class TemplateProject:
                 "Check ROUTE_TEMPLATES_PROJECT and ROUTE_TEMPLATE_PATH.",
             ) from error
         except (requests.RequestException, OSError, ValueError) as error:
-            raise self._unreachable(error) from error
-
-    def _unreachable(self, error: Exception) -> MaintenanceError:
-        if fault := certificate_fault(error):
-            return certificate_refused(
-                fault,
-                "GitLab's certificate",
-                ca="CI_SERVER_TLS_CA_FILE",
-                ca_given=self._ca_given,
-                address="CI_SERVER_URL",
-                proxy=self._proxy,
-            )
-        return unreachable(error, "GitLab", address="CI_SERVER_URL", proxy=self._proxy)
+            raise self._server.fault(error) from error
 
     def _refused(self, error: gitlab.GitlabError, what: str, path: str) -> MaintenanceError:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")

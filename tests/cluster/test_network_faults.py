@@ -157,7 +157,7 @@ def ask_gitlab(_folder: Path, port: int, ca: str | None) -> object:
 
 CLIENTS = [
     (ask_cluster, CLUSTER, r"^The certificate of the cluster https://127.0.0.1:\d+ cannot be verified: "),
-    (ask_gitlab, GITLAB, "^GitLab's certificate cannot be verified: "),
+    (ask_gitlab, GITLAB, "^The certificate of GitLab cannot be verified: "),
 ]
 
 

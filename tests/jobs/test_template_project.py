@@ -245,7 +245,7 @@ def test_a_connection_that_is_refused(gitlab: GitLab, call: str) -> None:
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("other", [trustme.CA().cert_pem.bytes().decode(), None], ids=["another", "none"])
 def test_a_certificate_of_another_ca(gitlab: GitLab, call: str, other: str | None) -> None:
-    with pytest.raises(MaintenanceError, match="certificate cannot be verified"):
+    with pytest.raises(MaintenanceError, match="The certificate of GitLab cannot be verified"):
         CALLS[call](gitlab.client(ca=other, ref="main"))
 
 
