@@ -214,8 +214,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _plan_all(log: JobLog) -> None:
     from maintenance_ci.jobs.plan_all import plan_all
-    from maintenance_ci.settings.templates import DriftSettings
-    from maintenance_ci.settings.variables import read_settings
+    from maintenance_ci.settings.variables import DriftSettings, read_settings
 
     settings = read_settings(DriftSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
@@ -226,8 +225,7 @@ def _plan_all(log: JobLog) -> None:
 
 def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.export_route import commit, export
-    from maintenance_ci.settings.templates import CommitSettings, ExportSettings
-    from maintenance_ci.settings.variables import read_settings
+    from maintenance_ci.settings.variables import CommitSettings, ExportSettings, read_settings
 
     model = CommitSettings if arguments.commit else ExportSettings
     settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route}, only_looks=not arguments.commit)

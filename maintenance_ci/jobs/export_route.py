@@ -14,7 +14,7 @@ from maintenance_ci.templates.route import template_path
 if TYPE_CHECKING:
     from maintenance_ci.cluster.openshift import OpenShift
     from maintenance_ci.log.log import JobLog
-    from maintenance_ci.settings.templates import ExportSettings
+    from maintenance_ci.settings.variables import ExportSettings
     from maintenance_ci.templates.project import TemplateProject
 
 

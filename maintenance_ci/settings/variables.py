@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings import proxies
@@ -24,6 +25,7 @@ from maintenance_ci.settings.types import (
     MAX_SUBPATH,
     MAX_SUBPATH_IN_GITLAB,
     PLAN_ONLY_NO,
+    ROUTE_NAME_PLACE,
     TRUE,
     Boolean,
     Certificates,
@@ -51,13 +53,83 @@ from maintenance_ci.settings.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
 
-class JobSettings(BaseModel):
-    """What every job needs: the cluster and the namespace, and what GitLab says of the pipeline."""
+def _cluster(given: Mapping[str, str]) -> Iterator[str]:
+    if "OKD_URL" not in given and "KUBECONFIG" not in given:
+        yield "OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG"
+    if "OKD_URL" in given and "OKD_TOKEN" not in given:
+        yield "OKD_TOKEN: is missing; OKD_URL needs a token"
+    if "KUBE_CONTEXT" in given and "KUBECONFIG" not in given:
+        yield "KUBE_CONTEXT: is a context of KUBECONFIG, which is missing"
+
+
+def _templates(given: Mapping[str, str]) -> Iterator[str]:
+    if "ROUTE_TEMPLATES_PROJECT" not in given:
+        yield "ROUTE_TEMPLATES_PROJECT: is missing; it is the GitLab project of the Route's template"
+    if "CI_SERVER_URL" not in given:
+        yield "CI_SERVER_URL: is missing; outside of a GitLab job, give your GitLab's address"
+
+
+def _token_to_read(given: Mapping[str, str]) -> Iterator[str]:
+    if "ROUTE_TEMPLATES_TOKEN" not in given and "CI_JOB_TOKEN" not in given:
+        yield "ROUTE_TEMPLATES_TOKEN: is missing, and there is no CI_JOB_TOKEN to fall back on"
+
+
+def _token_to_write(given: Mapping[str, str]) -> Iterator[str]:
+    if "ROUTE_TEMPLATES_TOKEN" not in given:  # GitLab's job tokens write no files
+        yield "ROUTE_TEMPLATES_TOKEN: is missing; to write takes an access token with the scope api"
+
+
+def _template_of_whole_route(given: Mapping[str, str]) -> Iterator[str]:
+    if "SUBPATH" not in given:  # a part of the site restores nothing
+        yield from (*_templates(given), *_token_to_read(given))
+
+
+def _names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
+    """Tell that the names are too long for a pipeline or an environment of GitLab, where each alone is good."""
+    route, subpath = len(given.get("ROUTE_NAME", "")), len(given.get("SUBPATH", ""))
+    longest = MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else MAX_ROUTE_AND_SUBPATH_IN_GITLAB
+    fits = route <= longest and subpath <= MAX_SUBPATH_IN_GITLAB
+    if in_gitlab(given) and not fits and route <= MAX_ROUTE_NAME and subpath <= MAX_SUBPATH:
+        yield (
+            "ROUTE_NAME and SUBPATH: are too long for the name of an environment of GitLab; there SUBPATH may have "
+            f"{MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
+            f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; run the jobs in a terminal, which has no such limit"
+        )
+
+
+# Each yields the faults that no single variable shows, of those that are given.
+Rules = tuple[Callable[[Mapping[str, str]], Iterable[str]], ...]
+
+
+class Variables(BaseModel):
+    """Variables of a job's environment, each field named like its variable.
+
+    One whose type is pydantic's SecretStr is a secret (`secret_variables`), whoever reads it.
+    """
 
     model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
+
+
+class GitLabSecrets(Variables):
+    """What GitLab gives to each job, and no job of ours reads: it is a secret all the same."""
+
+    ci_deploy_password: SecretStr = SecretStr("")
+    ci_dependency_proxy_password: SecretStr = SecretStr("")
+    ci_job_jwt: SecretStr = SecretStr("")
+    ci_registry_password: SecretStr = SecretStr("")
+
+
+class JobSettings(Variables):
+    """What every job needs: the cluster and the namespace, and what GitLab says of the pipeline.
+
+    Attributes:
+        rules: what must be right with several variables together.
+    """
+
+    rules: ClassVar[Rules] = (_cluster,)
 
     project: Namespace
     okd_url: HttpsUrl | None = None
@@ -77,18 +149,6 @@ class JobSettings(BaseModel):
     # Where the reports go: in GitLab the working folder, elsewhere nowhere.
     report_dir: Folder | None = None
     ci_pipeline_url: PipelineUrl = ""
-
-    @classmethod
-    def missing(cls, given: Mapping[str, str]) -> list[str]:
-        """Return the faults that no single variable shows: which of them are missing together."""
-        faults = []
-        if "OKD_URL" not in given and "KUBECONFIG" not in given:
-            faults.append("OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG")
-        if "OKD_URL" in given and "OKD_TOKEN" not in given:
-            faults.append("OKD_TOKEN: is missing; OKD_URL needs a token")
-        if "KUBE_CONTEXT" in given and "KUBECONFIG" not in given:
-            faults.append("KUBE_CONTEXT: is a context of KUBECONFIG, which is missing")
-        return faults
 
 
 class BuildAndDeploySettings(JobSettings):
@@ -113,6 +173,8 @@ class BuildAndDeploySettings(JobSettings):
 class TemplatesSettings(JobSettings):
     """What leads to the Routes' templates, in a project of GitLab's."""
 
+    rules: ClassVar[Rules] = (_cluster, _templates, _token_to_read)
+
     route_templates_project: GitLabProject | None = None
     route_templates_ref: GitRef | None = None
     route_template_path: FilePattern = "{{ route_name }}.yaml"
@@ -127,21 +189,11 @@ class TemplatesSettings(JobSettings):
         """Whether a template is read."""
         return True
 
-    @classmethod
-    def missing(cls, given: Mapping[str, str]) -> list[str]:
-        """Add where the templates are, and a token for them."""
-        faults = super().missing(given)
-        if "ROUTE_TEMPLATES_PROJECT" not in given:
-            faults.append("ROUTE_TEMPLATES_PROJECT: is missing; it is the GitLab project of the Route's template")
-        if "CI_SERVER_URL" not in given:
-            faults.append("CI_SERVER_URL: is missing; outside of a GitLab job, give your GitLab's address")
-        if "ROUTE_TEMPLATES_TOKEN" not in given and "CI_JOB_TOKEN" not in given:
-            faults.append("ROUTE_TEMPLATES_TOKEN: is missing, and there is no CI_JOB_TOKEN to fall back on")
-        return faults
-
 
 class RouteSettings(TemplatesSettings):
     """Variables of the jobs that switch a Route: ``deploy-route`` and ``delete``."""
+
+    rules: ClassVar[Rules] = (_cluster, _template_of_whole_route, _names_in_gitlab)
 
     route_name: RouteName
     subpath: Subpath | None = None
@@ -162,31 +214,35 @@ class RouteSettings(TemplatesSettings):
         """Whether a template is read: a part of the site restores nothing."""
         return self.subpath is None
 
-    @classmethod
-    def missing(cls, given: Mapping[str, str]) -> list[str]:
-        """Add what a whole Route needs to be restored: its template. A part of the site restores nothing."""
-        faults = JobSettings.missing(given) if "SUBPATH" in given else super().missing(given)
-        return faults + (_too_long(given) if in_gitlab(given) else [])
+
+def _names_route(value: str) -> str:
+    if not ROUTE_NAME_PLACE.search(value):
+        raise ValueError("must hold {{ route_name }}: otherwise no file's path says which Route it is for")
+    return value
 
 
-def _too_long(given: Mapping[str, str]) -> list[str]:
-    """Return that the names are too long for a pipeline or an environment of GitLab, where each alone is good."""
-    route, subpath = len(given.get("ROUTE_NAME", "")), len(given.get("SUBPATH", ""))
-    longest = MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else MAX_ROUTE_AND_SUBPATH_IN_GITLAB
-    fits = route <= longest and subpath <= MAX_SUBPATH_IN_GITLAB
-    if fits or route > MAX_ROUTE_NAME or subpath > MAX_SUBPATH:
-        return []
-    message = (
-        "ROUTE_NAME and SUBPATH: are too long for the name of an environment of GitLab; there SUBPATH may have "
-        f"{MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
-        f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; run the jobs in a terminal, which has no such limit"
-    )
-    return [message]
+class DriftSettings(TemplatesSettings):
+    """Variables of ``plan --all``: every template of the project, for the Route that its path names."""
+
+    route_template_path: Annotated[FilePattern, AfterValidator(_names_route)] = "{{ route_name }}.yaml"
+
+
+class ExportSettings(TemplatesSettings):
+    """Variables of ``export-route``: the Route's name is an argument of the command. To print takes no GitLab."""
+
+    rules: ClassVar[Rules] = (_cluster,)
+
+    route_name: RouteName
+
+
+class CommitSettings(ExportSettings):
+    """Variables of ``export-route --commit``."""
+
+    rules: ClassVar[Rules] = (_cluster, _templates, _token_to_write)
 
 
 # GitLab masks no value that is shorter.
 MIN_SECRET = 8
-SECRET_VARIABLES = ("OKD_TOKEN", "ROUTE_TEMPLATES_TOKEN", "CI_JOB_TOKEN", "CI_JOB_JWT", "CI_REGISTRY_PASSWORD")
 
 # What Helm and oc may know of the job's environment. SSL_CERT_* name the system's CAs for all that is TLS, Python too:
 # without them the commands would trust others than the job does.
@@ -211,7 +267,7 @@ def read_settings(
     """
     variables = {**(os.environ if environment is None else environment), **(arguments or {})}
     given = {name: value for name, value in variables.items() if value.strip()}
-    faults = model.missing(given)
+    faults = [fault for rule in model.rules for fault in rule(given)]
     if {"OKD_URL", "OKD_TOKEN"} <= given.keys():  # they go before KUBECONFIG, which GitLab's agent sets in every job
         given.pop("KUBECONFIG", None)
     try:
@@ -254,10 +310,29 @@ def report_folder(environment: Mapping[str, str] | None = None) -> Path | None:
     return Path.cwd() if in_gitlab(variables) else None
 
 
+def secret_variables(model: type[Variables] = Variables) -> frozenset[str]:
+    """Return the names of the variables that are secrets by their type, of a model and of all that extend it."""
+    fields = [field for field in model.model_fields.values() if _is_secret(field.annotation)]
+    return frozenset(name for field in fields for name in _names(field.validation_alias)).union(
+        *map(secret_variables, model.__subclasses__())
+    )
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Tell whether a value of this type is, or may hold, a secret: ``Token | None`` is a union of annotated types."""
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+def _names(alias: Any) -> Iterable[str]:
+    """Return the names by which a field's value may be given."""
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [choice if isinstance(choice, str) else str(choice.path[0]) for choice in choices]
+
+
 def secrets_given(environment: Mapping[str, str] | None = None) -> list[str]:
     """Return the values that no log may show; short ones are none, and would mask half of what is said."""
     variables = os.environ if environment is None else environment
-    tokens = (_token_given(variables.get(name, "")) for name in SECRET_VARIABLES)
+    tokens = (_token_given(variables.get(name, "")) for name in sorted(secret_variables()))
     return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(variables)]
 
 
@@ -281,7 +356,8 @@ def proxy_to(url: str, environment: Mapping[str, str] | None = None) -> proxies.
 def login_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a program that a kubeconfig names for logging in: the job's, without our tokens."""
     variables = os.environ if environment is None else environment
-    return {name: value for name, value in variables.items() if name not in SECRET_VARIABLES}
+    secret = secret_variables()
+    return {name: value for name, value in variables.items() if name not in secret}
 
 
 def child_environment(home: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from maintenance_ci.errors import CommandError
 from maintenance_ci.page.helm import Helm
 from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from maintenance_ci.settings.folders import find
-from maintenance_ci.settings.variables import SECRET_VARIABLES, child_environment
+from maintenance_ci.settings.variables import child_environment, secret_variables
 from tests.rehearsal.recordings.lab import TOKEN, Lab, running_lab
 from tests.tools.misbehaving_server import head, serving
 from tests.tools.small_cluster import NAMESPACE
@@ -49,7 +49,7 @@ class Job:
 
     def block_list(self) -> Helm:
         """As it was: the job's whole environment but for the tokens."""
-        return self.helm({name: value for name, value in self.variables.items() if name not in SECRET_VARIABLES})
+        return self.helm({name: value for name, value in self.variables.items() if name not in secret_variables()})
 
     def releases(self) -> list[str]:
         secrets = self.lab.call(self.lab.store.list, "secrets", NAMESPACE)

@@ -6,8 +6,13 @@ import pytest
 
 from maintenance_ci.cli import main
 from maintenance_ci.errors import EXIT_VARIABLES, VariableError
-from maintenance_ci.settings.templates import CommitSettings
-from maintenance_ci.settings.variables import BuildAndDeploySettings, JobSettings, RouteSettings, read_settings
+from maintenance_ci.settings.variables import (
+    BuildAndDeploySettings,
+    CommitSettings,
+    JobSettings,
+    RouteSettings,
+    read_settings,
+)
 from tests.tools.job_variables import GOOD
 
 YESES = [

@@ -3,8 +3,15 @@ from __future__ import annotations
 import pytest
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.settings.templates import CommitSettings, DriftSettings, ExportSettings
-from maintenance_ci.settings.variables import JobSettings, RouteSettings, TemplatesSettings, read_settings
+from maintenance_ci.settings.variables import (
+    CommitSettings,
+    DriftSettings,
+    ExportSettings,
+    JobSettings,
+    RouteSettings,
+    TemplatesSettings,
+    read_settings,
+)
 from tests.tools.job_variables import GOOD
 
 PLAIN = {name: value for name, value in GOOD.items() if name not in ("ROUTE_NAME", "IMAGE_TAG")}

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import AliasChoices, Field, SecretStr
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings.force import Force
+from maintenance_ci.settings.types import Text, Token
 from maintenance_ci.settings.variables import (
     BuildAndDeploySettings,
     JobSettings,
     RouteSettings,
     in_gitlab,
+    login_environment,
     read_settings,
     report_folder,
     secrets_given,
@@ -386,3 +389,27 @@ def test_a_look_at_the_namespace_needs_the_cluster_alone() -> None:
 def test_what_no_log_may_show() -> None:
     assert set(secrets_given(EVERYTHING)) == {"sha256~secret-token", "glpat-secret", "job-token"}
     assert secrets_given({"OKD_TOKEN": "web", "CI_JOB_TOKEN": "", "PROJECT": "a-long-namespace"}) == []
+
+
+def test_what_is_secret_by_its_type_is_hidden_and_kept_from_others() -> None:
+    class VaultSettings(RouteSettings):
+        vault_token: Token | None = None
+        vault_password: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("VAULT_PASS", "VAULT_PASSWORD"))
+        vault_address: Text = ""
+
+    ours = {"VAULT_TOKEN": "hvs.secret", "VAULT_PASS": "more secret", "VAULT_PASSWORD": "most secret"}
+    environment = {**EVERYTHING, **ours, "VAULT_ADDRESS": "vault.example.test"}
+    settings = read_settings(VaultSettings, environment)
+    assert settings.vault_token and settings.vault_token.get_secret_value() == "hvs.secret"
+    assert not any(value in repr(settings) for value in ours.values())
+    assert set(ours.values()) < set(secrets_given(environment))
+    assert "vault.example.test" not in secrets_given(environment)
+    assert not {*ours, "OKD_TOKEN"} & login_environment(environment).keys()
+    assert {"VAULT_ADDRESS", "OKD_URL"} < login_environment(environment).keys()
+
+
+def test_each_secret_of_gitlab_s_is_hidden() -> None:
+    names = ("CI_JOB_TOKEN", "CI_JOB_JWT", "CI_REGISTRY_PASSWORD", "CI_DEPLOY_PASSWORD", "CI_DEPENDENCY_PROXY_PASSWORD")
+    for name in names:
+        assert secrets_given({name: "a-secret-of-a-job"}) == ["a-secret-of-a-job"]
+        assert login_environment({name: "a-secret-of-a-job"}) == {}
