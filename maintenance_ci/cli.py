@@ -67,7 +67,7 @@ def _command(arguments: argparse.Namespace) -> int:
     # What export-route prints is a file, and nothing else.
     stream = sys.stderr if arguments.command == "export-route" else sys.stdout
     log = JobLog(stream, job=job, gitlab=bool(job) and in_gitlab())
-    log.hidden = secrets_given()
+    log.redaction.secrets = secrets_given()
     if not job:
         return _run(arguments, log)
     if folder := report_folder():
@@ -313,7 +313,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
     from maintenance_ci.cluster.given_kubeconfig import read_login
 
     login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
-    log.hidden += login.secrets
+    log.redaction.secrets += login.secrets
     if login.cluster.get("insecure-skip-tls-verify"):
         log.warn("the certificate of the cluster's API is not verified (insecure-skip-tls-verify in KUBECONFIG)")
     proxy = login.proxy or proxy_to(login.cluster["server"])

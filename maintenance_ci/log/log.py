@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from maintenance_ci.errors import (
     VariableError,
 )
 from maintenance_ci.log import sections as gitlab_log
+from maintenance_ci.log.redaction import Redaction
 from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOTHING_CHANGED = "Nothing was changed."
-MASK = "[hidden]"
-KEY_BEGINS = re.compile(r"(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----")
-KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 # Seconds: a job log that says nothing for 15 s looks dead.
 SILENCE = 14.0
 FRAME = "=" * 100
@@ -57,7 +54,7 @@ class JobLog:
         state: one sentence that says what is changed and what users see now; a failure's message contains it.
         switched: whether users may have been switched already, so that a failure needs a person.
         by_hand: the commands by which that person puts things right, should the job fail now.
-        hidden: what must not be read in a log, or a report: tokens. It is masked in all that is written.
+        redaction: holds what must not be read, and takes it out of all that is written, into the reports too.
         record: what the reports are made of.
         folder: where a way back leaves reports when it begins; None for nowhere.
     """
@@ -67,10 +64,9 @@ class JobLog:
         self.state = NOTHING_CHANGED
         self.switched = False
         self.by_hand: list[str] = []
-        self.hidden: list[str] = []
+        self.redaction = Redaction()
         self.record = Record(job)
         self.folder: Path | None = None
-        self._in_key = False
         self._began = self._spoken = time.monotonic()
         self._open: list[Phase] = []
         self._sections = 0
@@ -97,7 +93,7 @@ class JobLog:
         phase = Phase(title, self.seconds(time.monotonic()))
         self.record.phases.append(phase)
         self._open.append(phase)
-        self._in_key = False  # one that was cut off before its end hides no more than its own phase
+        self.redaction.forget_key()  # one that was cut off before its end hides no more than its own phase
         with self._section(f"── {title}", collapsed=collapsed):
             try:
                 yield
@@ -191,7 +187,7 @@ class JobLog:
             told = self.switched or "Run the job" in self.state
             advice = "" if told and error.advice.startswith("Run ") else error.advice
             # By itself: a key in it, cut off before its end, must not hide what follows.
-            self._fail(f"{self._harmless(error.what)} {self.state} {advice}")
+            self._fail(f"{self.redaction.text(error.what)} {self.state} {advice}")
         return EXIT_PERSON if self.switched else error.exit_code
 
     def crash(self, traceback: str) -> int:
@@ -214,7 +210,7 @@ class JobLog:
     def leave_reports(self, folder: Path, exit_code: int) -> None:
         """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""
         self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
-        record: Record = rewritten(self.record, self._harmless)
+        record: Record = rewritten(self.record, self.redaction.text)
         for name, text in report_files(record).items():
             try:
                 (folder / name).write_text(text, encoding="utf-8")
@@ -232,7 +228,7 @@ class JobLog:
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
         self.record.error, self.record.result = " ".join([what, *more]), self.state
-        self._in_key = False  # a key that was cut off before its end must not hide how the job ended
+        self.redaction.forget_key()  # one that was cut off before its end must not hide how the job ended
         framed = self._gitlab and (self.by_hand or self.record.job == FRAME_FAILURE_OF)
         lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
         if framed:
@@ -250,7 +246,7 @@ class JobLog:
         self._sections += 1
         # GitLab tells sections apart by their names, also those of two commands in one job.
         name = f"maintenance-{os.getpid()}-{self._sections}"
-        coloured = f"{gitlab_log.HEADING}{self._plain(heading)}{gitlab_log.RESET}"
+        coloured = f"{gitlab_log.HEADING}{self.redaction.line(heading)}{gitlab_log.RESET}"
         self._write_raw(gitlab_log.section_start(name, coloured, now=time.time(), collapsed=collapsed))
         try:
             yield
@@ -264,7 +260,7 @@ class JobLog:
                 self.say(f"still at work after {self.seconds(time.monotonic()) - phase.began:.0f} s: {phase.title}")
 
     def _write(self, line: str, colour: str = "") -> None:
-        plain = self._plain(line)
+        plain = self.redaction.line(line)
         self._write_raw(f"{colour}{plain}{gitlab_log.RESET}" if colour and self._gitlab else plain)
 
     def _write_raw(self, line: str) -> None:
@@ -285,32 +281,6 @@ class JobLog:
             self._stream = io.StringIO()
         finally:
             os.close(nowhere)
-
-    def _harmless(self, text: str) -> str:
-        """Return a text of any number of lines as one of a report."""
-        self._in_key = False
-        return self._plain(" ".join(text.split()))
-
-    def _plain(self, line: str) -> str:
-        """Return the line without secrets, and without what steers a terminal, or GitLab's log: others' words may."""
-        return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
-
-    def _masked(self, line: str) -> str:
-        """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
-        for secret in self.hidden:
-            line = line.replace(secret, MASK)
-        shown, at = "", 0
-        while at < len(line):
-            begins, stray = (None if self._in_key else one.search(line, at) for one in (KEY_BEGINS, KEY_ENDS))
-            if not self._in_key and not begins:
-                return shown + line[at:]
-            if begins and stray and stray.start() <= begins.start():  # an end without a beginning begins nothing
-                shown, at = shown + line[at : stray.end()], stray.end()
-                continue
-            shown += (line[at : begins.start()] if begins else "   ") + MASK
-            ends = KEY_ENDS.search(line, begins.end() if begins else at)
-            self._in_key, at = ends is None, ends.end() if ends else len(line)
-        return shown
 
 
 def _told(error: MaintenanceError) -> list[str]:

@@ -108,7 +108,7 @@ def test_refusals_are_a_line_each(log: JobLog, stream: io.StringIO) -> None:
 
 
 def test_what_is_secret_is_masked(log: JobLog, stream: io.StringIO) -> None:
-    log.hidden = ["sha256~very-secret"]
+    log.redaction.secrets = ["sha256~very-secret"]
     log.say("Authorization: Bearer sha256~very-secret\nnot secret")
     log.crash("KeyError: 'sha256~very-secret'")
     assert "very-secret" not in stream.getvalue()
@@ -353,7 +353,7 @@ def test_who_speaks_is_not_interrupted(stream: io.StringIO) -> None:
 
 def test_reports_hold_no_secret_and_nothing_of_another_job(log: JobLog, tmp_path: Path) -> None:
     (tmp_path / DOTENV).write_text("MAINTENANCE_URL=https://old.example.test/\n")
-    log.hidden = ['sha256~"very"-secret']
+    log.redaction.secrets = ['sha256~"very"-secret']
     log.record.job, log.record.url = "deploy-route", "https://shop.example.test/"
     log.forget_reports(tmp_path)
     assert list(tmp_path.iterdir()) == []

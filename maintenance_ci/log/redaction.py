@@ -1,0 +1,51 @@
+"""What no reader may see, and what steers a terminal: both are taken out of each line before it is written."""
+
+from __future__ import annotations
+
+import re
+
+MASK = "[hidden]"
+END = "-----END [A-Z0-9 ]*PRIVATE KEY-----"
+# An end without a beginning begins nothing: it is told first from the beginning that a part of it looks like.
+KEY = re.compile(rf"(?P<stray>{END})|(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----(.*?(?P<end>{END})|.*)", re.DOTALL)
+
+
+class Redaction:
+    """Redacts lines, one after the other: a private key has several.
+
+    Attributes:
+        secrets: what must not be read: tokens.
+    """
+
+    def __init__(self) -> None:
+        self.secrets: list[str] = []
+        self._in_key = False
+
+    def forget_key(self) -> None:
+        """Let a key that was cut off before its end hide nothing of what follows."""
+        self._in_key = False
+
+    def line(self, line: str) -> str:
+        """Return the line without secrets, and without what steers a terminal, or GitLab's log: others' texts may."""
+        return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
+
+    def text(self, text: str) -> str:
+        """Return a text of any number of lines as one of its own."""
+        self._in_key = False
+        return self.line(" ".join(text.split()))
+
+    def _masked(self, line: str) -> str:
+        """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
+        for secret in self.secrets:
+            line = line.replace(secret, MASK)
+        if not self._in_key or not line:
+            return KEY.sub(self._mask, line)
+        end = re.search(END, line)
+        self._in_key = end is None
+        return f"   {MASK}" + (KEY.sub(self._mask, line[end.end() :]) if end else "")
+
+    def _mask(self, key: re.Match[str]) -> str:
+        if key["stray"]:
+            return key[0]
+        self._in_key = key["end"] is None
+        return MASK
