@@ -18,7 +18,7 @@ from maintenance_ci.errors import CommandError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Seconds for a command to end when it is asked to.
 GRACE = 10.0
@@ -64,76 +64,55 @@ def run(
         environment: the child's whole environment.
         say: gets the command line, then each line of its output.
         timeout: seconds after which the command is ended, with all that it started.
-        stop: ends the command earlier, once another thread sets it; it is set when this returns.
+        stop: ends the command earlier, once another thread sets it.
 
     Raises:
         CommandError: it is not there, ended with another code than 0, or did not end in time.
     """
     say(f"$ {shlex.join(argv)}")
-    last: deque[str] = deque(maxlen=LAST_LINES)
-
-    def show(line: str) -> None:
-        say(line.rstrip())
-        last.append(line.strip())
-
-    try:
-        code = _run(argv, environment, show, None, timeout, stop)
-    finally:
-        if stop:
-            stop.set()
-    if code != 0:
-        raise _failure(argv, code, timeout, last)
+    _run(argv, environment, timeout, lambda line: say(line.rstrip()), stop=stop)
 
 
 def output(argv: Sequence[str], *, environment: Mapping[str, str], timeout: float) -> str:
-    """Run ``argv`` without a word, and return what it prints to its standard output.
-
-    Args:
-        argv: the command, as a list: no shell reads it.
-        environment: the child's whole environment.
-        timeout: seconds after which the command is ended, with all that it started.
-
-    Raises:
-        CommandError: it is not there, ended with another code than 0, or did not end in time.
-    """
+    """Run ``argv`` as `run` does, but without a word, and return what it prints to its standard output."""
     printed: list[str] = []
-    complaint: deque[str] = deque(maxlen=LAST_LINES)
-    code = _run(argv, environment, printed.append, complaint.append, timeout)
-    if code != 0:
-        raise _failure(argv, code, timeout, [line.strip() for line in complaint])
+    _run(argv, environment, timeout, lambda _: None, take_output=printed.append)
     return "".join(f"{line}\n" for line in printed)
-
-
-def _failure(argv: Sequence[str], code: int | None, timeout: float, last: Iterable[str]) -> CommandError:
-    """Say how a command failed; its ``code`` is None when it was late."""
-    why = f"did not end within {timeout:.0f} s" if code is None else f"failed (exit code {code})"
-    said = " / ".join(filter(None, last)) or "it printed nothing"
-    return CommandError(f"{' '.join(argv[:2])} {why}: {said}.")
 
 
 def _run(
     argv: Sequence[str],
     environment: Mapping[str, str],
-    take: Callable[[str], None],
-    take_complaint: Callable[[str], None] | None,
     timeout: float,
+    show: Callable[[str], None],
+    *,
+    take_output: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
-) -> int | None:
-    """Run a command, and hand over its lines; return its exit code, or None when it was late.
+) -> None:
+    """Run a command, and show its lines, whose last ones its error repeats; ``take_output`` gets standard output alone.
 
     However this ends, nothing of the command runs any more: what outlives its job goes on changing the cluster.
     """
-    child = _start(argv, environment, stderr=subprocess.PIPE if take_complaint else subprocess.STDOUT)
+    last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def take(line: str) -> None:
+        show(line)
+        last.append(line.strip())
+
+    child = _start(argv, environment, stderr=subprocess.PIPE if take_output else subprocess.STDOUT)
     with selectors.DefaultSelector() as output, contextlib.ExitStack() as streams:
-        for stream, taker in ((child.stdout, take), (child.stderr, take_complaint)):
-            if stream and taker:
+        for stream, taker in ((child.stdout, take_output or take), (child.stderr, take)):
+            if stream:
                 output.register(streams.enter_context(stream), selectors.EVENT_READ, _Lines(taker))
         try:
             _listen(child, output, timeout, stop=stop)
             late = child.poll() is None and not (stop and stop.is_set())
         finally:
             _end(child, output)
-    return None if late else child.returncode
+    if late or child.returncode:
+        why = f"did not end within {timeout:.0f} s" if late else f"failed (exit code {child.returncode})"
+        lines = " / ".join(filter(None, last)) or "it printed nothing"
+        raise CommandError(f"{' '.join(argv[:2])} {why}: {lines}.")
 
 
 def _listen(

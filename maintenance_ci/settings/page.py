@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
@@ -55,7 +56,7 @@ def quantity(text: str) -> Decimal | None:
     return Decimal(parts["number"]) * UNITS[parts["unit"] or ""] if parts else None
 
 
-def _resources(value: object, defaults: dict[str, str]) -> dict[str, str]:
+def _resources(defaults: dict[str, str], value: object) -> dict[str, str]:
     """Take ``requests.cpu=10m,limits.memory=64Mi``, and return it by name: ``{"requests.cpu": "10m", …}``."""
     given: dict[str, str] = {}
     for part in str(value).replace(",", " ").split():
@@ -86,19 +87,10 @@ def _require_room(given: dict[str, str], defaults: dict[str, str]) -> None:
             raise ValueError(f"has {name} above {limit}{hint}")
 
 
-def _page_resources(value: object) -> dict[str, str]:
-    return _resources(value, PAGE_DEFAULTS)
-
-
-def _build_resources(value: object) -> dict[str, str]:
-    return _resources(value, {})
-
-
 def _base_image(value: object) -> BaseImage:
     text = str(value).strip()
-    found = IMAGE_STREAM_TAG.fullmatch(text)
-    if found:
-        return BaseImage("ImageStreamTag", f"{found['stream']}:{found['tag']}", found["namespace"] or "")
+    if stream := IMAGE_STREAM_TAG.fullmatch(text):
+        return BaseImage("ImageStreamTag", f"{stream['stream']}:{stream['tag']}", stream["namespace"] or "")
     image = IMAGE.fullmatch(text)
     if len(text) > 500 or not image or re.match(IMAGE_STREAM, text):
         raise ValueError(
@@ -109,6 +101,6 @@ def _base_image(value: object) -> BaseImage:
     return BaseImage("DockerImage", f"{image['repository']}{image['digest']}" if image["digest"] else text)
 
 
-PageResources = Annotated[dict[str, str], BeforeValidator(_page_resources)]
-BuildResources = Annotated[dict[str, str], BeforeValidator(_build_resources)]
+PageResources = Annotated[dict[str, str], BeforeValidator(partial(_resources, PAGE_DEFAULTS))]
+BuildResources = Annotated[dict[str, str], BeforeValidator(partial(_resources, {}))]
 BaseImageReference = Annotated[BaseImage, BeforeValidator(_base_image)]

@@ -15,42 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, ge
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.settings import proxies
+from maintenance_ci.settings import proxies, types
 from maintenance_ci.settings.credentials import read_token
 from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageResources
-from maintenance_ci.settings.types import (
-    MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
-    MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB,
-    MAX_ROUTE_NAME,
-    MAX_SUBPATH,
-    MAX_SUBPATH_IN_GITLAB,
-    PLAN_ONLY_NO,
-    ROUTE_NAME_PLACE,
-    TRUE,
-    Boolean,
-    Certificates,
-    FilePattern,
-    Folder,
-    Forces,
-    GitLabProject,
-    GitRef,
-    HttpsUrl,
-    ImageTag,
-    Kubeconfig,
-    Namespace,
-    Parameters,
-    PipelineId,
-    PipelineUrl,
-    PublicAddress,
-    Registry,
-    ReloadInterval,
-    RouteName,
-    Seconds,
-    SecretName,
-    Subpath,
-    Text,
-    Token,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,13 +57,14 @@ def _template_of_whole_route(given: Mapping[str, str]) -> Iterator[str]:
 def _names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
     """Tell that the names are too long for a pipeline or an environment of GitLab, where each alone is good."""
     route, subpath = len(given.get("ROUTE_NAME", "")), len(given.get("SUBPATH", ""))
-    longest = MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else MAX_ROUTE_AND_SUBPATH_IN_GITLAB
-    fits = route <= longest and subpath <= MAX_SUBPATH_IN_GITLAB
-    if in_gitlab(given) and not fits and route <= MAX_ROUTE_NAME and subpath <= MAX_SUBPATH:
+    longest = types.MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else types.MAX_ROUTE_AND_SUBPATH_IN_GITLAB
+    fits = route <= longest and subpath <= types.MAX_SUBPATH_IN_GITLAB
+    if in_gitlab(given) and not fits and route <= types.MAX_ROUTE_NAME and subpath <= types.MAX_SUBPATH:
         yield (
             "ROUTE_NAME and SUBPATH: are too long for the name of an environment of GitLab; there SUBPATH may have "
-            f"{MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
-            f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; run the jobs in a terminal, which has no such limit"
+            f"{types.MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {types.MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
+            f"{types.MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; "
+            "run the jobs in a terminal, which has no such limit"
         )
 
 
@@ -131,43 +99,43 @@ class JobSettings(Variables):
 
     rules: ClassVar[Rules] = (_cluster,)
 
-    project: Namespace
-    okd_url: HttpsUrl | None = None
-    okd_token: Token | None = None
-    okd_ca: Certificates | None = None
-    okd_insecure_skip_tls_verify: Boolean = False
-    kubeconfig: Kubeconfig | None = None
-    kube_context: Text = ""
+    project: types.Namespace
+    okd_url: types.HttpsUrl | None = None
+    okd_token: types.Token | None = None
+    okd_ca: types.Certificates | None = None
+    okd_insecure_skip_tls_verify: types.Boolean = False
+    kubeconfig: types.Kubeconfig | None = None
+    kube_context: types.Text = ""
     # Seconds to wait for the next bytes of an answer of the cluster.
-    api_timeout: Seconds = 30
+    api_timeout: types.Seconds = 30
     # Seconds to wait for another job that works in the namespace: longer than most builds take.
-    lease_timeout: Seconds = 600
-    ci_pipeline_id: PipelineId = ""
-    ci_job_name: Text = ""
-    gitlab_ci: Boolean = False
-    gitlab_user_login: Text = ""
+    lease_timeout: types.Seconds = 600
+    ci_pipeline_id: types.PipelineId = ""
+    ci_job_name: types.Text = ""
+    gitlab_ci: types.Boolean = False
+    gitlab_user_login: types.Text = ""
     # Where the reports go: in GitLab the working folder, elsewhere nowhere.
-    report_dir: Folder | None = None
-    ci_pipeline_url: PipelineUrl = ""
+    report_dir: types.Folder | None = None
+    ci_pipeline_url: types.PipelineUrl = ""
 
 
 class BuildAndDeploySettings(JobSettings):
     """Variables of the job ``build-and-deploy``."""
 
-    image_tag: ImageTag
-    build_maintenance_page: Boolean = False
-    docker_registry: Registry | None = None
+    image_tag: types.ImageTag
+    build_maintenance_page: types.Boolean = False
+    docker_registry: types.Registry | None = None
     # The image that the page is built upon, instead of the Dockerfile's, and the Secret that it is pulled with.
     page_base_image: BaseImageReference | None = None
-    page_base_pull_secret: SecretName | None = None
+    page_base_pull_secret: types.SecretName | None = None
     # What the page's Pod and its build's ask for and may use: as quotas and LimitRanges of the namespace want it.
     page_resources: PageResources = Field(default_factory=dict)
     build_resources: BuildResources = Field(default_factory=dict)
-    maintenance_title: Text = "We’ll be back soon!"
-    maintenance_message: Text = "Sorry, we are carrying out maintenance. Please come back later."
-    maintenance_signature: Text = "The maintenance team"
-    build_timeout: Seconds = 900
-    rollout_timeout: Seconds = 300
+    maintenance_title: types.Text = "We’ll be back soon!"
+    maintenance_message: types.Text = "Sorry, we are carrying out maintenance. Please come back later."
+    maintenance_signature: types.Text = "The maintenance team"
+    build_timeout: types.Seconds = 900
+    rollout_timeout: types.Seconds = 300
 
 
 class TemplatesSettings(JobSettings):
@@ -175,14 +143,14 @@ class TemplatesSettings(JobSettings):
 
     rules: ClassVar[Rules] = (_cluster, _templates, _token_to_read)
 
-    route_templates_project: GitLabProject | None = None
-    route_templates_ref: GitRef | None = None
-    route_template_path: FilePattern = "{{ route_name }}.yaml"
-    route_templates_token: Token | None = None
-    route_template_parameters: Parameters = Field(default_factory=dict)
-    ci_server_url: HttpsUrl | None = None
-    ci_job_token: Token | None = None
-    ci_server_tls_ca_file: Certificates | None = None
+    route_templates_project: types.GitLabProject | None = None
+    route_templates_ref: types.GitRef | None = None
+    route_template_path: types.FilePattern = "{{ route_name }}.yaml"
+    route_templates_token: types.Token | None = None
+    route_template_parameters: types.Parameters = Field(default_factory=dict)
+    ci_server_url: types.HttpsUrl | None = None
+    ci_job_token: types.Token | None = None
+    ci_server_tls_ca_file: types.Certificates | None = None
 
     @property
     def needs_templates(self) -> bool:
@@ -195,19 +163,19 @@ class RouteSettings(TemplatesSettings):
 
     rules: ClassVar[Rules] = (_cluster, _template_of_whole_route, _names_in_gitlab)
 
-    route_name: RouteName
-    subpath: Subpath | None = None
+    route_name: types.RouteName
+    subpath: types.Subpath | None = None
     route_strategy: Literal["swap", "repoint"] = "swap"
-    accept_route_differences: Boolean = False
+    accept_route_differences: types.Boolean = False
     # With which the host of a passthrough Route is served during its maintenance.
-    passthrough_certificate_secret: SecretName | None = None
-    force: Forces = frozenset()
-    router_reload_interval: ReloadInterval = 5.0
-    admission_timeout: Seconds = 60
+    passthrough_certificate_secret: types.SecretName | None = None
+    force: types.Forces = frozenset()
+    router_reload_interval: types.ReloadInterval = 5.0
+    admission_timeout: types.Seconds = 60
     # Whether to ask for the public URL, as a user does, before a switch counts as done.
-    probes: Boolean = True
-    public_ca: Certificates | None = None
-    public_address: PublicAddress = Field(default_factory=dict)
+    probes: types.Boolean = True
+    public_ca: types.Certificates | None = None
+    public_address: types.PublicAddress = Field(default_factory=dict)
 
     @property
     def needs_templates(self) -> bool:
@@ -216,7 +184,7 @@ class RouteSettings(TemplatesSettings):
 
 
 def _names_route(value: str) -> str:
-    if not ROUTE_NAME_PLACE.search(value):
+    if not types.ROUTE_NAME_PLACE.search(value):
         raise ValueError("must hold {{ route_name }}: otherwise no file's path says which Route it is for")
     return value
 
@@ -224,7 +192,7 @@ def _names_route(value: str) -> str:
 class DriftSettings(TemplatesSettings):
     """Variables of ``plan --all``: every template of the project, for the Route that its path names."""
 
-    route_template_path: Annotated[FilePattern, AfterValidator(_names_route)] = "{{ route_name }}.yaml"
+    route_template_path: Annotated[types.FilePattern, AfterValidator(_names_route)] = "{{ route_name }}.yaml"
 
 
 class ExportSettings(TemplatesSettings):
@@ -232,7 +200,7 @@ class ExportSettings(TemplatesSettings):
 
     rules: ClassVar[Rules] = (_cluster,)
 
-    route_name: RouteName
+    route_name: types.RouteName
 
 
 class CommitSettings(ExportSettings):
@@ -253,7 +221,7 @@ Settings = TypeVar("Settings", bound=JobSettings)
 
 def read_settings(
     model: type[Settings],
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = os.environ,
     *,
     arguments: Mapping[str, str] | None = None,
     only_looks: bool = False,
@@ -265,7 +233,7 @@ def read_settings(
     Raises:
         VariableError: names every variable that is wrong.
     """
-    variables = {**(os.environ if environment is None else environment), **(arguments or {})}
+    variables = {**environment, **(arguments or {})}
     given = {name: value for name, value in variables.items() if value.strip()}
     faults = [fault for rule in model.rules for fault in rule(given)]
     if {"OKD_URL", "OKD_TOKEN"} <= given.keys():  # they go before KUBECONFIG, which GitLab's agent sets in every job
@@ -273,7 +241,7 @@ def read_settings(
     try:
         settings = model.model_validate(given)
     except ValidationError as error:
-        faults = [_fault(found) for found in error.errors()] + faults
+        faults = [_fault(details) for details in error.errors()] + faults
     if not only_looks and plan_only(variables):
         faults.append(
             "PLAN_ONLY: asks for a plan alone, and this command would change something; run `maintenance-ci plan`, or "
@@ -284,30 +252,26 @@ def read_settings(
     return settings
 
 
-def plan_only(environment: Mapping[str, str] | None = None) -> bool:
+def plan_only(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether nothing may be changed: PLAN_ONLY is anything but a no. The pipeline's rules decide alike."""
-    variables = os.environ if environment is None else environment
-    return not PLAN_ONLY_NO.fullmatch(variables.get("PLAN_ONLY", ""))
+    return not types.PLAN_ONLY_NO.fullmatch(environment.get("PLAN_ONLY", ""))
 
 
-def in_gitlab(environment: Mapping[str, str] | None = None) -> bool:
+def in_gitlab(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether this is a job of GitLab's; also where variables are wrong."""
-    variables = os.environ if environment is None else environment
-    return variables.get("GITLAB_CI", "").strip().lower() in TRUE
+    return environment.get("GITLAB_CI", "").strip().lower() in types.TRUE
 
 
-def has_checkout(environment: Mapping[str, str] | None = None) -> bool:
+def has_checkout(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether the job's working folder holds a checkout; where nobody says, it may."""
-    variables = os.environ if environment is None else environment
-    return variables.get("GIT_STRATEGY", "").strip().lower() not in ("none", "empty")
+    return environment.get("GIT_STRATEGY", "").strip().lower() not in ("none", "empty")
 
 
-def report_folder(environment: Mapping[str, str] | None = None) -> Path | None:
+def report_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Return where the job's reports go, or None for nowhere; also where variables are wrong."""
-    variables = os.environ if environment is None else environment
-    if variables.get("REPORT_DIR", "").strip():
-        return Path(variables["REPORT_DIR"])
-    return Path.cwd() if in_gitlab(variables) else None
+    if environment.get("REPORT_DIR", "").strip():
+        return Path(environment["REPORT_DIR"])
+    return Path.cwd() if in_gitlab(environment) else None
 
 
 def secret_variables(model: type[Variables] = Variables) -> frozenset[str]:
@@ -329,11 +293,10 @@ def _names(alias: Any) -> Iterable[str]:
     return [choice if isinstance(choice, str) else str(choice.path[0]) for choice in choices]
 
 
-def secrets_given(environment: Mapping[str, str] | None = None) -> list[str]:
+def secrets_given(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return the values that no log may show; short ones are none, and would mask half of what is said."""
-    variables = os.environ if environment is None else environment
-    tokens = (_token_given(variables.get(name, "")) for name in sorted(secret_variables()))
-    return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(variables)]
+    tokens = (_token_given(environment.get(name, "")) for name in sorted(secret_variables()))
+    return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(environment)]
 
 
 def _token_given(value: str) -> str:
@@ -344,39 +307,37 @@ def _token_given(value: str) -> str:
         return value.strip()
 
 
-def proxy_to(url: str, environment: Mapping[str, str] | None = None) -> proxies.Proxy | None:
+def proxy_to(url: str, environment: Mapping[str, str] = os.environ) -> proxies.Proxy | None:
     """Return the proxy that the job's environment names for ``url``; None: it is asked directly.
 
     Raises:
         VariableError: the variable that counts names no proxy that all clients can use.
     """
-    return proxies.proxy_for(url, os.environ if environment is None else environment)
+    return proxies.proxy_for(url, environment)
 
 
-def login_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+def login_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of a program that a kubeconfig names for logging in: the job's, without our tokens."""
-    variables = os.environ if environment is None else environment
     secret = secret_variables()
-    return {name: value for name, value in variables.items() if name not in secret}
+    return {name: value for name, value in environment.items() if name not in secret}
 
 
-def child_environment(home: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+def child_environment(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the whole environment of Helm and oc: what `CHILD_VARIABLES` lists, and ``home`` as their HOME.
 
     All else stays out, since both read much from it: ``HELM_KUBEAPISERVER`` would send our token to another server,
     a ``~/.kube/config``, a ``kuberc`` or a plugin would change what they do. How they get to the cluster, proxies
     too, stands in the kubeconfig that we hand them.
     """
-    variables = os.environ if environment is None else environment
-    allowed = {name: value for name, value in variables.items() if CHILD_VARIABLES.fullmatch(name)}
+    allowed = {name: value for name, value in environment.items() if CHILD_VARIABLES.fullmatch(name)}
     return {**allowed, "HOME": str(home)}
 
 
-def _fault(found: Mapping[str, Any]) -> str:
+def _fault(details: Mapping[str, Any]) -> str:
     """One line, from pydantic's location and message alone: its inputs may be secrets."""
-    message = str(found["msg"]).removeprefix("Value error, ")
-    if found["type"] == "missing":
+    message = str(details["msg"]).removeprefix("Value error, ")
+    if details["type"] == "missing":
         message = "is missing"
-    elif found["type"] == "literal_error":
-        message = f"must be {found['ctx']['expected']}"
-    return f"{found['loc'][0]}: {message}"
+    elif details["type"] == "literal_error":
+        message = f"must be {details['ctx']['expected']}"
+    return f"{details['loc'][0]}: {message}"

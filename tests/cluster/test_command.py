@@ -63,12 +63,6 @@ def test_another_thread_may_end_it() -> None:
         )
 
 
-def test_whoever_may_end_it_hears_of_its_end() -> None:
-    stop = threading.Event()
-    command.run(python("print('done')"), environment=ENVIRONMENT, say=lambda _: None, timeout=50, stop=stop)
-    assert stop.is_set()
-
-
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 
 
