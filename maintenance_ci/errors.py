@@ -10,6 +10,7 @@
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
+        ├── NotReachedError         75   the request did not get to the server
         └── NotNowError             75   nothing was sent: whether we may is not known now
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
@@ -88,6 +89,10 @@ class TryAgainError(MaintenanceError):
     """A server cannot be reached, or is too busy, now."""
 
     exit_code = EXIT_TRY_AGAIN
+
+
+class NotReachedError(TryAgainError):
+    """The last request did not get to its server; one before it, with the same change, may have."""
 
 
 class NotNowError(TryAgainError):

@@ -281,6 +281,7 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
     if status != 404:
         return MaintenanceError(what)
     # A path that the server does not know is a 404, too, but no Status that names an object.
-    if "name" in ((_parsed(content) or {}).get("details") or {}):
+    details = (_parsed(content) or {}).get("details")
+    if isinstance(details, dict) and "name" in details:
         return MissingError(what)
     return MaintenanceError(what, "Check OKD_URL: what is there may be no OpenShift, or below a path that is missing.")

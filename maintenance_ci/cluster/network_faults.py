@@ -7,7 +7,9 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError, TryAgainError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from maintenance_ci.errors import MaintenanceError, NotReachedError, TryAgainError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +55,10 @@ class Server:
                 return refused
             what += f" through the proxy {self.proxy.address}"
             where = f"HTTPS_PROXY and NO_PROXY, and {self.address}"
-        return TryAgainError(f"{what} ({_kind(error)}).", f"Check {where}, then run the job again.")
+        # Without a connection, to the server or the proxy, no request went over it.
+        unsent = any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in _causes(error))
+        kind = NotReachedError if unsent else TryAgainError
+        return kind(f"{what} ({_kind(error)}).", f"Check {where}, then run the job again.")
 
     def _certificate_refused(self, fault: ssl.SSLCertVerificationError) -> MaintenanceError:
         code = fault.verify_code
@@ -120,7 +125,7 @@ def _proxy_refused(error: BaseException, proxy: Proxy, server: str) -> Maintenan
     reason = "".join(filter(str.isprintable, refusal[2]))[:MAX_REASON]
     what = f"The proxy {proxy.address} does not make the way to {server}: HTTP {status} {reason}".rstrip(" .") + "."
     if status >= 500:
-        return TryAgainError(what, "Check HTTPS_PROXY and NO_PROXY, then run the job again.")
+        return NotReachedError(what, "Check HTTPS_PROXY and NO_PROXY, then run the job again.")
     return MaintenanceError(what, "Have the proxy let the runner through, or name the host in NO_PROXY.")
 
 

@@ -44,6 +44,9 @@ GROUPS = {
     "pods": "v1",
 }
 
+# Kinds of what is answered, and not looked up by a name.
+NAMELESS = ("Review", "Status", "Template")
+
 
 class OpenShift:
     """A namespace of a cluster.
@@ -77,11 +80,12 @@ class OpenShift:
     def select(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return the namespace's objects, those with ``labels`` only where given."""
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
-        return _items(self._request("GET", plural, query=query))
+        return self._request("GET", plural, query=query).get("items") or []
 
     def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
         """Return the objects of all namespaces that the field selector names."""
-        return _items(self._request("GET", plural, everywhere=True, query=[("fieldSelector", field_selector)]))
+        query = [("fieldSelector", field_selector)]
+        return self._request("GET", plural, everywhere=True, query=query).get("items") or []
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
@@ -209,7 +213,10 @@ class OpenShift:
         if plural == "leases" and self._api.timeout > LEASE_PATIENCE:
             request["timeout"] = LEASE_PATIENCE
         path = self._path(plural, *names, namespace="" if everywhere else namespace or self.namespace)
-        return self._api.object(method, path, **request)
+        answer = self._api.object(method, path, **request)
+        if not (_is_object(answer) if names or method != "GET" else _is_list(answer)):
+            raise no_kubernetes()
+        return answer
 
     def _path(self, plural: str, name: str = "", subresource: str = "", *, namespace: str | None = None) -> str:
         """Return the path of an object, or of a list; of all namespaces where ``namespace`` is empty."""
@@ -231,11 +238,22 @@ def _retried(change: Callable[[], Answer]) -> Answer:
     return change()
 
 
-def _items(answer: Object) -> list[Object]:
-    """Return the items of a list. Anything else is no empty one: it would say that nobody needs the page any more."""
-    if not str(answer.get("kind")).endswith("List"):
-        raise no_kubernetes()
-    return list(answer.get("items") or [])
+def _is_list(answer: Object) -> bool:
+    """Tell a list of objects. Nothing else passes for an empty one, by which nobody would need the page any more."""
+    items = answer.get("items") or []
+    objects = isinstance(items, list) and all(isinstance(item, dict) and _is_object(item) for item in items)
+    return objects and str(answer["kind"]).endswith("List")
+
+
+def _is_object(answer: Object) -> bool:
+    """Tell what has an object's form; the answers that nobody looks up by name (`NAMELESS`) need none."""
+    kind, metadata = str(answer.get("kind")), answer.get("metadata")
+    inner = metadata if isinstance(metadata, dict) else {}
+    parts = [metadata, answer.get("spec"), answer.get("data"), inner.get("labels"), inner.get("annotations")]
+    if kind != "Status":  # whose status is a word
+        parts.append(answer.get("status"))
+    named = isinstance(inner.get("name"), str) or kind.endswith(NAMELESS)
+    return named and all(isinstance(part, dict | None) for part in parts)
 
 
 def _holds(value: object, patch: object) -> bool:

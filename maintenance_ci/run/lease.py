@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
+from maintenance_ci.errors import (
+    ConflictError,
+    ForbiddenError,
+    MaintenanceError,
+    NotNowError,
+    NotReachedError,
+    TryAgainError,
+)
 from maintenance_ci.names import (
     JOB_ANNOTATION,
     LEASE,
@@ -285,28 +292,40 @@ class Lease:
         return False
 
     def _create(self) -> bool:
-        began, before, self._may_be_ours = time.monotonic(), self._may_be_ours, True
+        began = time.monotonic()
         try:
-            self._written = self._cluster.create("leases", self._new())
-        except (ConflictError, ForbiddenError) as error:
-            self._may_be_ours = before  # by an earlier request whose answer was lost
-            if isinstance(error, ConflictError):
-                return False
-            raise
+            with self._claiming():
+                self._written = self._cluster.create("leases", self._new())
+        except ConflictError:
+            return False
         self._renewed_at = began
         return True
 
     def _take_over(self, found: Object, needed: float) -> bool:
-        began, before, self._may_be_ours = time.monotonic(), self._may_be_ours, True
+        began, before = time.monotonic(), self._may_be_ours
         try:
-            self._written = self._cluster.replace("leases", taken_over(found, self._new()))
-        except ConflictError:
-            self._may_be_ours = before  # renewed, released or taken by another in this very moment
+            with self._claiming():
+                self._written = self._cluster.replace("leases", taken_over(found, self._new()))
+        except ConflictError:  # renewed, released or taken by another in this very moment
             return False
         self._renewed_at = began
         if not before:
             self._say(f"took over the Lease {LEASE} of {describe(found)}: it was not renewed for {needed:.0f} s")
         return True
+
+    @contextlib.contextmanager
+    def _claiming(self) -> Iterator[None]:
+        """Note that the Lease may be ours, unless the body's request is refused, or does not get to the server.
+
+        By an earlier request, whose answer was lost, it may be ours all the same.
+        """
+        before, self._may_be_ours = self._may_be_ours, True
+        try:
+            yield
+        except MaintenanceError as error:
+            if isinstance(error, NotReachedError) or not isinstance(error, TryAgainError):
+                self._may_be_ours = before
+            raise
 
     def _keep_renewing(self) -> None:
         failing = False

@@ -28,6 +28,8 @@ Answer = TypeVar("Answer")
 TIMEOUT = 20.0
 # Seconds between the tries where GitLab is away or too busy.
 PAUSES = (0.5, 1.0, 2.0)
+# Seconds for all tries together. One that could last longer is not begun, so that a GitLab that hangs is told in time.
+ALL_TRIES = 30.0
 MAX_TEMPLATE = 1024 * 1024  # bytes
 # Files of one page, the most that GitLab sends; and of all pages.
 PAGE_SIZE, MAX_FILES = 100, 10_000
@@ -280,10 +282,13 @@ class TemplateProject:
 
 def _retry(attempt: Callable[[], Answer]) -> Answer:
     """Return what an attempt returns; python-gitlab's own retries wait as long as a server tells them."""
+    last_begin = time.monotonic() + ALL_TRIES - TIMEOUT
     for pause in PAUSES:
         try:
             return attempt()
         except TryAgainError:
+            if time.monotonic() + pause > last_begin:
+                raise
             time.sleep(pause)
     return attempt()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from maintenance_ci.cluster import api
+from maintenance_ci.cluster import api, openshift
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig, write_login
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
@@ -93,6 +93,74 @@ def test_a_program_that_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.M
     config = write_login(tmp_path, {"server": "https://127.0.0.1:1"}, user, namespace="web")
     with pytest.raises(VariableError, match="its program did not log in within"):
         OpenShift(str(config), "web")
+
+
+def answered(answer: object, status: int = 200) -> bytes:
+    body = json.dumps(answer).encode()
+    return head(status, Content_Type="application/json", Content_Length=str(len(body))) + body
+
+
+SHOP = {"metadata": {"name": "shop"}}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"metadata": None},
+        {"metadata": []},
+        {"metadata": {}},
+        {"metadata": {"name": 7}},
+        {"metadata": {"name": "shop", "annotations": ["a"]}},
+        {"metadata": {"name": "shop", "labels": "a=b"}},
+        SHOP | {"spec": "text"},
+        SHOP | {"status": []},
+    ],
+    ids=str,
+)
+def test_what_is_no_object_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: dict[str, object]
+) -> None:
+    """Alone, or in a list; a change that is answered like this may have been made."""
+    monkeypatch.setattr(openshift, "PAUSES", ())
+    with asking(tmp_path, answered({"kind": "Route", **broken})) as client:
+        for ask in (
+            lambda: client.get("routes", "shop"),
+            lambda: client.create("routes", SHOP),
+            lambda: client.apply("routes", SHOP),
+        ):
+            with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
+                ask()
+    with asking(tmp_path, answered({"kind": "RouteList", "items": [broken]})) as client:
+        with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
+            client.select("routes")
+        with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
+            client.get("routes", "shop")
+
+
+@pytest.mark.parametrize("items", [{"shop": SHOP}, "shop", 1, [None], ["shop"], [[]]], ids=str)
+def test_items_that_are_no_list_of_objects(tmp_path: Path, items: object) -> None:
+    with (
+        asking(tmp_path, answered({"kind": "RouteList", "items": items})) as client,
+        pytest.raises(TryAgainError, match="not as a Kubernetes API"),
+    ):
+        client.select("routes")
+
+
+@pytest.mark.parametrize("items", [[], None])
+def test_an_empty_list_is_a_list(tmp_path: Path, items: object) -> None:
+    with asking(tmp_path, answered({"kind": "RouteList", "items": items})) as client:
+        assert client.select("routes") == []
+
+
+@pytest.mark.parametrize("details", [None, [], "name", 3, {"name": "shop"}], ids=str)
+def test_a_404_whose_details_are_odd_is_one_line(tmp_path: Path, details: object) -> None:
+    with asking(tmp_path, answered({"kind": "Status", "message": "no", "details": details}, 404)) as client:
+        if isinstance(details, dict):
+            assert client.get("routes", "shop") is None
+            return
+        with pytest.raises(MaintenanceError, match="HTTP 404"):
+            client.get("routes", "shop")
 
 
 @pytest.mark.parametrize("answer", [{"kind": "Status"}, {"kind": "Route", "metadata": {"name": "shop"}}])

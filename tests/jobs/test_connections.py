@@ -66,6 +66,7 @@ def test_a_wrong_password_is_named_and_not_shown(
     variables = {**THROUGH, "https_proxy": proxy.url("user:p%40ss%3Aword"), "REPORT_DIR": str(tmp_path)}
     done = shared.run(job, variables)
     fails(done, 1, r"The proxy http://127\.0\.0\.1:\d+ refuses the user and the password in HTTPS_PROXY")
+    assert "Lease" not in done.log, "no request got to the cluster"
     reports = "".join(path.read_text() for path in tmp_path.iterdir())
     assert not [form for form in FORMS if form in done.log + reports]
 

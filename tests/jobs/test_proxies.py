@@ -17,7 +17,7 @@ import trustme
 
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
-from maintenance_ci.errors import CommandError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.errors import CommandError, MaintenanceError, NotReachedError, TryAgainError, VariableError
 from maintenance_ci.page.helm import Helm
 from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
 from maintenance_ci.settings.proxies import proxy_for
@@ -117,7 +117,8 @@ def test_a_wrong_password_is_named(lab: Lab, proxy: ConnectProxy, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(403, MaintenanceError), (502, TryAgainError), (503, TryAgainError), (504, TryAgainError)]
+    ("status", "kind"),
+    [(403, MaintenanceError), (502, NotReachedError), (503, NotReachedError), (504, NotReachedError)],
 )
 def test_a_proxy_that_makes_no_way(
     lab: Lab, proxy: ConnectProxy, tmp_path: Path, status: int, kind: type[MaintenanceError]

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maintenance_ci.cluster.kubeconfig import write_kubeconfig
+from maintenance_ci.cluster.openshift import OpenShift
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.run import lease as run_lease
 from maintenance_ci.run.lease import (
     DURATION,
     RENEW_EVERY,
     Holder,
     describe,
     holder_of,
+    holding_lease,
     new_lease,
     observe,
     patience,
     renewed,
     taken_over,
 )
+from tests.tools.misbehaving_server import head, serving
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, 0, tzinfo=UTC)
 OURS = Holder("7", "deploy-route", "https://gitlab.example.test/ops/-/pipelines/7")
@@ -100,3 +109,41 @@ def test_a_take_over_names_the_version_and_counts() -> None:
 )
 def test_who_holds_it(lease: dict[str, Any], said: str) -> None:
     assert describe(lease) == said
+
+
+def refusal(status: int) -> bytes:
+    body = json.dumps({"kind": "Status", "message": "no"}).encode()
+    return head(status, Content_Type="application/json", Content_Length=str(len(body))) + body
+
+
+def said_at_the_end(folder: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what a job says that wants the Lease of a cluster, and does not get it."""
+    monkeypatch.setattr(run_lease, "AWAY", 0.2)
+    said: list[str] = []
+    config = write_kubeconfig(folder, url=f"http://127.0.0.1:{port}", token="sha256~t", namespace="web")
+    with (
+        contextlib.closing(OpenShift(str(config), "web", timeout=0.5)) as cluster,
+        pytest.raises(MaintenanceError),
+        holding_lease(cluster, OURS, timeout=60, say=said.append, renew_every=0.1),
+    ):
+        raise AssertionError("it has the Lease")
+    return " ".join(said)
+
+
+def test_where_no_request_gets_to_the_cluster_there_is_no_lease_to_be_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = said_at_the_end(tmp_path, 1, monkeypatch)
+    assert "cannot be reached" in said
+    assert "released" not in said
+
+
+@pytest.mark.parametrize(("status", "released"), [(400, False), (401, False), (403, False), (503, True)])
+def test_a_lease_that_may_be_ours_is_released_and_one_that_was_refused_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, released: bool
+) -> None:
+    """After a 503 nobody knows whether the server made it."""
+    with serving(refusal(status)) as (port, requests):
+        said = said_at_the_end(tmp_path, port, monkeypatch)
+    assert requests
+    assert ("could not be released" in said) == released

@@ -32,11 +32,13 @@ from tests.tools.clusters import Cluster, start_alone
 HOLD = """
 import signal, sys, time
 from maintenance_ci.run.interruption import interrupted_when_cancelled
-from maintenance_ci.run.lease import Holder, held
+from maintenance_ci.run.lease import Holder, holding_lease
 from maintenance_ci.cluster.openshift import OpenShift
 cluster = OpenShift(sys.argv[1], "web")
 holder = Holder(sys.argv[2], "deploy-route", "")
-with interrupted_when_cancelled(), held(cluster, holder, timeout=5, say=print, duration=3, renew_every=0.3):
+with interrupted_when_cancelled(), holding_lease(
+    cluster, holder, timeout=5, say=print, duration=3, renew_every=0.3
+):
     print("held", flush=True)
     time.sleep(60)
 """
