@@ -46,8 +46,8 @@ ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 # Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
 SLACK = 15.0
-# Seconds for what a kubeconfig names to log in.
-LOGIN_TIMEOUT = 60.0
+# Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
+LOGIN_TIMEOUT = 75.0
 MAX_LINE = 64 * 1024
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.

@@ -10,10 +10,12 @@ from __future__ import annotations
 import base64
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maintenance_ci.cluster import login_program
 from maintenance_ci.errors import VariableError
 from maintenance_ci.kubernetes_yaml.reader import NotYamlError, decode, read_documents
 from maintenance_ci.settings.credentials import (
@@ -38,6 +40,8 @@ LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 USER = {"token", "tokenFile", "username", "password", "exec", "extensions"} | {
     f"client-{what}{where}" for what in ("certificate", "key") for where in ("", "-data")
 }
+# Seconds for a program to log in: it may wait for somebody.
+LOGIN_TIMEOUT = 60
 # How many contexts a message names.
 MOST_NAMES = 20
 
@@ -194,15 +198,18 @@ def _user(user: Object, folder: Path, environment: Mapping[str, str]) -> Object:
 
 
 def _program(program: Any, folder: Path, environment: Mapping[str, str]) -> Object:
-    """Return what logs in, with its whole environment; its own variables go before the job's."""
+    """Return what logs in, run by `login_program`; its environment is the job's, and its own variables before that."""
     command = _text(program, "command") if isinstance(program, dict) else ""
-    own = _list(program, "env") if command else None
-    if own is None or not all(isinstance(one, dict) and _text(one, "name") for one in own):
+    own, arguments = (_list(program, "env"), _list(program, "args")) if command else ([], [None])
+    named = all(isinstance(one, dict) and _text(one, "name") for one in own)
+    if not named or not all(isinstance(argument, str) for argument in arguments):
         raise ValueError("has a program to log in (exec) that is none")
+    path = str(folder / command) if os.sep in command else command
     variables = {**environment, **{one["name"]: _text(one, "value") for one in own}}
     return {
         **program,
-        "command": str(folder / command) if os.sep in command else command,
+        "command": sys.executable,
+        "args": ["-I", "-S", login_program.__file__, str(LOGIN_TIMEOUT), path, *arguments],
         "env": [{"name": name, "value": value} for name, value in variables.items()],
     }
 

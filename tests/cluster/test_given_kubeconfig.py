@@ -123,9 +123,9 @@ def test_what_stands_in_files_is_found_beside_the_kubeconfig(files: Path) -> Non
 
 def test_a_program_that_logs_in_has_the_job_s_environment(files: Path) -> None:
     program = read(files, "login", {"A": "the job's", "HTTPS_PROXY": "http://proxy:1"}).user["exec"]
-    assert program["command"] == f"{files}/b/login"
+    assert program["args"][-1] == f"{files}/b/login"
     assert {one["name"]: one["value"] for one in program["env"]} == {"A": "own", "HTTPS_PROXY": "http://proxy:1"}
-    assert read(files, "on-path").user["exec"]["command"] == "login"
+    assert read(files, "on-path").user["exec"]["args"][-1] == "login"
 
 
 def test_the_proxy_of_a_cluster(tmp_path: Path) -> None:
@@ -182,6 +182,8 @@ def login_of(folder: Path, cluster: Object | None = None, user: Object | None = 
         ({"user": {"tokenFile": "nowhere"}}, "tokenFile that names a file that is not there"),
         ({"user": {"exec": "login"}}, "a program to log in"),
         ({"user": {"exec": {"command": "x", "env": {"A": "b"}}}}, "env that are no list"),
+        ({"user": {"exec": {"command": "x", "args": "-c"}}}, "args that are no list"),
+        ({"user": {"exec": {"command": "x", "args": ["-n", 5]}}}, "a program to log in"),
         ({"users": []}, "no entry of users"),
         ({"clusters": []}, "no entry of clusters"),
         ({"clusters": {}}, "no entry of clusters"),

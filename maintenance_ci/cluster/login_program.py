@@ -1,0 +1,49 @@
+"""Runs the program by which a kubeconfig logs in, for each client: it ends in time, and no log shows what it writes.
+
+The kubeconfig that all clients get names this file, as a script of a Python without packages, in the program's place.
+The program may write anything to its standard error, a token too, and each client would hand that on to the job's log.
+Only a terminal gets it: somebody may be asked there to log in.
+
+    login_program.py SECONDS COMMAND ARGUMENT...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+# Seconds between two looks at whether the client is there still.
+EVERY = 0.1
+
+
+def main(seconds: float, argv: list[str]) -> str | int:
+    """Run ``argv`` for ``seconds`` at the most; return 0, or why there is no login, without the program's own words."""
+    client, deadline, terminal = os.getppid(), time.monotonic() + seconds, sys.stderr.isatty()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the login was cancelled"))
+    # In a group of its own, to be ended with all that it starts; but a terminal lets only its own group read.
+    errors, group = (None, None) if terminal else (subprocess.DEVNULL, 0)
+    try:
+        program = subprocess.Popen(argv, stderr=errors, process_group=group)  # noqa: S603 - an argv list, no shell
+    except OSError as error:
+        return f"{argv[0]} cannot be run: {error.strerror}"
+    try:
+        while program.poll() is None and os.getppid() == client:
+            if time.monotonic() > deadline:
+                return f"{argv[0]} did not end within {seconds:g} s, and was stopped"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.wait(EVERY)
+    finally:
+        with contextlib.suppress(OSError):  # nobody is left
+            if terminal:
+                program.kill()
+            else:
+                os.killpg(program.pid, signal.SIGKILL)
+    return program.returncode and f"{argv[0]} ended with exit code {program.returncode}: run it by itself to see why"
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))

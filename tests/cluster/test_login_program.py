@@ -1,0 +1,123 @@
+"""What a kubeconfig's program that logs in may do, and what of it reaches whoever reads a log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maintenance_ci.cluster import given_kubeconfig, login_program
+from maintenance_ci.cluster.given_kubeconfig import read_login
+from maintenance_ci.cluster.kubeconfig import write_login
+from maintenance_ci.cluster.openshift import OpenShift
+from maintenance_ci.errors import VariableError
+from tests.cluster.test_command import ended
+
+SECRET = "sha256~a-secret-that-no-log-may-show"
+VERSION = "client.authentication.k8s.io/v1"
+CREDENTIAL = json.dumps({"apiVersion": VERSION, "kind": "ExecCredential", "status": {"token": SECRET}})
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
+
+
+def kubeconfig(folder: Path, script: str) -> str:
+    """Return the kubeconfig that clients get of one whose program is this script of a shell."""
+    exec_ = {"apiVersion": VERSION, "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {"exec": exec_}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "given").write_text(json.dumps(config))
+    login = read_login(str(folder / "given"), "", {"PATH": os.environ["PATH"]})
+    return str(write_login(folder, login.cluster, login.user, namespace="web"))
+
+
+def by_our_client(config: str) -> str:
+    """Return why there is no login."""
+    with pytest.raises(VariableError) as caught:
+        OpenShift(config, "web")
+    return caught.value.what
+
+
+def by_kubectl(config: str) -> str:
+    """Return all that kubectl prints, which logs in as Helm and oc do."""
+    environment = {"KUBECONFIG": config, "HOME": str(Path(config).parent)}
+    argv = [str(KUBECTL), "get", "--raw", "/version"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("client", [by_our_client, by_kubectl])
+def test_one_that_hangs_is_stopped_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Callable[[str], str]
+) -> None:
+    monkeypatch.setattr(given_kubeconfig, "LOGIN_TIMEOUT", 0.5)
+    pid = tmp_path / "pid"
+    told = client(kubeconfig(tmp_path, f"echo {SECRET} >&2; sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"))
+    assert "sh did not end within 0.5 s, and was stopped" in told
+    assert SECRET not in told
+    assert ended(int(pid.read_text()))
+
+
+@pytest.mark.parametrize("client", [by_our_client, by_kubectl])
+def test_what_it_writes_of_a_failure_is_not_shown(tmp_path: Path, client: Callable[[str], str]) -> None:
+    told = client(kubeconfig(tmp_path, f"echo the token {SECRET} has expired >&2; exit 3"))
+    assert "sh ended with exit code 3: run it by itself to see why" in told
+    assert SECRET not in told
+
+
+def test_nor_what_it_writes_while_it_logs_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = kubeconfig(tmp_path, f"echo the token {SECRET} is new >&2; echo {shlex.quote(CREDENTIAL)}")
+    OpenShift(config, "web").close()
+    told = by_kubectl(config)
+    assert "127.0.0.1:1 was refused" in told, "it logged in, and asked"
+    assert SECRET not in told
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_what_it_writes(tmp_path: Path) -> None:
+    """It may ask somebody to log in."""
+    ours, theirs = os.openpty()
+    argv = [sys.executable, "-I", "-S", login_program.__file__, "60", "sh", "-c", "echo open this address >&2"]
+    try:
+        subprocess.run(argv, cwd=tmp_path, stderr=theirs, check=True, timeout=60)
+        assert os.read(ours, 1000).decode().strip() == "open this address"
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_one_that_is_not_there(tmp_path: Path) -> None:
+    argv = [sys.executable, "-I", "-S", login_program.__file__, "60", "no-such-program"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "no-such-program cannot be run: No such file or directory\n"
+
+
+@pytest.mark.parametrize("end", ["cancelled", "its client is gone"])
+def test_it_ends_with_whoever_asked(tmp_path: Path, end: str) -> None:
+    pid = tmp_path / "pid"
+    program = f"sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"
+    argv = [sys.executable, "-I", "-S", login_program.__file__, "60", "sh", "-c", program]
+    client = f"import subprocess; subprocess.run({argv!r})"
+    asked = subprocess.Popen(argv if end == "cancelled" else [sys.executable, "-c", client], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not (pid.exists() and pid.read_text().strip()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        asked.send_signal(signal.SIGTERM if end == "cancelled" else signal.SIGKILL)
+    finally:
+        asked.wait(30)
+    assert ended(int(pid.read_text()))
