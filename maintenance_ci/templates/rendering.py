@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from maintenance_ci.templates.file import TemplateFile
 
 # Seconds: a manifest renders in milliseconds.
-RENDER_TIMEOUT = 3.0
+RENDER_TIMEOUT = 2.0
 # Seconds for the child to be ready: some 0.1 on an idle machine.
 START_TIMEOUT = 60.0
 # Bytes: a manifest takes a few hundred thousand.
