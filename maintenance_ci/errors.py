@@ -54,7 +54,11 @@ class VariableError(MaintenanceError):
 
 
 class CommandError(MaintenanceError):
-    """A command (helm, oc) ended with another exit code than 0, or not in time."""
+    """A command (helm, oc) ended with another exit code than 0, or not in time; ``output`` has its last lines."""
+
+    def __init__(self, what: str, advice: str = "", *, output: str = "") -> None:
+        super().__init__(what, advice)
+        self.output = output
 
 
 class ConflictError(MaintenanceError):

@@ -111,8 +111,8 @@ def _run(
             _end(child, output)
     if late or child.returncode:
         why = f"did not end within {timeout:.0f} s" if late else f"failed (exit code {child.returncode})"
-        lines = " / ".join(filter(None, last)) or "it printed nothing"
-        raise CommandError(f"{' '.join(argv[:2])} {why}: {lines}.")
+        lines = " / ".join(filter(None, last))
+        raise CommandError(f"{' '.join(argv[:2])} {why}: {lines or 'it printed nothing'}.", output=lines)
 
 
 def _listen(

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
 # Raised when a reader of the JSON would have to change.
 SCHEMA_VERSION = 1
@@ -140,10 +140,8 @@ def junit_xml(record: Record) -> str:
     As GitLab reads them: of a failure it shows the element's text alone, and of cases with the same name the first.
     """
     root = ElementTree.Element("testsuites", name=_printable(f"maintenance-ci {record.job}"))
-    checks = [(check.name, 0.0, _check_fault(check)) for check in record.checks]
-    probes = [(_watch_name(watch), _lasted(watch), _watch_fault(watch)) for watch in record.probes]
-    _add_suite(root, record.job, "checks", checks)
-    _add_suite(root, record.job, "probes", probes)
+    _add_suite(root, record.job, "checks", [(check.name, 0.0, _check_fault(check)) for check in record.checks])
+    _add_suite(root, record.job, "probes", [_probe_case(run) for run in record.probes])
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
 
@@ -159,7 +157,9 @@ def dotenv(record: Record) -> str | None:
     return f"MAINTENANCE_URL={parts.scheme}://{parts.netloc}{quote(parts.path or '/', safe='/%')}\n"
 
 
+# What a test case ended with, but for a success: the kind, and the message.
 Fault = tuple[Literal["failure", "error", "skipped"], str] | None
+Case = tuple[str, float, Fault]  # its name, and how many seconds it took
 
 
 def _check_fault(check: Check) -> Fault:
@@ -168,51 +168,38 @@ def _check_fault(check: Check) -> Fault:
     return ("error", check.words) if check.outcome == "failed" else None
 
 
-def _watch_name(watch: ProbeRun) -> str:
-    return f"users of {watch.url} meet {watch.wanted}" if watch.wanted else f"{watch.url} can be seen"
+def _probe_case(run: ProbeRun) -> Case:
+    name = f"users of {run.url} meet {run.wanted}" if run.wanted else f"{run.url} can be seen"
+    faults: dict[str, Fault] = {
+        "seen": None,
+        "unseen": ("skipped", f"the runner cannot see it: {run.summary}"),
+        "not_yet": ("failure", run.summary),
+        "stopped": ("error", f"the job ended before: {run.summary}"),
+    }
+    return name, run.answers[-1].seconds - run.answers[0].seconds if run.answers else 0.0, faults[run.outcome]
 
 
-def _watch_fault(watch: ProbeRun) -> Fault:
-    if watch.outcome == "seen":
-        return None
-    if watch.outcome == "unseen":
-        return "skipped", f"the runner cannot see it: {watch.summary}"
-    if watch.outcome == "not_yet":
-        return "failure", watch.summary
-    return "error", f"the job ended before: {watch.summary}"
-
-
-def _lasted(watch: ProbeRun) -> float:
-    return watch.answers[-1].seconds - watch.answers[0].seconds if watch.answers else 0.0
-
-
-def _add_suite(root: ElementTree.Element, job: str, suite: str, cases: Iterable[tuple[str, float, Fault]]) -> None:
-    told = list(_told_apart(cases))
-    kinds = Counter(fault[0] for _, _, fault in told if fault)
+def _add_suite(root: ElementTree.Element, job: str, suite: str, cases: list[Case]) -> None:
+    kinds = Counter(fault[0] for _, _, fault in cases if fault)
     parent = ElementTree.SubElement(
         root,
         "testsuite",
         name=suite,
-        tests=str(len(told)),
+        tests=str(len(cases)),
         failures=str(kinds["failure"]),
         errors=str(kinds["error"]),
         skipped=str(kinds["skipped"]),
-        time=f"{sum(seconds for _, seconds, _ in told):.2f}",
+        time=f"{sum(seconds for _, seconds, _ in cases):.2f}",
     )
-    for name, seconds, fault in told:
-        case = ElementTree.SubElement(
-            parent, "testcase", classname=_printable(f"{job} {suite}"), name=_printable(name), time=f"{seconds:.2f}"
-        )
-        if fault:
-            kind, words = fault
-            ElementTree.SubElement(case, kind, message=_printable(words)).text = _printable(words)
-
-
-def _told_apart(cases: Iterable[tuple[str, float, Fault]]) -> Iterator[tuple[str, float, Fault]]:
-    seen: Counter[str] = Counter()
+    namesakes: Counter[str] = Counter()
     for name, seconds, fault in cases:
-        seen[name] += 1
-        yield (f"{name} ({seen[name]})" if seen[name] > 1 else name), seconds, fault
+        namesakes[name] += 1
+        title = _printable(f"{name} ({namesakes[name]})" if namesakes[name] > 1 else name)
+        attributes = {"classname": _printable(f"{job} {suite}"), "name": title, "time": f"{seconds:.2f}"}
+        case = ElementTree.SubElement(parent, "testcase", attributes)
+        if fault:
+            kind, message = fault[0], _printable(fault[1])
+            ElementTree.SubElement(case, kind, message=message).text = message
 
 
 def _printable(text: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TIMEOUT = 120.0
 # The end of what Helm 3 and 4 say of a release that is not there; every other error reads otherwise.
 NOT_FOUND = "release: not found"
+BUSY = "another operation"  # (install/upgrade/rollback) is in progress
 # The state of a release whose Helm was killed: Helm refuses to upgrade it for good (recorded with Helm 3 and 4).
 # One that failed, or whose Helm was asked to end (SIGTERM), is "failed": Helm upgrades that.
 HALF_MADE = ("pending-install", "uninstalling")
@@ -52,7 +53,7 @@ class Helm:
             values: taken as strings.
             in_use: somebody may be using it now: then nothing of it is removed, whatever state it is in.
         """
-        self._put_right(release, in_use=in_use)
+        self._repair(release, in_use=in_use)
         settings = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
         self._run("upgrade", "--install", release, str(chart), *settings)
 
@@ -62,14 +63,14 @@ class Helm:
             # Not with --ignore-not-found: it takes a refusal, or a server that is away, for "not found" as well.
             self._run("uninstall", release)
         except CommandError as error:
-            if NOT_FOUND not in error.what:
+            if NOT_FOUND not in error.output:
                 raise
             self._say(f"There is no release {release}.")
             return False
         return True
 
-    def _put_right(self, release: str, *, in_use: bool) -> None:
-        """Let a release be upgraded again whose Helm was killed.
+    def _repair(self, release: str, *, in_use: bool) -> None:
+        """Repair a release whose Helm was killed, so that it can be upgraded again.
 
         What was half installed or half removed is removed, unless somebody uses it. Otherwise Helm "rolls back" to the
         very revision that it was busy with: that makes what is missing, and leaves alone what is there. An older
@@ -81,7 +82,7 @@ class Helm:
             return
         self._say(
             f"Release {release} is {last['status']} in revision {last['revision']}, since {last['updated']}: "
-            "a Helm was killed (or somebody's runs now, and may overwrite what this job does). It is put right first."
+            "a Helm was killed (or somebody's runs now, and may overwrite what this job does). It is repaired first."
         )
         if last["status"] in HALF_MADE and not in_use:
             self.uninstall(release)
@@ -98,20 +99,20 @@ class Helm:
         """Return the release's last revision, or None when there is no such release."""
         argv = ["helm", "history", release, "--max", "1", "--output", "json", "--namespace", self._namespace]
         try:
-            [last] = json.loads(command.output(argv, environment=self._environment, timeout=TIMEOUT))
+            revisions: list[dict[str, Any]] = json.loads(
+                command.output(argv, environment=self._environment, timeout=TIMEOUT)
+            )
         except CommandError as error:
-            if NOT_FOUND not in error.what:
+            if NOT_FOUND not in error.output:
                 raise
             return None
-        found: dict[str, Any] = last
-        return found
+        return revisions[-1]
 
     def _run(self, *arguments: str) -> None:
         argv = ["helm", *arguments, "--namespace", self._namespace]
         try:
             command.run(argv, environment=self._environment, say=self._say, timeout=TIMEOUT)
         except CommandError as error:
-            if "another operation" not in error.what:
-                raise
-            advice = "Somebody's Helm changes the release now, or it cannot be put right: run the job again."
-            raise CommandError(error.what, advice) from error
+            if BUSY in error.output:
+                error.advice = "Somebody's Helm changes the release now, or it cannot be repaired: run the job again."
+            raise

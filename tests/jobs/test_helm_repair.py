@@ -78,7 +78,7 @@ KILLS = [
 ]
 
 
-# What was half changed is put right the same way, used or not.
+# What was half changed is repaired the same way, used or not.
 USES = [
     *(pytest.param(before, True, id=f"{before.__name__}-in-use") for before in BEFORE),
     *(
@@ -156,7 +156,7 @@ def test_an_unused_half_made_release_is_made_anew(place: Place) -> None:
 def test_the_repair_says_what_it_found(place: Place) -> None:
     assert place.killed(1, *before_an_upgrade(place))
     place.upgrade("v3")
-    told = next(line for line in place.said if "is put right first" in line)
+    told = next(line for line in place.said if "is repaired first" in line)
     assert told.startswith(f"Release {PAGE} is pending-upgrade in revision 2, since 20")
     assert place.said[place.said.index(told) + 1].startswith(f"$ helm rollback {PAGE} 2 ")
     place.said.clear()
