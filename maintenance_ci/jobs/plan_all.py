@@ -135,11 +135,11 @@ def _read(templates: TemplateProject, path: str) -> str | UnfitFileError | None:
 
 
 def _tell(finding: Finding, log: JobLog) -> None:
-    log.say(f"{finding.name} ({finding.path}): {finding.outcome}{f': {finding.words}' if finding.words else ''}")
+    log.say(f"{finding.name} ({finding.path}): {finding.outcome}{f': {finding.details}' if finding.details else ''}")
     log.record.checks.append(
         Check(
             f"The template {finding.path} brings back Route {finding.name}",
             "refused" if finding.drifted else "warned" if finding.outcome == "no template" else "passed",
-            finding.words,
+            finding.details,
         )
     )

@@ -1,4 +1,4 @@
-"""What the template project says of a namespace, and what the namespace says of it: pure."""
+"""Which template is for which Route, and what a comparison of the two comes to: pure."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ DRIFT: frozenset[Outcome] = frozenset({"differs", "no Route", "not right"})
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one Route.
+    """How a Route and its template compare.
 
     Attributes:
         name: of the Route.
-        outcome: ``not right``: the template cannot be rendered, or the Route not be known; ``elsewhere``: the template
+        outcome: ``not right``: the template cannot be rendered, or the original is unknown; ``elsewhere``: the template
             is for another namespace; ``no template``: there is none, which is no drift.
-        words: what a person should know; each difference.
-        path: of its template.
+        details: each difference, and what else a person should know.
+        path: of the template.
     """
 
     name: str
     outcome: Outcome
-    words: str
+    details: str
     path: str
 
     @property
@@ -42,7 +42,7 @@ class Finding:
 
 
 def route_name_of(pattern: str, path: str) -> str | None:
-    """Return the name of the Route whose template is at ``path``, or None where no Route's is: `template_path` undone.
+    """Return the name of the Route whose template is at ``path``, as the inverse of `template_path`; None: it is none.
 
     Args:
         pattern: ROUTE_TEMPLATE_PATH, with ``{{ route_name }}`` in it.
@@ -56,13 +56,13 @@ def route_name_of(pattern: str, path: str) -> str | None:
 
 
 def templates_folder(pattern: str) -> tuple[str, bool]:
-    """Return the folder that holds all templates, and whether those below it may hold some, too."""
+    """Return the folder that holds all templates, and whether folders below it may hold some, too."""
     before = ROUTE_NAME_PLACE.split(pattern)[0]
     folder = before.rpartition("/")[0]
     return folder, "/" in pattern[len(before) :]
 
 
 def without_template(routes: Mapping[str, Object], templated: Iterable[str]) -> list[str]:
-    """Return the names of the Routes that no template is for; maintenance Routes need none."""
+    """Return the names of the Routes without a template; maintenance Routes need none."""
     known = set(templated)
     return sorted(name for name, route in routes.items() if name not in known and stands_for(route) is None)

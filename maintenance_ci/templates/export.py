@@ -1,8 +1,8 @@
 """From a live Route to a template that brings it back: pure.
 
-What is left out is what no template should hold: what the server fills in, what other tools keep for themselves, and
-certificates with their keys, which are renewed behind a template's back and are no matter for a repository. ``delete``
-brings the latter back from where they are newest (`maintenance_ci.plan.certificates`).
+What no template should hold is left out: what the server fills in, what other tools note for themselves, and
+certificates with their keys, which controllers renew and which do not belong into a repository. ``delete`` brings back
+the newest certificate (`maintenance_ci.plan.certificates`).
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 Form = Literal["Route", "Template", "Jinja2", "several objects", "unknown"]
 
-# As people write it. A snapshot and the server have other orders, and the order alone is no change.
+# As people write it. A snapshot and the server have other orders, and another order alone is no change.
 ORDER = ("kind", "name", "host", "path", "to", "weight", "alternateBackends", "port", "termination", "type", "action")
+# What the server fills in (recorded on OpenShift 4.21). A backend's kind is a default, too, but required by the API.
+DEFAULTS = {"wildcardPolicy": "None", "insecureEdgeTerminationPolicy": "None", "weight": 100}
 JINJA = ("{{", "{%", "{#")
 # A text that every reader of YAML, of version 1.1 or 1.2, takes for a text without quotes.
 _PLAIN = re.compile(r"[A-Za-z/][-\w./]*", re.ASCII)
@@ -44,9 +46,9 @@ class Export:
     """A template, and what a person should know of it.
 
     Attributes:
-        text: YAML, with comments that say what was left out.
+        text: YAML, with comments that name what was left out.
         manifest: what the text says.
-        left_out: what, and why; a line each.
+        left_out: a line for each kind of what was left out, with the reason.
         secret_headers: names of the headers whose values are in the text, and may be secret.
     """
 
@@ -59,7 +61,7 @@ class Export:
 def original_now(
     name: str, routes: Mapping[str, Object], snapshots: Mapping[str, Object]
 ) -> tuple[Object | None, bool]:
-    """Return a Route as it is without its maintenance, and whether it is in maintenance; None where there is none.
+    """Return a Route as it is without its maintenance, and whether it is in maintenance; None where there is no Route.
 
     Args:
         name: of the Route.
@@ -67,7 +69,7 @@ def original_now(
         snapshots: our Secrets, by name.
 
     Raises:
-        MaintenanceError: it is in maintenance, and its snapshot is of no use; or it is itself a maintenance Route.
+        MaintenanceError: it is in maintenance, and its snapshot cannot be read; or it is itself a maintenance Route.
     """
     route, snapshot = routes.get(name), snapshots.get(snapshot_name(name))
     owner = stands_for(route) if route else None
@@ -79,7 +81,7 @@ def original_now(
         return route_in(snapshot), True
     if route is not None or page_route_name(name, None) in routes:
         raise MaintenanceError(
-            f"Route {name} is in maintenance, and its snapshot is gone: what it was is unknown here.",
+            f"Route {name} is in maintenance, and its snapshot is gone: what the Route was before is unknown.",
             "End the maintenance first, with the job delete.",
         )
     return None, False
@@ -95,18 +97,16 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
     Raises:
         MaintenanceError: no such text brings it back.
     """
-    metadata, spec = route["metadata"], dict(route["spec"])
+    metadata, spec = route["metadata"], route["spec"]
     left_out: list[str] = []
-    kept: Object = {"name": metadata["name"], "namespace": metadata["namespace"]}
-    for part, is_theirs in (("labels", is_tracking_label), ("annotations", is_bookkeeping)):
+    written: Object = {"name": metadata["name"], "namespace": metadata["namespace"]}
+    for part, is_of_a_tool in (("labels", is_tracking_label), ("annotations", is_bookkeeping)):
         values = metadata.get(part) or {}
-        mine = {name: value for name, value in sorted(values.items()) if not is_theirs(name)}
-        kept |= {part: mine} if mine else {}
-        # Our own notes are not worth a word: they are gone when the maintenance is.
-        theirs = sorted(name for name in values if name not in mine and not name.startswith(NOTES))
-        left_out += (
-            [f"metadata.{part}: {', '.join(theirs)}, which deployment tools and controllers write"] if theirs else []
-        )
+        written |= _given({part: {name: values[name] for name in sorted(values) if not is_of_a_tool(name)}})
+        # Our own notes are not mentioned: they are gone when the maintenance is.
+        of_tools = sorted(name for name in values if is_of_a_tool(name) and not name.startswith(NOTES))
+        if of_tools:
+            left_out.append(f"metadata.{part}: {', '.join(of_tools)}, which deployment tools and controllers write")
     tls = spec.get("tls") or {}
     certificates = [f"spec.tls.{field}" for field in _renewed(tls) if tls.get(field)]
     if certificates:
@@ -114,18 +114,19 @@ def export_route(route: Mapping[str, Any], *, path: str) -> Export:
     manifest = {
         "apiVersion": "route.openshift.io/v1",
         "kind": "Route",
-        "metadata": kept,
+        "metadata": written,
         "spec": _ordered(_without_defaults(spec)),
     }
     headers = _request_headers(spec)
-    text = _comments(kept, left_out, headers) + _yaml(manifest)
-    _require_way_back(text, manifest, route, path)
+    text = _comments(written, left_out, headers)
+    text += yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    _require_same(text, manifest, route, path)
     return Export(text, manifest, tuple(left_out), tuple(headers))
 
 
 def form_of(text: str, path: str) -> Form:
     """Return how a template is written: what a machine may write anew (``Route``), or what a person made."""
-    if is_jinja(path) and any(mark in text for mark in JINJA):
+    if _is_rendered(text, path):
         return "Jinja2"
     try:
         file = read_template(text, path=path.removesuffix(".j2"))
@@ -146,25 +147,36 @@ def says_the_same(text: str, path: str, manifest: Mapping[str, Any]) -> bool:
     return route.manifest == manifest
 
 
+def _is_rendered(text: str, path: str) -> bool:
+    """Tell whether Jinja2 makes another text of a template."""
+    return is_jinja(path) and any(mark in text for mark in JINJA)
+
+
+def _given(fields: Mapping[str, Any]) -> Object:
+    """Return the fields that have a value, and not the default one."""
+    return {key: value for key, value in fields.items() if value not in (None, "", {}, [], DEFAULTS.get(key))}
+
+
 def _without_defaults(spec: Mapping[str, Any]) -> Object:
-    """Return the spec without what the server fills in (recorded on OpenShift 4.21), and without certificates."""
-    plain = {key: value for key, value in spec.items() if value not in (None, "", {}, [])}
-    if plain.get("wildcardPolicy") == "None":
-        del plain["wildcardPolicy"]
-    plain["to"] = _backend(spec.get("to") or {})
-    if "alternateBackends" in plain:
-        plain["alternateBackends"] = [_backend(backend) for backend in plain["alternateBackends"]]
-    tls = {key: value for key, value in (plain.pop("tls", None) or {}).items() if value not in (None, "", {}, [])}
-    if tls.get("insecureEdgeTerminationPolicy") == "None":
-        del tls["insecureEdgeTerminationPolicy"]
-    tls = {key: value for key, value in tls.items() if key not in _renewed(tls)}
-    return plain | ({"tls": tls} if tls else {})
+    """Return the spec without what the server fills in, and without certificates."""
+    plain = _given(spec)
+    tls = _given(plain.pop("tls", {}))
+    parts = {
+        "to": _backend(spec.get("to") or {}),
+        "alternateBackends": [_backend(backend) for backend in plain.get("alternateBackends", [])],
+        "tls": {key: value for key, value in tls.items() if key not in _renewed(tls)},
+    }
+    return plain | _given(parts)
+
+
+def _backend(backend: Mapping[str, Any]) -> Object:
+    return {"kind": "Service", "name": ""} | _given(backend)
 
 
 def _renewed(tls: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the fields that ``delete`` brings back by itself (`carry_over_certificates`).
 
-    TLS that names a Secret is taken as the template has it: the CA of the application's Pods has to be there.
+    TLS that names a Secret comes back as the template has it: the CA of the application's Pods has to be in it.
     """
     return PAIR if (tls.get("externalCertificate") or {}).get("name") else CERTIFICATE_FIELDS
 
@@ -174,20 +186,12 @@ def _ordered(value: Any) -> Any:
         return [_ordered(item) for item in value]
     if not isinstance(value, dict):
         return value
-    ranks = {name: rank for rank, name in enumerate(ORDER)}
-    names = sorted(value, key=lambda name: (ranks.get(name, len(ORDER)), name))
+    names = sorted(value, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return {name: _ordered(value[name]) for name in names}
 
 
-def _backend(backend: Mapping[str, Any]) -> Object:
-    """Return a backend without the default weight; its kind is a default, too, but the API calls it required."""
-    weight = backend.get("weight")
-    named = {"kind": backend.get("kind") or "Service", "name": backend.get("name", "")}
-    return named | ({"weight": weight} if weight not in (None, 100) else {})
-
-
 def _request_headers(spec: Mapping[str, Any]) -> list[str]:
-    """Return the names of the headers that the router sets for the application: they may be passwords."""
+    """Return the names of the headers that the router sets for the application: their values may be passwords."""
     actions = (spec.get("httpHeaders") or {}).get("actions") or {}
     return sorted({one["name"] for one in actions.get("request") or [] if one.get("action", {}).get("type") == "Set"})
 
@@ -198,7 +202,7 @@ def _comments(metadata: Mapping[str, Any], left_out: Iterable[str], headers: Ite
         lines += ["Left out:", *(f"- {line}" for line in left_out)]
     if headers:
         lines.append(f"The values of these headers may be secret: {', '.join(headers)}.")
-    # A name could end the comment, or begin an expression, only if a server let it: not even then.
+    # No server lets a name end the comment, or begin an expression; one that does is of no use either.
     return "".join(f"# {re.sub(r'[^ -z]', '?', line)}\n" for line in lines)
 
 
@@ -214,24 +218,18 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent_text)
 
 
-def _yaml(manifest: Object) -> str:
-    return str(yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf))
-
-
-def _require_way_back(text: str, manifest: Object, route: Mapping[str, Any], path: str) -> None:
-    """Hold the text against the Route, by the very comparison that ``deploy-route`` makes."""
-    metadata = route["metadata"]
-    name, namespace = metadata["name"], metadata["namespace"]
+def _require_same(text: str, manifest: Object, route: Mapping[str, Any], path: str) -> None:
+    """Refuse a text that does not bring the Route back, by the comparison that ``deploy-route`` makes."""
+    name, namespace = route["metadata"]["name"], route["metadata"]["namespace"]
     file = read_template(text, path=path.removesuffix(".j2"))
-    read = [route.manifest for route in file.routes]
-    if read != [manifest] or (is_jinja(path) and any(mark in text for mark in JINJA)):
+    if [one.manifest for one in file.routes] != [manifest] or _is_rendered(text, path):
         raise MaintenanceError(
             f"Route {name} holds what Jinja2 would render: {path} cannot be written as it is.",
             "Let ROUTE_TEMPLATE_PATH end in .yaml, or write the template by hand.",
         )
-    found = differences(expected_route(file, read, name=name, namespace=namespace).route, route)
-    if found:
+    unlike = differences(expected_route(file, [manifest], name=name, namespace=namespace).route, route)
+    if unlike:
         raise MaintenanceError(
-            f"No template that this command writes brings Route {name} back as it is: {'; '.join(found)}.",
+            f"No template that this command writes brings Route {name} back as it is: {'; '.join(unlike)}.",
             "Write its template by hand.",
         )
