@@ -2,8 +2,8 @@
 
 They read YAML 1.1 by a fork of go-yaml 2 (sigs.k8s.io/yaml), and make JSON of it: ``yes`` is true, ``0777`` is 511,
 ``2024-01-01`` and ``12:30`` are text, of two equal keys the last one counts, and keys are text. PyYAML reads another
-dialect; its scanner and its parser are used here, what a scalar means is our own. Each rule is held against the real
-kubectl in tests/kubernetes_yaml/test_reader.py.
+dialect; its nodes are used here, what a scalar means is our own. Each rule is held against the real kubectl in
+tests/kubernetes_yaml/test_reader.py.
 """
 
 from __future__ import annotations
@@ -15,35 +15,27 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from yaml import MappingNode, Mark, MarkedYAMLError, Node, ScalarNode, SequenceNode
-from yaml.reader import ReaderError
+from yaml import MappingNode, Mark, Node, ScalarNode, SequenceNode
 
 from maintenance_ci.kubernetes_yaml.scalars import MAX_INTEGER, float_key, plain_scalar, tagged_scalar
-from maintenance_ci.kubernetes_yaml.syntax import PLAIN, TEXT, TOO_MANY_VALUES, JsonComposer, Room, YamlComposer
+from maintenance_ci.kubernetes_yaml.syntax import (
+    PLAIN,
+    TEXT,
+    NotYamlError,
+    Room,
+    TooManyValuesError,
+    fault,
+    first_root,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+__all__ = ["Document", "NotYamlError", "decode", "read_documents"]
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _NO_BLANK = re.compile(r"\S")
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-# What a parser's message may quote: signs and names of the syntax. Everything else may be a value of the file.
-_QUOTED = re.compile(r"""(['"])(?:(?P<sign><[a-z ]+>|[-?:,.\[\]{}&*!|>%@`])|.*?)\1""", re.DOTALL)
-
-
-class NotYamlError(ValueError):
-    """A text that kubectl would not read either.
-
-    Args:
-        problem: what is wrong, without any value of the text.
-        line: where, counted from 1.
-        column: where, counted from 1.
-    """
-
-    def __init__(self, problem: str, line: int, column: int) -> None:
-        super().__init__(problem)
-        self.problem, self.line, self.column = problem, line, column
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]..")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +53,7 @@ class Document:
     def place(self, path: Sequence[str | int]) -> tuple[int, int]:
         """Return line and column, counted from 1, of a field's value; of the nearest around it where it has none."""
         node = self._root
-        with contextlib.suppress(LookupError, NotYamlError):  # of JSON's keys one may hold half a character
+        with contextlib.suppress(LookupError):
             for part in path:
                 node = _child(node, part)
         return node.start_mark.line + 1, node.start_mark.column + 1
@@ -129,10 +121,11 @@ def _json_documents(chunk: str, line: int, room: Room) -> list[Document]:
 def _places_of_json(text: str, line: int, room: Room) -> Node:
     """Return JSON's nodes, which say where its fields are; one for all where JSON is not YAML."""
     try:
-        root = _root(JsonComposer, text, line, room)
+        # Half a character is none of YAML's escapes.
+        root = first_root(_HALF_CHARACTER.sub(r"\\u0000", text), line, room, is_json=True)
+    except TooManyValuesError:
+        raise
     except NotYamlError:
-        if room.left < 0:
-            raise
         root = None
     first_line = line + len(text) - len(text.lstrip("\n"))
     return root or ScalarNode(TEXT, "", Mark("", 0, first_line, 0, "", 0), None)
@@ -147,29 +140,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def _yaml_documents(chunk: str, line: int, room: Room) -> list[Document]:
-    root = _root(YamlComposer, chunk, line, room)
+    root = first_root(chunk, line, room)
     return [Document(_Values(room)[root], root)] if root else []
-
-
-def _root(composer: type[YamlComposer], text: str, line: int, room: Room) -> Node | None:
-    """Return the root of a text's first document; None where there is none. Above the text stand ``line`` lines."""
-    if not room.takes(1):  # also one that is empty takes its time
-        raise NotYamlError(TOO_MANY_VALUES, line + 1, 1)
-    try:
-        return composer(text, line, room).first_root()
-    except MarkedYAMLError as error:
-        problem = _QUOTED.sub(lambda quoted: quoted[0] if quoted["sign"] else "…", str(error.problem))
-        raise _fault(problem, error.problem_mark) from None
-    except ReaderError as error:
-        above = text[: error.position]
-        column = len(above) - above.rfind("\n")
-        raise NotYamlError("control characters are not allowed", line + above.count("\n") + 1, column) from None
-    except (ArithmeticError, LookupError, ValueError):  # an escape that is no character
-        raise NotYamlError("it cannot be read", 1, 1) from None
-
-
-def _fault(problem: str, mark: Any) -> NotYamlError:
-    return NotYamlError(problem, mark.line + 1, mark.column + 1)
 
 
 class _Values(dict[Node, Any]):
@@ -194,8 +166,7 @@ class _Values(dict[Node, Any]):
         for key, value in node.value:
             if key.value == "<<" and key.tag in (PLAIN, "!", _MERGE_TAG):
                 for merged in _merged(value, key):
-                    if not self._room.takes(len(self[merged])):
-                        raise _fault(TOO_MANY_VALUES, key.start_mark)
+                    self._room.take(len(self[merged]), key.start_mark.line, key.start_mark.column)
                     mapping |= self[merged]
             else:
                 mapping[_key(key)] = self[value]
@@ -209,17 +180,15 @@ def _merged(value: Node, key: Node) -> list[Node]:
     # go-yaml takes no alias of a sequence: one stands before its key.
     is_alias = is_sequence and value.start_mark.index < key.start_mark.index
     if is_alias or not all(isinstance(node, MappingNode) for node in nodes):
-        raise _fault("<< takes a mapping, or a sequence of mappings", key.start_mark)
+        raise fault("<< takes a mapping, or a sequence of mappings", key.start_mark)
     return nodes
 
 
 def _scalar(node: Node) -> Any:
-    if _HALF_CHARACTER.search(node.value):
-        raise _fault("an escape is no character", node.start_mark)
     try:
         return plain_scalar(node.value) if node.tag == PLAIN else tagged_scalar(node.tag, node.value)
     except ValueError as error:
-        raise _fault(str(error), node.start_mark) from None
+        raise fault(str(error), node.start_mark) from None
 
 
 def _key(node: Node) -> str:
@@ -230,7 +199,7 @@ def _key(node: Node) -> str:
     if isinstance(value, float):
         return float_key(value)
     if value is None or (isinstance(value, int) and value >= 2**63):
-        raise _fault("a key must be text, a number or a boolean", node.start_mark)
+        raise fault("a key must be text, a number or a boolean", node.start_mark)
     return str(value)
 
 
@@ -239,7 +208,7 @@ def _json_number(value: Any, node: Node) -> Any:
     if type(value) not in (int, float):
         return value
     if not math.isfinite(value):
-        raise _fault("JSON has no such number", node.start_mark)
+        raise fault("JSON has no such number", node.start_mark)
     whole = isinstance(value, int) or value.is_integer()
     return int(value) if whole and -(2**63) <= value < 2**63 else float(value)
 

@@ -110,8 +110,7 @@ ID = "15-parameter-that-does-not-exist.yaml"
 REFUSED = {
     "12-jinja2-called-yaml.yaml": f"The template 12-jinja2-called-yaml.yaml:3:18 {HELM}",
     "13-helm-source.yaml": f"The template 13-helm-source.yaml:1:1 {HELM}",
-    "14-broken.yaml": "The template 14-broken.yaml is not YAML: 14-broken.yaml:3:1: "
-    "expected <block end>, but found '-'.",
+    "14-broken.yaml": "The template 14-broken.yaml is not YAML: 14-broken.yaml:3:1: did not find expected key.",
     ID: f"The template {ID} is not right: {ID}:7:22: metadata.name: ${{Id}} is no parameter of the Template (ID is).",
 }
 
@@ -171,7 +170,7 @@ A_ROUTE = OBJECT.format("shop", HOST)
          "t:5:25: parameters.1: parameter HOST is required, and has no value: give it one here"),
         (template(A_ROUTE, "[{name: A, generate: hunter2}]"), "t:5:34: parameters.0.generate: input should be expr"),
         # What YAML bears is not what is wrong.
-        (route("{name: shop, annotations: {a: '{{ b }}'}}") + "  path: [hunter2\n", "not YAML: t:8:1: expected ','"),
+        (route("{name: shop, annotations: {a: '{{ b }}'}}") + "  path: [hunter2\n", "t:8:1: did not find expected ','"),
     ],
 )  # fmt: skip
 def test_a_fault_has_a_place_and_a_field_and_no_value(text: str, says: str) -> None:
