@@ -43,7 +43,7 @@ class Document:
     """One document of a text.
 
     Attributes:
-        value: what it says, made of dicts with text as keys, lists, texts, numbers, booleans and None. Aliases are one
+        value: its content, made of dicts with text as keys, lists, texts, numbers, booleans and None. Aliases are one
             and the same object.
     """
 
@@ -145,7 +145,7 @@ def _yaml_documents(chunk: str, line: int, room: Room) -> list[Document]:
 
 
 class _Values(dict[Node, Any]):
-    """What nodes say. A node that several aliases name is made once: a small file stays small."""
+    """The values of nodes. One that several aliases name is made once: a small file stays small."""
 
     def __init__(self, room: Room) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def _json_number(value: Any, node: Node) -> Any:
 
 
 def _as_json(value: Any, root: Node) -> Any:
-    """Return what JSON says, its numbers as the server has them, and half a character as U+FFFD."""
+    """Return a value of JSON with its numbers as the server has them, and U+FFFD for half a character."""
     if isinstance(value, dict):
         return {_whole_characters(key): _as_json(inner, root) for key, inner in value.items()}
     if isinstance(value, list):

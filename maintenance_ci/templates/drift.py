@@ -12,7 +12,7 @@ from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from maintenance_ci.templates.route import Object
+    from maintenance_ci.templates.file import Object
 
 Outcome = Literal["same", "differs", "no Route", "not right", "elsewhere", "no template"]
 DRIFT: frozenset[Outcome] = frozenset({"differs", "no Route", "not right"})

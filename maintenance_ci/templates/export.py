@@ -28,7 +28,8 @@ from maintenance_ci.templates.route import expected_route
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Object = dict[str, Any]
+    from maintenance_ci.templates.file import Object
+
 Form = Literal["Route", "Template", "Jinja2", "several objects", "unknown"]
 
 # As people write it. A snapshot and the server have other orders, and another order alone is no change.

@@ -25,9 +25,9 @@ Object = dict[str, Any]
 FieldPath = tuple[str | int, ...]
 
 CORRECT_IT = "Correct it in the template project."
-# No Route is larger; YAML aliases make a small file into a huge document.
+# Values and levels of a Route: none has more. YAML aliases make a small file into a huge document.
 MAX_VALUES, MAX_DEPTH = 5_000, 40
-# Of a whole file.
+# Of a document with all its objects.
 MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL = 100_000, 100
 # `oc` up to 4.16 converts the old ones.
 ROUTE_VERSIONS = ("route.openshift.io/v1", "v1", None)
@@ -127,7 +127,7 @@ class FileObject:
     """An object of a file.
 
     Attributes:
-        manifest: what it says.
+        manifest: its content.
         file: the path of the file, in its project.
         document: in which it stands.
         field: where in there.

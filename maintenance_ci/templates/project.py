@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 TIMEOUT = 20.0
 # Seconds between the tries where GitLab is away or too busy.
 PAUSES = (0.5, 1.0, 2.0)
-# Seconds for all tries together. One that could last longer is not begun, so that a GitLab that hangs is told in time.
+# Seconds for all tries together. No try begins that could last longer, so that a GitLab that hangs is named in time.
 ALL_TRIES = 30.0
 MAX_TEMPLATE = 1024 * 1024  # bytes
 # Files of one page, the most that GitLab sends; and of all pages.
@@ -86,7 +86,7 @@ class TemplateProject:
         proxy: through which GitLab is asked; None: directly.
 
     Raises of every method:
-        MaintenanceError: there is no such file or project, or it is nothing of ours.
+        MaintenanceError: there is no such file or project, or the answer is not GitLab's.
         ForbiddenError: the token is refused.
         TryAgainError: GitLab cannot be reached, or fails.
     """

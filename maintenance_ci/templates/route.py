@@ -20,9 +20,7 @@ from maintenance_ci.templates.file import CORRECT_IT, RouteShape, is_jinja, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from maintenance_ci.templates.file import FieldPath, FileObject, TemplateFile
-
-Object = dict[str, Any]
+    from maintenance_ci.templates.file import FieldPath, FileObject, Object, TemplateFile
 
 ROUTE_VERSION, TEMPLATE_VERSION = "route.openshift.io/v1", "template.openshift.io/v1"
 # With it the server notes that it has generated the host.

@@ -27,11 +27,11 @@ CHUNK = 64
 
 
 class HtmlPageError(requests.RequestException):
-    """GitLab's API answers with JSON or text: a page is the sign-in page, or a proxy's."""
+    """The answer is an HTML page: GitLab's API has none, so it is the sign-in page, or a proxy's."""
 
 
 class EndlessAnswerError(requests.RequestException):
-    """The answer is larger, or takes longer, than any that is right."""
+    """The answer is larger, or takes longer, than the session allows."""
 
 
 class BoundedGitLabSession(requests.Session):
@@ -40,11 +40,11 @@ class BoundedGitLabSession(requests.Session):
     GitLab's tokens are headers, which would go along with a redirect.
 
     Args:
-        seconds: for a whole answer.
+        seconds: for each answer, from the request to its last byte.
         size: of an answer, in bytes.
         ca: PEM text of a CA to trust, too. GitLab's runner hands out the one of the address that it calls itself; the
             jobs may call another one, whose certificate is a public CA's.
-        proxy: through which GitLab is asked; None: directly. What the environment says of proxies is not read here.
+        proxy: through which GitLab is asked; None: directly. The environment's proxies are not read here.
     """
 
     def __init__(self, *, seconds: float, size: int, ca: str | None = None, proxy: Proxy | None = None) -> None:
@@ -78,13 +78,10 @@ class _LimitedAdapter(HTTPAdapter):
         self._proxy_headers = proxy.headers if proxy else {}
         super().__init__()
 
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+    def build_connection_pool_key_attributes(self, *arguments: Any) -> Any:
         """Let connections trust the context's CAs; `requests` adds its own (certifi, or REQUESTS_CA_BUNDLE)."""
-        super().init_poolmanager(*arguments, **named, ssl_context=self._trusted)
-
-    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """As above, for connections through a proxy."""
-        return super().proxy_manager_for(proxy, **named, ssl_context=self._trusted)
+        host, pool = super().build_connection_pool_key_attributes(*arguments)
+        return host, {**pool, "ssl_context": self._trusted}
 
     def proxy_headers(self, *_: Any) -> dict[str, str]:
         """Return the header with the proxy's password: its address has none, so that no error shows it."""

@@ -60,8 +60,8 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
     decoder, at = json.JSONDecoder(), 0
     while text[at:].strip():
         at += len(text[at:]) - len(text[at:].lstrip())
-        found, at = decoder.raw_decode(text, at)
-        yield found
+        value, at = decoder.raw_decode(text, at)
+        yield value
 
 
 def ours(number: int) -> list[Any] | None:
@@ -182,9 +182,9 @@ MANY = {
 def test_more_values_than_any_manifest_has(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_documents(MANY[kind]) or kind == "documents"
     monkeypatch.setattr(syntax, "MAX_VALUES", FEW)
-    with pytest.raises(NotYamlError) as caught:
+    with pytest.raises(syntax.TooManyValuesError) as caught:
         read_documents(MANY[kind])
-    assert caught.value.problem == syntax.TOO_MANY_VALUES
+    assert caught.value.problem == f"it holds over {FEW} values, more than any manifest"
 
 
 def test_what_a_document_takes_does_not_grow_with_its_line() -> None:

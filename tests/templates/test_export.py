@@ -202,10 +202,10 @@ def test_a_template_says_the_same_whatever_its_comments() -> None:
 
 def test_the_original_of_a_route_in_maintenance_is_its_snapshot() -> None:
     there = live(original())
-    said = notes("shop", "repoint")
-    secret = snapshot_of(there, said)
+    noted = notes("shop", "repoint")
+    secret = snapshot_of(there, noted)
     sent = live(manifest_of(repointed(there, {}))) | {}
-    sent["metadata"]["annotations"] = said
+    sent["metadata"]["annotations"] = noted
     swapped = {"metadata": {"name": page_route_name("shop", None), "annotations": notes("shop", "swap"),
                "labels": our_labels("shop")}, "spec": {}}  # fmt: skip
     snapshots = {snapshot_name("shop"): secret}

@@ -42,8 +42,8 @@ class GitLab(BaseHTTPRequestHandler):
 DECODING: set[object] = set()
 
 
-def missing(words: str) -> tuple[int, str, str]:
-    return 404, "application/json", f'{{"message":"{words}"}}'
+def missing(message: str) -> tuple[int, str, str]:
+    return 404, "application/json", f'{{"message":"{message}"}}'
 
 
 @pytest.fixture

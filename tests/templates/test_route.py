@@ -140,9 +140,9 @@ def test_what_means_the_same_is_no_difference() -> None:
     ],
 )
 def test_what_does_otherwise_is_named(template: dict[str, Any], field: str) -> None:
-    found = differences(template, LIVE)
-    assert found and found[0].startswith(field)
-    assert "K" not in str(found)
+    lines = differences(template, LIVE)
+    assert lines and lines[0].startswith(field)
+    assert "K" not in str(lines)
 
 
 def test_what_is_empty_is_not_there() -> None:
@@ -154,8 +154,8 @@ def test_what_is_empty_is_not_there() -> None:
 
 def test_a_header_s_value_is_not_shown() -> None:
     header = {"name": "Authorization", "action": {"type": "Set", "set": {"value": "Basic cGFzcw=="}}}
-    found = differences(changed(httpHeaders={"actions": {"request": [header]}}), LIVE)
-    assert found == ["spec.httpHeaders.actions.request is not the same in the template and in the cluster"]
+    lines = differences(changed(httpHeaders={"actions": {"request": [header]}}), LIVE)
+    assert lines == ["spec.httpHeaders.actions.request is not the same in the template and in the cluster"]
 
 
 def test_a_route_that_moved() -> None:

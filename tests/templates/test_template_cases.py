@@ -40,8 +40,8 @@ def rendered(
         processed, causes = process(template_to_process(file, values, others_too=others_too))
         assert not causes
         objects = processed["objects"]
-    found = expected_route(file, objects, name=name, namespace="web")
-    return found.route, found.remarks
+    template_route = expected_route(file, objects, name=name, namespace="web")
+    return template_route.route, template_route.remarks
 
 
 def case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What is said of a template that the API refuses, or that differs from its Route: places, and no secret values."""
+"""Messages about a template that the API refuses, or that differs from its Route: places, and no secret values."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def test_the_api_s_words_about_a_route_get_the_places_of_its_fields(message: str
 def test_a_field_that_nobody_knows_is_a_difference_without_a_value(field: dict[str, Any]) -> None:
     there = {"metadata": {"name": "shop"}, "spec": {"host": HOST, "to": TO, "tls": EDGE}}
     written = {"metadata": {"name": "shop"}, "spec": {**there["spec"], **field}}
-    found = differences(written, there)
-    assert any("is not the same in the template and in the cluster" in line for line in found)
-    assert "hunter2" not in str(found)
+    lines = differences(written, there)
+    assert any("is not the same in the template and in the cluster" in line for line in lines)
+    assert "hunter2" not in str(lines)
 
 
 @pytest.mark.parametrize(
