@@ -78,7 +78,7 @@ class HostLostError(MaintenanceError):
 
 
 class UnsafeError(MaintenanceError):
-    """What is asked for would harm users, or somebody else's maintenance; nobody is told how to do it by hand."""
+    """What is asked for would harm users, or somebody else's maintenance; no message tells how to do it by hand."""
 
 
 class RefusedError(MaintenanceError):

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# A job log that is silent for long looks dead: what is waited for is said this often, in seconds. (`report.SILENCE` is
-# for what waits in silence.)
+# A job log that is silent for 15 s looks dead: what is waited for is logged this often, in seconds.
 SIGN_OF_LIFE = 12.0
 
 

@@ -57,14 +57,14 @@ MAX_TEXT = 300
 
 
 class _LoginFaults(logging.Handler):
-    """Collects what the client says, on the root logger, of a program that failed to log in: it goes on without."""
+    """Collects what the client logs, on the root logger, of a program that failed to log in: it goes on without."""
 
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first line of what was said."""
+        """Keep the first line of the message."""
         first, _, _ = record.getMessage().strip().partition("\n")
         self.faults.append(first[:MAX_TEXT])
 
@@ -81,7 +81,7 @@ class Api:
         ForbiddenError: the token is refused (401), or lacks the right (403).
         ConflictError: the server refuses a change for the state that the object is in (409).
         MissingError: there is no such object (404).
-        MaintenanceError: any other refusal, with the server's own words.
+        MaintenanceError: any other refusal, with the server's own message.
     """
 
     def __init__(self, kubeconfig: str, *, timeout: float = TIMEOUT[1]) -> None:
@@ -98,9 +98,7 @@ class Api:
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
         root.addHandler(login)
         try:
-            with_deadline(
-                LOGIN_TIMEOUT, load
-            )  # a kubeconfig may name a program that logs in, and that waits for somebody
+            with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
@@ -127,7 +125,7 @@ class Api:
         )
         # The server notes it as the manager of the fields that a request without ``fieldManager`` writes.
         self._client.user_agent = MANAGED_BY
-        if not self._client.configuration.verify_ssl:  # somebody wants it so; said once, and not at each request
+        if not self._client.configuration.verify_ssl:  # somebody wants it so; logged once, and not at each request
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def close(self) -> None:

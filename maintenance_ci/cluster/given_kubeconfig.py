@@ -1,7 +1,7 @@
 """The KUBECONFIG that a team gives: read once, as kubectl reads it, and reduced to what one context names.
 
 What clients read differently is settled here, so that they all get the same: of several files the first that has a name
-counts, and a path belongs to the folder of its file (client-go's ``clientcmd``; held against the real kubectl).
+counts, and a path belongs to the folder of its file (client-go's ``clientcmd``; compared with the real kubectl).
 ``~/.kube/config`` and a Pod's own service account are never looked for.
 """
 
@@ -77,8 +77,8 @@ def read_login(paths: str, context: str, environment: Mapping[str, str]) -> Logi
     """
     try:
         # Not Path.exists, which raises for a name that is too long.
-        there = [Path(path) for path in paths.split(os.pathsep) if path and os.path.exists(path)]  # noqa: PTH110
-        config = _merged([_read(path) for path in there])
+        files = [Path(path) for path in paths.split(os.pathsep) if path and os.path.exists(path)]  # noqa: PTH110
+        config = _merged([_read(file) for file in files])
         chosen = _choose(config, context)
         folder, cluster = _entry(config, "clusters", _text(chosen, "cluster"))
         user_name = _text(chosen, "user")
@@ -100,19 +100,19 @@ def _read(path: Path) -> Object:
         raise ValueError(f"is no kubeconfig: {path}, line {error.line}, column {error.column}") from None
     except ValueError as error:
         raise ValueError(f"{error}: {path}") from None
-    content = documents[0].value if documents else {}  # kubectl reads the first, and takes an empty file
-    if not isinstance(content, dict):
-        raise ValueError(f"is no kubeconfig: {path}")  # noqa: TRY004 - told like all faults of a variable
-    merged: Object = {"current-context": _text(content, "current-context")}
+    config = documents[0].value if documents else {}  # kubectl reads the first, and takes an empty file
+    if not isinstance(config, dict):
+        raise ValueError(f"is no kubeconfig: {path}")  # noqa: TRY004 - as all faults of a variable
+    merged: Object = {"current-context": _text(config, "current-context")}
     for name, kind in LISTS.items():
         entries: Object = {}
-        for entry in _list(content, name):
-            held = entry.get(kind) or {} if isinstance(entry, dict) else None
-            if not isinstance(held, dict) or not _text(entry, "name"):
+        for entry in _list(config, name):
+            content = entry.get(kind) or {} if isinstance(entry, dict) else None
+            if not isinstance(content, dict) or not _text(entry, "name"):
                 raise ValueError(f"has an entry of {name} that is none: {path}")
             if entry["name"] in entries:
                 raise ValueError(f"has two {name} of one name: {path}")
-            entries[entry["name"]] = (path.absolute().parent, held)
+            entries[entry["name"]] = (path.absolute().parent, content)
         merged[name] = entries
     return merged
 
@@ -131,10 +131,9 @@ def _choose(config: Object, context: str) -> Object:
         return chosen
     names = list(config["contexts"])
     listed = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
-    those = f"its contexts: {listed}" if names else "it has no context at all"
-    if context:
-        raise VariableError([f"KUBE_CONTEXT: is no context of KUBECONFIG; {those}"])
-    raise VariableError([f"KUBE_CONTEXT: is missing, and KUBECONFIG has no current context; {those}"])
+    contexts = f"its contexts: {listed}" if names else "it has no context at all"
+    fault = "is no context of KUBECONFIG" if context else "is missing, and KUBECONFIG has no current context"
+    raise VariableError([f"KUBE_CONTEXT: {fault}; {contexts}"])
 
 
 def _entry(config: Object, kind: str, name: str) -> tuple[Path, Object]:

@@ -59,16 +59,23 @@ class Tools:
 
 def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools: Tools, log: JobLog) -> None:
     """Install the page's chart, build its image where asked or needed, and wait until the page runs that image."""
-    context = pack_build_context(tools.docker, _page_conf(settings))
+    page_conf = render_page_conf(
+        name=PAGE,
+        tag=settings.image_tag,
+        title=settings.maintenance_title,
+        message=settings.maintenance_message,
+        signature=settings.maintenance_signature,
+    )
+    context = pack_build_context(tools.docker, page_conf)
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):
-        there = _require_rights(settings, cluster, tools.environment, log)
-        log.say(f"{PAGE} is {'there' if there else 'not there yet'} in {settings.project}")
+        stream = _require_rights(settings, cluster, tools.environment, log)
+        log.say(f"{PAGE} is {'there' if stream else 'not there yet'} in {settings.project}")
         if registry_image:
             with log.check("the Secret for DOCKER_REGISTRY is there"):
                 require_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project, "DOCKER_REGISTRY")
-        if _is_built(settings, there):
+        if _is_built(settings, stream):
             _require_base(settings, cluster, log)
 
     with log.phase("Install the page's chart", collapsed=True):
@@ -85,7 +92,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
             digest, _ = _tag_latest(cluster, settings.image_tag, registry_image, log)
 
     if digest is None:
-        before = image_digest(there, "latest" if registry_image else settings.image_tag)
+        before = image_digest(stream, "latest" if registry_image else settings.image_tag)
         with log.phase("Build the page's image", collapsed=True):
             build = build_page(
                 cluster,
@@ -109,13 +116,11 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     with log.phase("Wait until the page runs that image"):
         Rollout(cluster, log.say).wait(digest, settings.rollout_timeout)
 
-    shown = routes_to(PAGE, cluster.select("routes"))
+    shown = ", ".join(routes_to(PAGE, cluster.select("routes")))
+    hidden = ("It is not exposed: users still reach every application.", "Next: the job deploy-route.")
     log.end(
         f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}.",
-        f"It is shown by {', '.join(shown)} now."
-        if shown
-        else "It is not exposed: users still reach every application.",
-        *([] if shown else ["Next: the job deploy-route."]),
+        *([f"It is shown by {shown} now."] if shown else hidden),
     )
 
 
@@ -164,21 +169,11 @@ def _require_rights(
     with log.check("the token has the rights that the job needs"):
         building = building_rights(with_oc=command.on_path("oc", environment) is not None)
         lacking = find_missing_rights(cluster, (*deploying_rights(), *building))
-        there = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
-        if not settings.docker_registry and not _is_built(settings, there):
+        stream = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
+        if not settings.docker_registry and not _is_built(settings, stream):
             lacking = [right for right in lacking if right not in building]
         require_rights(lacking)
-    return there
-
-
-def _page_conf(settings: BuildAndDeploySettings) -> str:
-    return render_page_conf(
-        name=PAGE,
-        tag=settings.image_tag,
-        title=settings.maintenance_title,
-        message=settings.maintenance_message,
-        signature=settings.maintenance_signature,
-    )
+    return stream
 
 
 def _tag_latest(

@@ -26,14 +26,15 @@ from maintenance_ci.errors import (
 from maintenance_ci.log import sections as gitlab_log
 from maintenance_ci.log.redaction import Redaction
 from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
+from maintenance_ci.waiting import SIGN_OF_LIFE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NOTHING_CHANGED = "Nothing was changed."
-# Seconds: a job log that says nothing for 15 s looks dead.
-SILENCE = 14.0
+# Seconds of silence until the log itself gives a sign of life: after those who know what they wait for.
+SILENCE = SIGN_OF_LIFE + 2
 FRAME = "=" * 100
 BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
 UNKNOWN = "What is in maintenance now, if anything: maintenance-ci status"

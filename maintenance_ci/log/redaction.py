@@ -6,7 +6,7 @@ import re
 
 MASK = "[hidden]"
 END = "-----END [A-Z0-9 ]*PRIVATE KEY-----"
-# An end without a beginning begins nothing: it is told first from the beginning that a part of it looks like.
+# An end without a beginning begins nothing, though a part of it looks like a beginning: it is tried first.
 KEY = re.compile(rf"(?P<stray>{END})|(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----(.*?(?P<end>{END})|.*)", re.DOTALL)
 
 

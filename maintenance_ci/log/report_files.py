@@ -39,7 +39,7 @@ class Check:
 
     Attributes:
         name: what had to hold.
-        outcome: ``refused``: it does not hold; ``failed``: it could not be found out.
+        outcome: ``refused``: it does not hold; ``failed``: whether it does is not known.
         words: why, or what was warned of.
     """
 

@@ -39,7 +39,7 @@ class Helm:
     def __init__(
         self, kubeconfig: str, namespace: str, *, environment: Mapping[str, str], say: Callable[[str], None]
     ) -> None:
-        if command.on_path("helm", environment) is None:  # found out now, not when users are switched already
+        if command.on_path("helm", environment) is None:  # known now, not when users are switched already
             raise CommandError("There is no helm on PATH.", "Install it where the job runs.")
         self._namespace, self._say = namespace, say
         self._environment = {**environment, "KUBECONFIG": kubeconfig}

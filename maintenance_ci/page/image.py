@@ -66,7 +66,7 @@ def require_base_image(stream: Mapping[str, Any] | None, name: str, namespace: s
     """Refuse a build upon the tag ``STREAM:TAG`` of an ImageStream where that has no image.
 
     Raises:
-        MaintenanceError: it has none; with what is said of its import, and the tags that have one.
+        MaintenanceError: it has none; with why its import failed, and the tags that have one.
     """
     stream_name, _, tag = name.partition(":")
     if image_digest(stream, tag):
@@ -94,19 +94,19 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
         return "the Deployment is not there"
     spec, status = deployment["spec"], deployment.get("status") or {}
     wanted = int(spec.get("replicas", 1))
-    if not _runs(spec["template"], digest):
-        return "the Deployment does not have the new image yet"
-    if int(status.get("observedGeneration") or 0) < int(deployment["metadata"]["generation"]):
-        return "the change is not observed yet"
-    if wanted == 0:
-        return "the Deployment is scaled to 0"
-    if int(status.get("updatedReplicas") or 0) < wanted:
-        return f"{status.get('updatedReplicas') or 0} of {wanted} Pods are of the new image"
-    if int(status.get("replicas") or 0) > int(status.get("updatedReplicas") or 0):
-        return "the new Pod has not taken over from the old one"
-    if int(status.get("availableReplicas") or 0) < wanted:
-        return f"{status.get('availableReplicas') or 0} of {wanted} Pods are ready"
-    return None
+    observed, updated, available, replicas = (
+        int(status.get(field) or 0)
+        for field in ("observedGeneration", "updatedReplicas", "availableReplicas", "replicas")
+    )
+    conditions = {
+        "the Deployment does not have the new image yet": _runs(spec["template"], digest),
+        "the change is not observed yet": observed >= int(deployment["metadata"]["generation"]),
+        "the Deployment is scaled to 0": wanted > 0,
+        f"{updated} of {wanted} Pods are of the new image": updated >= wanted,
+        "the new Pod has not taken over from the old one": replicas <= updated,
+        f"{available} of {wanted} Pods are ready": available >= wanted,
+    }
+    return next((lack for lack, holds in conditions.items() if not holds), None)
 
 
 def pods_refused(deployment: Mapping[str, Any] | None) -> str | None:
@@ -143,11 +143,10 @@ def page_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[Troubl
     """
     troubles = set()
     for pod in _of_newest_template([pod for pod in pods if _runs(pod, digest)]):
-        found = set(pod_troubles(pod))
         containers = (pod.get("status") or {}).get("containerStatuses") or []
-        if not found and not all(container.get("ready") for container in containers):
-            found.add(Trouble("running, but its readiness probe fails"))
-        troubles |= found
+        unready = not all(container.get("ready") for container in containers)
+        of_pod = list(pod_troubles(pod))
+        troubles.update(of_pod or ([Trouble("running, but its readiness probe fails")] if unready else []))
     return sorted(troubles)
 
 

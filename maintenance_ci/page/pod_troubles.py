@@ -45,7 +45,7 @@ class Trouble:
     """What keeps a Pod, or a Build, from running.
 
     Attributes:
-        message: in the words of Kubernetes; empty for nothing that is known.
+        message: Kubernetes' own; empty for nothing that is known.
         lasting: it is not expected to pass by itself.
         advice: what to do about it, where that is known.
     """

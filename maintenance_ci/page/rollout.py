@@ -81,7 +81,7 @@ class Rollout:
     def _refusals(self, deployment: Object | None, pods: list[Object]) -> list[Trouble]:
         """Return what the Deployment itself says of why it does not get on."""
         refusal, late = _refusal(deployment, pods), deadline_passed(deployment)
-        if self._late_before is None:  # said of an earlier try; whether this one gets on is not known yet
+        if self._late_before is None:  # it is about an earlier try; whether this one gets on is not known yet
             self._late_before = late is not None
         if refusal and deployment:
             self._ask_again(deployment)

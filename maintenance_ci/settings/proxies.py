@@ -131,11 +131,11 @@ def _proxy(address: str, written: str) -> Proxy:
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
     """Return what no log may show of the environment's proxies, also of those that cannot be used."""
     names = [case for name in (*VARIABLES.values(), ALL) for case in (name, name.lower())]
-    found = []
+    secrets = []
     for value in (environment.get(name, "").strip() for name in names):
         userinfo = value.partition("://")[2].rpartition("@")[0] or value.rpartition("@")[0]
-        found += _proxy("http://proxy", userinfo).secrets
-    return found
+        secrets += _proxy("http://proxy", userinfo).secrets
+    return secrets
 
 
 def is_direct(url: str, no_proxy: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the value of a pipeline variable may be: types whose validators say so in a person's words.
+"""What the value of a pipeline variable may be: types whose validators explain each fault in one sentence.
 
 A message never holds the value: it may be a secret.
 """

@@ -1,6 +1,6 @@
 """The pipeline's variables, as models. The only reader of the environment.
 
-Every fault of every variable is found before anything is touched, and told by the variable's name, never with its
+Every fault of every variable is reported before anything is touched, with the variable's name and never with its
 value: a value may be a secret. An empty variable is an absent one, as GitLab users expect.
 """
 
@@ -294,7 +294,7 @@ def _names(alias: Any) -> Iterable[str]:
 
 
 def secrets_given(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the values that no log may show; short ones are none, and would mask half of what is said."""
+    """Return the values that no log may show; short ones are none, and would mask half of a log."""
     tokens = (_token_given(environment.get(name, "")) for name in sorted(secret_variables()))
     return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(environment)]
 
