@@ -81,7 +81,10 @@ class Standing:
     def holds(self, value: bool) -> bool:
         """Note that it is true now, or is not, and tell whether it has been true for long enough."""
         now = time.monotonic()
-        self._since = (self._since or now) if value else None
+        if not value:
+            self._since = None
+        elif self._since is None:
+            self._since = now
         return self._since is not None and now - self._since >= self._seconds
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -277,6 +278,25 @@ def test_an_oc_whose_child_hangs_ends_with_all_that_it_started_when_the_build_is
     job = built.run("build-and-deploy", BUILD_AGAIN | {"BUILD_TIMEOUT": "2"}, oc=program)
     assert job.code == 1, job.log
     assert "oc start-build did not end within 2 s" in job.log
+    assert ended(int(pid.read_text()))
+
+
+def test_an_oc_ends_with_its_child_when_the_job_is_cancelled(built: Cluster, tmp_path: Path) -> None:
+    program, pid, python = tmp_path / "oc", tmp_path / "pid", shlex.quote(sys.executable)
+    program.write_text(
+        f"#!/bin/sh\n{python} -c 'import time; time.sleep(600)' &\necho $! > {pid}\necho uploading\nwait\n"
+    )
+    program.chmod(0o755)
+    done, processes = Job(code=-1), list[int]()
+
+    def say(line: str) -> None:
+        done.lines.append(line)
+        if "uploading" in line:
+            os.kill(processes[0], signal.SIGTERM)
+
+    place = built.workplace(BUILD_AGAIN, oc=program)
+    done.code = built.do(place.run("build-and-deploy", say=say, started=processes.append))
+    assert (done.code, "The job was interrupted." in done.lines[-1]) == (1, True), done.log
     assert ended(int(pid.read_text()))
 
 
