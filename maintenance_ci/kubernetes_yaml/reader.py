@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Document", "NotYamlError", "decode", "read_documents"]
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _NO_BLANK = re.compile(r"\S")
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
+# kubectl splits a file at these lines before it reads YAML, and knows no other ends of lines here.
+_SEPARATOR = re.compile(r"^---[^\S\n]*(?P<rest>.*)$", re.MULTILINE)
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]..")
 
 
@@ -64,10 +66,8 @@ def decode(content: bytes) -> str:
 
     Bytes that are no UTF-8 become U+FFFD: in a comment they do no harm.
     """
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            return content[len(mark) :].decode(encoding, errors="replace")
-    return content.decode(errors="replace")
+    encoding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding, errors="replace")
 
 
 def read_documents(text: str) -> list[Document]:
@@ -85,18 +85,15 @@ def read_documents(text: str) -> list[Document]:
 
 def _chunks(text: str) -> Iterator[tuple[int, str]]:
     """Yield what stands between the lines ``---``, each with the number of the lines above it."""
-    first, lines = 0, []
-    # kubectl splits a file before it reads YAML, and knows no other ends of lines here.
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n")):
-        if not line.startswith("---"):
-            lines.append(line)
-            continue
-        rest = line[3:].strip()
-        if rest and not rest.startswith("#"):
-            raise NotYamlError("only a comment may follow --- on its line", number + 1, 4)
-        yield first, "\n".join([*lines, ""])
-        first, lines = number + 1, []
-    yield first, "\n".join(lines)
+    line = begin = 0
+    text = text.replace("\r\n", "\n")
+    for separator in _SEPARATOR.finditer(text):
+        chunk = text[begin : separator.start()]
+        yield line, chunk
+        line, begin = line + chunk.count("\n") + 1, separator.end() + 1
+        if separator["rest"] and not separator["rest"].startswith("#"):
+            raise NotYamlError("only a comment may follow --- on its line", line, 4)
+    yield line, text[begin:]
 
 
 def _json_documents(chunk: str, line: int, room: Room) -> list[Document]:

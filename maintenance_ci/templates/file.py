@@ -138,9 +138,10 @@ class FileObject:
     document: Document
     field: FieldPath = ()
 
-    def part(self, manifest: Any, *field: str | int) -> FileObject:
-        """Return an object that stands in a field of this one."""
-        return replace(self, manifest=manifest, field=(*self.field, *field))
+    def parts(self, field: str) -> list[FileObject]:
+        """Return what the items of a field hold, in the place of each."""
+        items = enumerate(self.manifest.get(field) or [])
+        return [replace(self, manifest=item, field=(*self.field, field, index)) for index, item in items]
 
     def place(self, field: FieldPath = ()) -> str:
         """Return where a field stands: ``shop.yaml:7:11``."""
@@ -191,9 +192,9 @@ class TemplateFile:
     template: FileObject | None = None
 
     @property
-    def parameters(self) -> list[Object]:
+    def parameters(self) -> list[FileObject]:
         """The Template's parameters."""
-        return (self.template and self.template.manifest.get("parameters")) or []
+        return self.template.parts("parameters") if self.template else []
 
     @property
     def labels(self) -> Object:
@@ -290,22 +291,20 @@ def _objects(one: FileObject, *, in_list: bool = False) -> Iterator[FileObject]:
         return
     if in_list:
         raise one.refuse({(): "a List inside of a List is not understood, neither by kubectl"})
-    items = manifest["items"] if manifest["items"] is not None else []
-    if not isinstance(items, list):
+    if not isinstance(manifest["items"], list | None):
         raise one.refuse({("items",): "must be a list"})
     # Of a RouteList each item is a Route.
     implied = {"apiVersion": manifest.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
-    for index, item in enumerate(items):
-        value = implied | item if isinstance(item, dict) else item
-        yield from _objects(one.part(value, "items", index), in_list=True)
+    for item in one.parts("items"):
+        manifest = implied | item.manifest if isinstance(item.manifest, dict) else item.manifest
+        yield from _objects(replace(item, manifest=manifest), in_list=True)
 
 
 def _objects_of_template(template: FileObject) -> list[FileObject]:
     manifest = template.manifest
     template.require_shape(TemplateShape, manifest)
     template.require_small([manifest.get("parameters"), manifest.get("labels")])
-    objects = enumerate(manifest.get("objects") or [])
-    return [template.part(one, "objects", index) for index, one in objects if one is not None]
+    return [one for one in template.parts("objects") if one.manifest is not None]
 
 
 def _prefix(field: FieldPath) -> str:

@@ -106,7 +106,7 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
         MaintenanceError: it has no parameter of a name that was given.
         VariableError: a value is no text.
     """
-    known = {parameter["name"] for parameter in file.parameters}
+    known = {parameter.manifest["name"] for parameter in file.parameters}
     unknown = sorted(set(values) - known)
     # A Jinja2 template has its own use for them.
     if unknown and not others_too and not is_jinja(file.path):
@@ -127,24 +127,18 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
         "kind": "Template",
         "metadata": {"name": "routes"},
         "labels": file.labels,
-        "parameters": [
-            _with_value(file, index, values)
-            for index, parameter in enumerate(file.parameters)
-            if parameter["name"] in used
-        ],
+        "parameters": [_with_value(one, values) for one in file.parameters if one.manifest["name"] in used],
         "objects": routes,
     }
 
 
-def _with_value(file: TemplateFile, index: int, values: Mapping[str, Any]) -> Object:
+def _with_value(parameter: FileObject, values: Mapping[str, Any]) -> Object:
     """Return a parameter of the Template with the value that is given for it."""
-    assert file.template  # it is a parameter of it
-    parameter = file.parameters[index]
-    name = parameter["name"]
-    given = parameter | ({"value": values[name]} if name in values else {})
+    name = parameter.manifest["name"]
+    given = parameter.manifest | ({"value": values[name]} if name in values else {})
     if given.get("required") and not (given.get("value") or given.get("generate")):
         fault = f"parameter {name} is required, and has no value: give it one here, or in ROUTE_TEMPLATE_PARAMETERS"
-        raise file.template.refuse({("parameters", index): fault})
+        raise parameter.refuse({(): fault})
     return given
 
 
@@ -232,7 +226,7 @@ def _require_parameters(file: TemplateFile, source: FileObject | None, used: Ite
 
     In an annotation it may stand, as for ``oc process``: that is text for people.
     """
-    known = {parameter["name"] for parameter in file.parameters}
+    known = {parameter.manifest["name"] for parameter in file.parameters}
     for field, text in used if file.template else ():
         for name in _REFERENCE.findall(text):
             if source and name not in known and field[:2] != ("metadata", "annotations"):
@@ -307,8 +301,7 @@ def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) 
     origin, first = next(iter(known.items()))
     completed = {**route, "spec": {**spec, "host": first["spec"]["host"]}}
     if _is_generated(metadata, known.values(), first["spec"]["host"]):
-        annotations = {**(metadata.get("annotations") or {}), HOST_GENERATED: "true"}
-        completed["metadata"] = {**metadata, "annotations": annotations}
+        completed["metadata"] = metadata | {"annotations": {**metadata.get("annotations", {}), HOST_GENERATED: "true"}}
     return completed, f"{path} names no host: it is that of {origin}"
 
 

@@ -167,7 +167,7 @@ A_ROUTE = OBJECT.format("shop", HOST)
         (template(OBJECT.format("shop", "'a-${{HOST}}'"), "[{name: HOST, value: h}]"),
          "t:4:70: spec.host: ${{NAME}} stands alone in its field: write ${NAME}"),
         (template(OBJECT.format("shop", "'${HOST}'"), "[{name: A}, {name: HOST, required: true}]"),
-         "t:5:25: parameters.1: parameter HOST is required, and has no value: give it one here"),
+         "t:5:25: parameter HOST is required, and has no value: give it one here"),
         (template(A_ROUTE, "[{name: A, generate: hunter2}]"), "t:5:34: parameters.0.generate: input should be expr"),
         # What YAML bears is not what is wrong.
         (route("{name: shop, annotations: {a: '{{ b }}'}}") + "  path: [hunter2\n", "t:8:1: did not find expected ','"),
