@@ -118,7 +118,7 @@ SHOP = {"metadata": {"name": "shop"}}
     ],
     ids=str,
 )
-def test_what_is_no_object_is_told_in_one_line(
+def test_an_answer_that_is_no_object_has_a_message_of_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: dict[str, object]
 ) -> None:
     """Alone, or in a list; a change that is answered like this may have been made."""

@@ -25,15 +25,15 @@ def python(code: str) -> list[str]:
 
 
 def run(argv: list[str], timeout: float = 10) -> list[str]:
-    said: list[str] = []
-    command.run(argv, environment=ENVIRONMENT, say=said.append, timeout=timeout)
-    return said
+    lines: list[str] = []
+    command.run(argv, environment=ENVIRONMENT, say=lines.append, timeout=timeout)
+    return lines
 
 
-def test_what_it_prints_is_said_line_by_line_after_the_quoted_command() -> None:
-    said = run(python("import os; print(os.environ['GREETING']); import sys; print('no', file=sys.stderr)"))
-    assert said[0].startswith("$ ") and "'" in said[0]
-    assert sorted(said[1:]) == ["hello", "no"]
+def test_the_quoted_command_is_logged_and_then_its_output_line_by_line() -> None:
+    lines = run(python("import os; print(os.environ['GREETING']); import sys; print('no', file=sys.stderr)"))
+    assert lines[0].startswith("$ ") and "'" in lines[0]
+    assert sorted(lines[1:]) == ["hello", "no"]
 
 
 def test_a_failure_repeats_the_last_lines() -> None:
@@ -175,9 +175,9 @@ with interrupted_when_cancelled():
 
 
 def test_a_line_without_an_end_is_cut() -> None:
-    said = run(python("print('x' * 200_000)"))
-    assert sum(map(len, said[1:])) == 200_000
-    assert max(map(len, said[1:])) <= 2 * command.CHUNK
+    lines = run(python("print('x' * 200_000)"))
+    assert sum(map(len, lines[1:])) == 200_000
+    assert max(map(len, lines[1:])) <= 2 * command.CHUNK
 
 
 SLEEP = [sys.executable, "-u", "-c", "import os, time; print(os.getpid()); time.sleep(60)"]
@@ -257,22 +257,22 @@ def recorder(tmp_path: Path) -> Path:
 def call_of(folder: Path) -> dict[str, object]:
     import json
 
-    found: dict[str, object] = json.loads((folder / "call.json").read_text())
-    return found
+    call: dict[str, object] = json.loads((folder / "call.json").read_text())
+    return call
 
 
 def start_build(recorder: Path, **environment: str) -> list[str]:
-    said: list[str] = []
+    lines: list[str] = []
     builds.start_build(
         "maintenance-page",
         recorder,
         kubeconfig="/private/kubeconfig",
         namespace="web",
         environment={"PATH": f"{recorder}:{os.environ['PATH']}", **environment},
-        say=said.append,
+        say=lines.append,
         timeout=10,
     )
-    return said
+    return lines
 
 
 def test_oc_start_build_s_command_line(recorder: Path) -> None:
@@ -308,6 +308,6 @@ def test_an_image_without_helm_gets_the_pinned_one(tmp_path: Path) -> None:
 
 
 def run_as_a_person(argv: list[str]) -> list[str]:
-    said: list[str] = []
-    command.run(argv, environment=os.environ, say=said.append, timeout=100)
-    return said
+    lines: list[str] = []
+    command.run(argv, environment=os.environ, say=lines.append, timeout=100)
+    return lines

@@ -107,7 +107,7 @@ def read(files: Path, context: str, environment: dict[str, str] | None = None) -
     return read_login(paths(files, "b"), context, environment or {})
 
 
-def test_what_stands_in_files_is_found_beside_the_kubeconfig(files: Path) -> None:
+def test_paths_belong_to_the_folder_of_their_kubeconfig(files: Path) -> None:
     agent = read(files, "")
     data = base64.b64decode(agent.cluster["certificate-authority-data"]).decode()
     assert data.startswith("-----BEGIN CERTIFICATE-----"), "the comment is left out"

@@ -64,25 +64,25 @@ def test_one_that_hangs_is_stopped_with_all_that_it_started(
 ) -> None:
     monkeypatch.setattr(given_kubeconfig, "LOGIN_TIMEOUT", 0.5)
     pid = tmp_path / "pid"
-    told = client(kubeconfig(tmp_path, f"echo {SECRET} >&2; sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"))
-    assert "sh did not end within 0.5 s, and was stopped" in told
-    assert SECRET not in told
+    message = client(kubeconfig(tmp_path, f"echo {SECRET} >&2; sleep 600 & echo $! > {shlex.quote(str(pid))}; wait"))
+    assert "sh did not end within 0.5 s, and was stopped" in message
+    assert SECRET not in message
     assert ended(int(pid.read_text()))
 
 
 @pytest.mark.parametrize("client", [by_our_client, by_kubectl])
 def test_what_it_writes_of_a_failure_is_not_shown(tmp_path: Path, client: Callable[[str], str]) -> None:
-    told = client(kubeconfig(tmp_path, f"echo the token {SECRET} has expired >&2; exit 3"))
-    assert "sh ended with exit code 3: run it by itself to see why" in told
-    assert SECRET not in told
+    message = client(kubeconfig(tmp_path, f"echo the token {SECRET} has expired >&2; exit 3"))
+    assert "sh ended with exit code 3: run it by itself to see why" in message
+    assert SECRET not in message
 
 
 def test_nor_what_it_writes_while_it_logs_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = kubeconfig(tmp_path, f"echo the token {SECRET} is new >&2; echo {shlex.quote(CREDENTIAL)}")
     OpenShift(config, "web").close()
-    told = by_kubectl(config)
-    assert "127.0.0.1:1 was refused" in told, "it logged in, and asked"
-    assert SECRET not in told
+    message = by_kubectl(config)
+    assert "127.0.0.1:1 was refused" in message, "it logged in, and asked"
+    assert SECRET not in message
     assert capfd.readouterr() == ("", "")
 
 

@@ -130,9 +130,9 @@ def test_a_private_key_is_masked_from_its_beginning_to_its_end(log: JobLog, stre
 def test_an_error_that_quotes_a_key_still_says_what_happened(log: JobLog, stream: io.StringIO, end: str) -> None:
     quoted = f'spec.tls.key: Invalid value: "-----BEGIN RSA PRIVATE KEY-----\\nMIIEow\\n{end}": field is immutable.'
     log.fail(MaintenanceError(f"The cluster refuses (HTTP 422): {quoted}", "Correct the template."))
-    said = '": field is immutable.' if end else ""
+    rest = '": field is immutable.' if end else ""
     assert stream.getvalue() == (
-        f'ERROR: The cluster refuses (HTTP 422): spec.tls.key: Invalid value: "[hidden]{said} '
+        f'ERROR: The cluster refuses (HTTP 422): spec.tls.key: Invalid value: "[hidden]{rest} '
         "Nothing was changed. Correct the template.\n"
     )
 
@@ -168,7 +168,7 @@ def test_two_keys_of_one_line(log: JobLog, stream: io.StringIO) -> None:
     assert stream.getvalue() == "   a [hidden] b [hidden] c\n"
 
 
-def test_what_would_harm_users_is_not_told_as_commands(log: JobLog, stream: io.StringIO) -> None:
+def test_no_commands_are_given_that_would_harm_users(log: JobLog, stream: io.StringIO) -> None:
     log.now("Nothing was changed.", switched=False, by_hand=["oc delete route shop"])
     log.fail(RefusedError([MaintenanceError("A right lacks."), UnsafeError("The application is not ready.")]))
     assert "oc delete" not in stream.getvalue()
@@ -222,7 +222,7 @@ def test_a_wrong_variable_says_that_nothing_was_changed(log: JobLog, stream: io.
     assert stream.getvalue() == "ERROR: A: is missing. Nothing was changed.\n"
 
 
-def test_the_end_stands_apart_but_where_it_is_all_that_is_said(log: JobLog, stream: io.StringIO) -> None:
+def test_a_blank_line_precedes_the_end_unless_it_is_all_there_is(log: JobLog, stream: io.StringIO) -> None:
     log.end("It is done.", "Next: delete.")
     log.end('{"a": 1}', blank=False)
     assert stream.getvalue() == '\nIt is done.\nNext: delete.\n{"a": 1}\n'
@@ -372,7 +372,7 @@ def test_reports_hold_no_secret_and_nothing_of_another_job(log: JobLog, tmp_path
     assert (report["exit_code"], report["result"]) == (1, "Nothing was changed.")
 
 
-def test_a_report_that_cannot_be_written_is_said(log: JobLog, stream: io.StringIO, tmp_path: Path) -> None:
+def test_a_failure_to_write_a_report_is_logged(log: JobLog, stream: io.StringIO, tmp_path: Path) -> None:
     (tmp_path / REPORT).mkdir()
     log.forget_reports(tmp_path)
     log.leave_reports(tmp_path, 0)

@@ -122,7 +122,7 @@ def suites(record: Record) -> dict[str, ElementTree.Element]:
     return {suite.attrib["name"]: suite for suite in root}
 
 
-def told(suite: ElementTree.Element) -> list[tuple[str, str | None, str | None]]:
+def cases_of(suite: ElementTree.Element) -> list[tuple[str, str | None, str | None]]:
     """Each case with its fault and what GitLab shows of it: the element's text."""
     return [
         (case.attrib["name"], case[0].tag if len(case) else None, case[0].text if len(case) else None) for case in suite
@@ -131,7 +131,7 @@ def told(suite: ElementTree.Element) -> list[tuple[str, str | None, str | None]]
 
 def test_junit_of_the_checks() -> None:
     checks = suites(full())["checks"]
-    assert told(checks) == [
+    assert cases_of(checks) == [
         ("the page is ready", None, None),
         ("nobody undoes the switch", None, None),
         ("the Route can be deleted", "failure", "It has finalizers."),
@@ -142,7 +142,7 @@ def test_junit_of_the_checks() -> None:
 
 def test_junit_of_the_probes() -> None:
     probes = suites(full())["probes"]
-    assert told(probes) == [
+    assert cases_of(probes) == [
         (f"users of {URL} meet the maintenance page", "failure", "1 x the application (200)"),
         (f"users of {URL} meet the application", None, None),
         (f"{URL} can be seen", "skipped", "the runner cannot see it: 1 x neither side (no answer)"),
@@ -156,7 +156,7 @@ def test_junit_of_a_job_that_came_to_nothing() -> None:
 
 
 @given(st.text(), st.text(alphabet=st.characters(codec=None)))
-def test_no_words_break_a_report(name: str, words: str) -> None:
+def test_no_text_breaks_a_report(name: str, words: str) -> None:
     record = Record(name, checks=[Check(name, "refused", words), Check(name, "failed", words)])
     junit_xml(record).encode()
     assert len(suites(record)["checks"]) == 2
@@ -175,11 +175,11 @@ def test_the_address_of_the_environment(url: str) -> None:
     text = dotenv(Record("deploy-route", url=url))
     assert text is not None
     assert text.endswith("\n") and text.count("\n") == 1
-    found = DOTENV_LINE.fullmatch(text.strip())
-    assert found is not None
-    assert found[1] == "MAINTENANCE_URL"
-    assert re.fullmatch(r"https?://[\w.:-]+/[\w./%~-]*", found[2], re.ASCII)
-    assert unquote(found[2]) == unquote(url)
+    line = DOTENV_LINE.fullmatch(text.strip())
+    assert line is not None
+    assert line[1] == "MAINTENANCE_URL"
+    assert re.fullmatch(r"https?://[\w.:-]+/[\w./%~-]*", line[2], re.ASCII)
+    assert unquote(line[2]) == unquote(url)
 
 
 @pytest.mark.parametrize("url", [None, "", "https://(no host)/", "ftp://h/", "javascript:x", "https://a b/", "/a"])

@@ -37,8 +37,8 @@ def test_a_build_may_say_which_image_it_pushed() -> None:
 
 
 def test_a_build_that_gives_a_reason_cannot_begin() -> None:
-    found = build(2, reason="CannotCreateBuildPod", message=QUOTA)
-    assert obstacle(found, [found], []) == Trouble(f"cannot begin: CannotCreateBuildPod: {QUOTA}", lasting=True)
+    refused = build(2, reason="CannotCreateBuildPod", message=QUOTA)
+    assert obstacle(refused, [refused], []) == Trouble(f"cannot begin: CannotCreateBuildPod: {QUOTA}", lasting=True)
     assert obstacle(build(2), [build(2)], []) == Trouble("")
 
 

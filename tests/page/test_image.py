@@ -81,7 +81,7 @@ def test_a_tag_is_pinned_as_oc_tag_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "lacks"),
+    ("observed", "lacks"),
     [
         (deployment(), None),
         (None, "not there"),
@@ -93,9 +93,9 @@ def test_a_tag_is_pinned_as_oc_tag_does() -> None:
         (deployment(availableReplicas=0), "0 of 1 Pods are ready"),
     ],
 )
-def test_what_a_rollout_lacks(found: dict[str, Any] | None, lacks: str | None) -> None:
-    said = rollout_lacks(found, DIGEST)
-    assert said is None if lacks is None else said is not None and lacks in said
+def test_what_a_rollout_lacks(observed: dict[str, Any] | None, lacks: str | None) -> None:
+    lack = rollout_lacks(observed, DIGEST)
+    assert lack is None if lacks is None else lack is not None and lacks in lack
 
 
 def pod(template: str, second: int, *, image: str = f"registry/ns/maintenance-page@{DIGEST}") -> dict[str, Any]:
@@ -146,8 +146,7 @@ REFUSED = {
 
 
 def with_conditions(*conditions: dict[str, str], observed: int = 3) -> dict[str, Any]:
-    found = deployment()
-    return found | {"status": {"observedGeneration": observed, "conditions": list(conditions)}}
+    return deployment() | {"status": {"observedGeneration": observed, "conditions": list(conditions)}}
 
 
 def test_a_deployment_says_that_its_pods_are_refused() -> None:
@@ -155,7 +154,7 @@ def test_a_deployment_says_that_its_pods_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "observed",
     [
         None,
         deployment(),
@@ -166,8 +165,8 @@ def test_a_deployment_says_that_its_pods_are_refused() -> None:
     ],
     ids=["none", "without conditions", "of an older template", "no longer", "a deletion", "another condition"],
 )
-def test_what_is_no_refusal(found: dict[str, Any] | None) -> None:
-    assert pods_refused(found) is None
+def test_what_is_no_refusal(observed: dict[str, Any] | None) -> None:
+    assert pods_refused(observed) is None
 
 
 def test_a_rollout_says_that_its_deadline_is_over() -> None:
@@ -186,7 +185,7 @@ def test_a_base_image_that_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("observed", "message"),
     [
         (None, "there is no ImageStream nginx in shared"),
         (stream("1.29", items=[{"image": DIGEST}]), "nginx in shared has no image 1.30. Name one that it has: 1.29."),
@@ -202,8 +201,8 @@ def test_a_base_image_that_is_there() -> None:
     ],
     ids=["no stream", "another tag", "an empty tag", "a failed import"],
 )
-def test_a_base_image_that_is_not(found: dict[str, Any] | None, message: str) -> None:
+def test_a_base_image_that_is_not(observed: dict[str, Any] | None, message: str) -> None:
     with pytest.raises(MaintenanceError) as refused:
-        require_base_image(found, "nginx:1.30", "shared")
+        require_base_image(observed, "nginx:1.30", "shared")
     assert message in f"{refused.value.what} {refused.value.advice}"
     assert "PAGE_BASE_IMAGE" in refused.value.what

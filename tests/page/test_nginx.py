@@ -71,9 +71,9 @@ class Page:
 
 
 def resident(pid: str) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
+    memory = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert memory
+    return int(memory[1]) * 1024
 
 
 class Answer:
@@ -81,7 +81,7 @@ class Answer:
         self.status = status
         self.headers = headers
         self.body = body
-        self.texts = Texts(body.decode()).found
+        self.texts = Texts(body.decode()).texts
 
 
 class Texts(html.parser.HTMLParser):
@@ -89,21 +89,21 @@ class Texts(html.parser.HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.texts: list[str] = []
         self._inside = False
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         if tag in ("title", "h1", "p"):
             self._inside = True
-            self.found.append("")
+            self.texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = False
 
     def handle_data(self, data: str) -> None:
         if self._inside:
-            self.found[-1] += data
+            self.texts[-1] += data
 
 
 def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
@@ -341,12 +341,12 @@ def test_the_longest_text_is_what_nginx_can_read(unit: str, tmp_path: Path) -> N
 
 
 def members(archive: bytes) -> dict[str, tuple[int, bytes | None]]:
-    found: dict[str, tuple[int, bytes | None]] = {}
+    members: dict[str, tuple[int, bytes | None]] = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         for member in tar:
             content = tar.extractfile(member)
-            found[member.name] = (member.mode, content.read() if content else None)
-    return found
+            members[member.name] = (member.mode, content.read() if content else None)
+    return members
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Why a Pod does not run, and what is said about it."""
+"""Why a Pod does not run, and what to do about it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_a_pod_that_runs_has_none() -> None:
 
 def test_one_that_no_node_takes_waits_for_a_node() -> None:
     message = "0/3 nodes are available: 3 Insufficient memory."
-    found = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    assert troubles(conditions=[found]) == [Trouble(f"Unschedulable: {message}")]
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    assert troubles(conditions=[unscheduled]) == [Trouble(f"Unschedulable: {message}")]
 
 
 def test_one_that_its_node_gave_up_says_why() -> None:

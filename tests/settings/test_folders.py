@@ -27,10 +27,10 @@ def test_what_a_runner_has_left_is_not_taken_for_a_checkout(left: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "there"), [({}, True), ("", True), ("fetch", True), ("clone", True), ("none", False), ("Empty", False)]
+    ("strategy", "there"), [({}, True), ("", True), ("fetch", True), ("clone", True), ("none", False), ("Empty", False)]
 )
-def test_gitlab_says_whether_there_is_a_checkout(said: str | dict[str, str], there: bool) -> None:
-    assert has_checkout({"GIT_STRATEGY": said} if isinstance(said, str) else said) is there
+def test_gitlab_says_whether_there_is_a_checkout(strategy: str | dict[str, str], there: bool) -> None:
+    assert has_checkout({"GIT_STRATEGY": strategy} if isinstance(strategy, str) else strategy) is there
 
 
 @pytest.mark.usefixtures("left")

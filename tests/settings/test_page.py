@@ -1,4 +1,4 @@
-"""PAGE_RESOURCES, BUILD_RESOURCES and PAGE_BASE_IMAGE: what they may be, and what is said of the rest."""
+"""PAGE_RESOURCES, BUILD_RESOURCES and PAGE_BASE_IMAGE: what they may be, and the message about anything else."""
 
 from __future__ import annotations
 

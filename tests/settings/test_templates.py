@@ -58,7 +58,7 @@ def test_a_gitlab_may_be_below_a_path() -> None:
 
 
 def test_these_commands_read_no_variable_of_their_own() -> None:
-    """So that the README's table, held against the jobs' variables, is theirs, too."""
+    """So that the README's table, compared with the jobs' variables, is theirs, too."""
     for model in (DriftSettings, ExportSettings, CommitSettings, TemplatesSettings):
         assert model.model_fields.keys() <= RouteSettings.model_fields.keys()
 

@@ -100,10 +100,10 @@ def test_good_variables_are_taken() -> None:
 
 
 def test_all_faults_are_reported_at_once_by_name() -> None:
-    found = faults(
+    messages = faults(
         RouteSettings, {"ROUTE_NAME": "A", "SUBPATH": "x", "OKD_URL": "http://x", "ROUTER_RELOAD_INTERVAL": "0"}
     )
-    assert [fault.split(":")[0] for fault in found] == [
+    assert [fault.split(":")[0] for fault in messages] == [
         "PROJECT", "OKD_URL", "ROUTE_NAME", "SUBPATH", "ROUTER_RELOAD_INTERVAL", "OKD_TOKEN",
     ]  # fmt: skip
 
@@ -117,9 +117,9 @@ def test_hostile_values_are_refused_without_being_shown(variable: str, value: st
         if (variable, value) in HARMLESS:
             read_settings(model, given | {variable: value})
             continue
-        found = faults(model, given | {variable: value})
-        assert [fault.split(":")[0] for fault in found] == [variable]
-        assert value not in found[0]
+        messages = faults(model, given | {variable: value})
+        assert [fault.split(":")[0] for fault in messages] == [variable]
+        assert value not in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_public_addresses(given: str, meant: dict[str, tuple[str, int]]) -> None
     ],
 )  # fmt: skip
 def test_bad_public_addresses(bad: str) -> None:
-    found = faults(RouteSettings, GOOD | {"PUBLIC_ADDRESS": bad})
-    assert found[0].startswith("PUBLIC_ADDRESS: must be a host or IP")
-    assert len(found) == 1
+    messages = faults(RouteSettings, GOOD | {"PUBLIC_ADDRESS": bad})
+    assert messages[0].startswith("PUBLIC_ADDRESS: must be a host or IP")
+    assert len(messages) == 1
 
 
 def test_a_ca_may_be_a_file(tmp_path: object) -> None:
@@ -264,8 +264,8 @@ def test_secrets_are_not_shown() -> None:
 
 @pytest.mark.parametrize("bad", ["Shop", "-shop", "shop-", "a/b", "a_b", "x" * 254, "ns:shop"])
 def test_bad_names_of_a_secret(bad: str) -> None:
-    found = faults(RouteSettings, GOOD | {"PASSTHROUGH_CERTIFICATE_SECRET": bad})
-    assert found == [
+    messages = faults(RouteSettings, GOOD | {"PASSTHROUGH_CERTIFICATE_SECRET": bad})
+    assert messages == [
         "PASSTHROUGH_CERTIFICATE_SECRET: must be the name of a Secret: lower-case letters, digits, '-' and '.'"
     ]
 
@@ -319,7 +319,7 @@ def test_users_are_looked_for_unless_one_says_no(given: dict[str, str], meant: b
 
 @pytest.mark.parametrize("variable", ["PROBES", "ACCEPT_ROUTE_DIFFERENCES", "OKD_INSECURE_SKIP_TLS_VERIFY"])
 @pytest.mark.parametrize("bad", ["maybe", "on", "2", "tru\u0435", "yes please", "None"])
-def test_what_decides_is_said_plainly(variable: str, bad: str) -> None:
+def test_what_decides_has_a_plain_message(variable: str, bad: str) -> None:
     """The fourth ends in a Cyrillic letter."""
     assert faults(RouteSettings, GOOD | {variable: bad}) == [f"{variable}: must be true or false (or 1/0, yes/no)"]
 
@@ -391,7 +391,7 @@ def test_what_no_log_may_show() -> None:
     assert secrets_given({"OKD_TOKEN": "web", "CI_JOB_TOKEN": "", "PROJECT": "a-long-namespace"}) == []
 
 
-def test_what_is_secret_by_its_type_is_hidden_and_kept_from_others() -> None:
+def test_what_is_secret_by_its_type_is_hidden_and_not_handed_on() -> None:
     class VaultSettings(RouteSettings):
         vault_token: Token | None = None
         vault_password: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("VAULT_PASS", "VAULT_PASSWORD"))
