@@ -46,8 +46,6 @@ ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 # Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
 SLACK = 15.0
-# Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
-LOGIN_TIMEOUT = 75.0
 MAX_LINE = 64 * 1024
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
@@ -95,10 +93,9 @@ class Api:
             connect=2, read=0, redirect=False, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
         login, root = _LoginFaults(), logging.getLogger()
-        load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
         root.addHandler(login)
         try:
-            with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
+            load_kube_config(kubeconfig, persist_config=False, client_configuration=configuration)  # type: ignore[no-untyped-call]
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
@@ -108,8 +105,6 @@ class Api:
             if proxy:
                 configuration.proxy, configuration.proxy_headers = proxy.address, proxy.headers
             self._client = ApiClient(configuration)
-        except TimeoutError:
-            raise VariableError([f"KUBECONFIG: its program did not log in within {LOGIN_TIMEOUT:.0f} s"]) from None
         except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
