@@ -212,11 +212,6 @@ def read_template(text: str, *, path: str) -> TemplateFile:
     Raises:
         MaintenanceError: kubectl and oc would not take it either.
     """
-    if is_html(text):
-        raise MaintenanceError(
-            f"GitLab answered with an HTML page instead of {path}: it may be the sign-in page.",
-            "Check ROUTE_TEMPLATES_PROJECT and that the token may read it.",
-        )
     try:
         documents = read_documents(text)
     except NotYamlError as error:
@@ -255,11 +250,6 @@ def texts(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, str]]:
 def is_jinja(path: str) -> bool:
     """Tell whether a template is for Jinja2: its name says so."""
     return path.endswith(".j2")
-
-
-def is_html(text: str) -> bool:
-    """Tell whether a text is a page of GitLab's, and no template."""
-    return text.lstrip().startswith("<")
 
 
 def _values(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]:

@@ -125,7 +125,10 @@ class TemplateProject:
     def read(self, path: str) -> str:
         """Return the text of the file at ``path``."""
         content = self._ask(f"the template {path}", lambda project: project.files.raw(path, **self._reading), path)
-        return _text(content, path)
+        text = _text(content, path)
+        if text.lstrip().startswith("<"):
+            raise _html_page(UnfitFileError, f"the template {path}")
+        return text
 
     def read_if_there(self, path: str) -> str | None:
         """Return the text of the file at ``path``, or None where the project has no such file."""
@@ -209,10 +212,7 @@ class TemplateProject:
         except gitlab.GitlabError as error:
             raise refused(error) from error
         except HtmlPageError as error:
-            raise MaintenanceError(
-                f"GitLab answered with an HTML page instead of {what}: it may be the sign-in page.",
-                "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
-            ) from error
+            raise _html_page(MaintenanceError, what) from error
         except EndlessAnswerError as error:
             raise UnfitFileError(
                 f"{_sentence(what)} is over {MAX_TEMPLATE} bytes, or takes over {TIMEOUT:.0f} s.",
@@ -291,6 +291,13 @@ def _retry(attempt: Callable[[], Answer]) -> Answer:
                 raise
             time.sleep(pause)
     return attempt()
+
+
+def _html_page(kind: type[MaintenanceError], what: str) -> MaintenanceError:
+    return kind(
+        f"GitLab answered with an HTML page instead of {what}: it may be the sign-in page.",
+        "Check CI_SERVER_URL, ROUTE_TEMPLATES_PROJECT, and that the token may read it.",
+    )
 
 
 def _sentence(text: str) -> str:

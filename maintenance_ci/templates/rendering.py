@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.templates.file import is_html, is_jinja, read_template
+from maintenance_ci.templates.file import is_jinja, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +156,7 @@ def read_rendered(text: str, *, path: str, values: Mapping[str, Any]) -> Templat
     Raises:
         MaintenanceError: it does not render, or kubectl and oc would not take it either.
     """
-    if is_jinja(path) and not is_html(text):
+    if is_jinja(path):
         try:
             text = render(text, values, name=path)
         except MaintenanceError as error:

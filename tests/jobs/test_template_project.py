@@ -370,6 +370,15 @@ def test_a_file_that_can_be_no_template(gitlab: GitLab) -> None:
             CALLS[call](gitlab.client())
 
 
+@pytest.mark.parametrize("text", [b"<!DOCTYPE html><html>Sign in</html>", b"\xef\xbb\xbf  \n<html>"])
+def test_a_page_that_comes_as_a_file_is_no_template(gitlab: GitLab, text: bytes) -> None:
+    gitlab.project.branches["main"]["shop.yaml"] = text
+    with pytest.raises(
+        UnfitFileError, match=r"HTML page instead of the template shop\.yaml: it may be the sign-in page"
+    ):
+        gitlab.client().read("shop.yaml")
+
+
 @pytest.mark.parametrize(
     ("token", "answer", "says", "advice"),
     [
