@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace, log: JobLog) -> int:
     except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
         return log.crash(traceback.format_exc())
     except KeyboardInterrupt:
-        return log.fail(MaintenanceError("The job was interrupted.", "Run it again: it goes on from what it finds."))
+        return log.fail(MaintenanceError("The job was interrupted.", "It goes on from what it finds.", run_again=True))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -322,7 +322,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
 
 def _note(settings: JobSettings, log: JobLog) -> None:
     """Record whose job this is, and what it is about."""
-    from maintenance_ci.plan.situation import SUBPATH
+    from maintenance_ci.plan.strategies import SUBPATH
     from maintenance_ci.settings.variables import RouteSettings
 
     record = log.record

@@ -14,7 +14,8 @@
         └── NotNowError             75   nothing was sent: whether we may is not known now
 
 Once users have been switched, the job's failure is exit code 3 whatever the error: a person must look
-(`maintenance_ci.log.log.JobLog.switched`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's ``retry:exit_codes`` names.
+(`maintenance_ci.log.outcome.Outcome.needs_person`). 75 is EX_TEMPFAIL of sysexits.h, which GitLab's
+``retry:exit_codes`` names.
 """
 
 from __future__ import annotations
@@ -33,14 +34,21 @@ class MaintenanceError(Exception):
     Args:
         what: what happened, as a sentence.
         advice: what to do next, as a sentence; the job adds what is untouched between the two.
+        run_again: the same job, run again, may succeed; a job that knows better which one to run says that instead.
     """
 
     exit_code: ClassVar[int] = EXIT_FAILED
 
-    def __init__(self, what: str, advice: str = "") -> None:
+    def __init__(self, what: str, advice: str = "", *, run_again: bool = False) -> None:
         super().__init__(what)
         self.what = what
         self.advice = advice
+        self.run_again = run_again
+
+    @property
+    def next_step(self) -> str:
+        """What to do next, running the job again included."""
+        return f"{'Run the job again. ' if self.run_again else ''}{self.advice}".strip()
 
 
 class VariableError(MaintenanceError):

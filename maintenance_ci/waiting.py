@@ -18,6 +18,32 @@ Result = TypeVar("Result")
 SIGN_OF_LIFE = 12.0
 
 
+class SignOfLife:
+    """Says what is waited for, now and then.
+
+    Args:
+        say: what the job's log is told.
+        subject: what is waited for, as it goes on after "still waiting for".
+        timeout: seconds that the wait may take.
+    """
+
+    def __init__(self, say: Callable[[str], None], subject: str, timeout: float) -> None:
+        self._say, self._subject, self._timeout = say, subject, timeout
+        self._began = self._spoken = time.monotonic()
+
+    def spoke(self) -> None:
+        """Note that something else was said just now."""
+        self._spoken = time.monotonic()
+
+    def give(self, details: str = "", *, ahead: float = 0.0) -> None:
+        """Say it, where nothing was said for long; ``ahead`` seconds early, where the next chance may come late."""
+        now = time.monotonic()
+        if now - self._spoken >= SIGN_OF_LIFE - ahead:
+            seconds = f"{now - self._began:.0f} s of {self._timeout:.0f} s"
+            self._say(f"still waiting for {self._subject} ({seconds}){f': {details}' if details else ''}")
+            self._spoken = now
+
+
 def wait_for(
     look: Callable[[], Result | None], *, timeout: float, say: Callable[[str], None], subject: str, every: float = 0.5
 ) -> Result | None:
@@ -25,8 +51,7 @@ def wait_for(
 
     A server that is away for a moment is not the end of the wait: users may be between two sides.
     """
-    began = time.monotonic()
-    spoken = began
+    began, sign = time.monotonic(), SignOfLife(say, subject, timeout)
     while True:
         try:
             result = look()
@@ -36,9 +61,7 @@ def wait_for(
         now = time.monotonic()
         if result is not None or now - began >= timeout:
             return result
-        if now - spoken >= SIGN_OF_LIFE:
-            say(f"still waiting for {subject} ({now - began:.0f} s of {timeout:.0f} s)")
-            spoken = now
+        sign.give()
         time.sleep(min(every, max(0.0, began + timeout - now)))
 
 

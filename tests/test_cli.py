@@ -88,7 +88,7 @@ JOB_IMPORTS = "import " + ", ".join(
     f"maintenance_ci.{name}"
     for name in (
         "jobs.delete",
-        "run.preflight",
+        "run.execute",
         "templates.page_route",
         "cluster.openshift",
         "templates.project",
@@ -165,7 +165,7 @@ def test_an_unknown_command_is_exit_code_2() -> None:
 def test_what_is_changed_stands_in_the_failure_and_decides_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     log = JobLog(sys.stdout)
     assert log.fail(TryAgainError("GitLab is away.", "Try again.")) == 75
-    log.now("The Route is deleted.", switched=True)
+    log.outcome.set("The Route is deleted.", needs_person=True)
     assert log.fail(MaintenanceError("It broke.")) == EXIT_PERSON
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["ERROR: GitLab is away. Nothing was changed. Try again.", "ERROR: It broke. The Route is deleted."]

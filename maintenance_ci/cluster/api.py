@@ -46,6 +46,8 @@ ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 # Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
 SLACK = 15.0
+# Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
+LOGIN_TIMEOUT = 75.0
 MAX_LINE = 64 * 1024
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
@@ -93,9 +95,10 @@ class Api:
             connect=2, read=0, redirect=False, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
         login, root = _LoginFaults(), logging.getLogger()
+        load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
         root.addHandler(login)
         try:
-            load_kube_config(kubeconfig, persist_config=False, client_configuration=configuration)  # type: ignore[no-untyped-call]
+            with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
             proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
@@ -105,6 +108,8 @@ class Api:
             if proxy:
                 configuration.proxy, configuration.proxy_headers = proxy.address, proxy.headers
             self._client = ApiClient(configuration)
+        except TimeoutError:
+            raise VariableError([f"KUBECONFIG: its program did not log in within {LOGIN_TIMEOUT:.0f} s"]) from None
         except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
@@ -163,9 +168,7 @@ class Api:
                 yield chunk
                 if time.monotonic() > deadline:
                     response.response.close()
-                    raise TryAgainError(
-                        f"The cluster's answer did not end within {timeout:.0f} s.", "Run the job again."
-                    )
+                    raise TryAgainError(f"The cluster's answer did not end within {timeout:.0f} s.", run_again=True)
 
     def _content(self, response: Any) -> bytes:
         content = b""
@@ -265,11 +268,11 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
             "Check PROJECT, and give the service account the Role of docs/service-account.yaml.",
         )
     if status == 409:
-        return ConflictError(f"The cluster refuses a change: {message}.", "Run the job again.")
+        return ConflictError(f"The cluster refuses a change: {message}.", run_again=True)
     if "failed to create typed patch object" in message:  # a 500, and yet the manifest is at fault
         return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
     if status == 429 or status >= 500:
-        return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", "Run the job again.")
+        return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", run_again=True)
     what = f"The cluster refuses (HTTP {status}): {message}."
     if status != 404:
         return MaintenanceError(what)

@@ -14,7 +14,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 # Seconds between two looks at whether the client is there still.
@@ -24,17 +23,15 @@ EVERY = 0.1
 def main(seconds: float, argv: list[str]) -> str | int:
     """Run ``argv`` for ``seconds`` at the most; return 0, or why there is no login, without the program's own words."""
     client, deadline, terminal = os.getppid(), time.monotonic() + seconds, sys.stderr.isatty()
-    cancelled: list[int] = []  # noted, and not raised: that could happen while the program is started
-    signal.signal(signal.SIGTERM, lambda number, _frame: cancelled.append(number))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("the login was cancelled"))
     # In a group of its own, to be ended with all that it starts; but a terminal lets only its own group read.
     errors, group = (None, None) if terminal else (subprocess.DEVNULL, 0)
-    printed = tempfile.TemporaryFile()  # noqa: SIM115 - no pipe, which something left running could hold open for ever
     try:
-        program = subprocess.Popen(argv, stdout=printed, stderr=errors, process_group=group)  # noqa: S603 - no shell
+        program = subprocess.Popen(argv, stderr=errors, process_group=group)  # noqa: S603 - an argv list, no shell
     except OSError as error:
         return f"{argv[0]} cannot be run: {error.strerror}"
     try:
-        while program.poll() is None and os.getppid() == client and not cancelled:
+        while program.poll() is None and os.getppid() == client:
             if time.monotonic() > deadline:
                 return f"{argv[0]} did not end within {seconds:g} s, and was stopped"
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -45,10 +42,6 @@ def main(seconds: float, argv: list[str]) -> str | int:
                 program.kill()
             else:
                 os.killpg(program.pid, signal.SIGKILL)
-    if program.returncode is None:
-        return f"{argv[0]} was stopped with the login"
-    printed.seek(0)
-    sys.stdout.buffer.write(printed.read())
     return program.returncode and f"{argv[0]} ended with exit code {program.returncode}: run it by itself to see why"
 
 

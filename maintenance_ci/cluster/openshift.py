@@ -138,7 +138,7 @@ class OpenShift:
             try:
                 self._change("PATCH", plural, name, body=body, content_type=content_type, dry_run=dry_run)
             except MissingError:
-                raise ConflictError(f"{name} is gone.", "Run the job again.") from None
+                raise ConflictError(f"{name} is gone.", run_again=True) from None
 
         self._change_as_read(plural, observed, change, done)
 
@@ -189,7 +189,7 @@ class OpenShift:
                 if current is None or _intent(current) != _intent(observed):
                     raise
                 observed = current
-        raise ConflictError(f"{observed['metadata']['name']} keeps changing.", "Run the job again.")
+        raise ConflictError(f"{observed['metadata']['name']} keeps changing.", run_again=True)
 
     def _change(
         self,

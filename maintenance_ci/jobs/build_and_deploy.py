@@ -22,13 +22,8 @@ from maintenance_ci.page.image import (
 from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
 from maintenance_ci.plan.page_route import routes_to
-from maintenance_ci.run.rights import (
-    IMAGE_RIGHT,
-    building_rights,
-    deploying_rights,
-    find_missing_rights,
-    require_rights,
-)
+from maintenance_ci.plan.rights import IMAGE_RIGHT, building_rights, deploying_rights, require_rights
+from maintenance_ci.run.rights import find_missing_rights
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -79,11 +74,11 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
             _require_base(settings, cluster, log)
 
     with log.phase("Install the page's chart", collapsed=True):
-        log.now("The page's chart may be half installed; no Route was touched.", switched=False)
+        log.outcome.set("The page's chart may be half installed; no Route was touched.")
         in_use = bool(routes_to(PAGE, cluster.select("routes")))
         cluster.guard()
         tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=in_use)
-        log.now("The page's chart is installed; no Route was touched.", switched=False)
+        log.outcome.set("The page's chart is installed; no Route was touched.")
         Rollout(cluster, log.say).require_pods_allowed()
 
     digest = None

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL, snapshot_name
-from maintenance_ci.plan.checks import require_ours
-from maintenance_ci.plan.manual_steps import commands_to_end
+from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL
+from maintenance_ci.plan.describe import commands_to_end
+from maintenance_ci.plan.marks import pipeline_of
 from maintenance_ci.plan.page_route import backend_services, routes_beside
-from maintenance_ci.plan.repoint import REPOINT, merge_patch
+from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public_url, service_port
-from maintenance_ci.plan.situation import SUBPATH, SWAP, pipeline_of
-from maintenance_ci.run.admission import wait_until_admitted, wait_until_seen
-from maintenance_ci.run.preflight import Switch, before_deploy, look, original_of
-from maintenance_ci.run.probe import Outcome, Side
-from maintenance_ci.run.restore import kept_original
-from maintenance_ci.run.roll_back import rolled_back_on_failure
-from maintenance_ci.run.snapshots import keep_snapshot
-from maintenance_ci.run.switching import insist, look_once, note_pipeline, wait_until_seen_by_users
+from maintenance_ci.plan.steps import Direction
+from maintenance_ci.plan.strategies import STRATEGIES
+from maintenance_ci.run.changes import Changes
+from maintenance_ci.run.check import require_all
+from maintenance_ci.run.execute import Run, execute
+from maintenance_ci.run.observe import observe, observe_begin, require_route
+from maintenance_ci.run.probe import Outcome
+from maintenance_ci.run.undo import Undo
+from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.log.log import JobLog
-    from maintenance_ci.plan.situation import Situation
+    from maintenance_ci.plan.observed import Observed
     from maintenance_ci.settings.variables import RouteSettings
     from maintenance_ci.templates.project import TemplateProject
+
+TO_END = "To end it: run the job delete."
 
 
 def deploy_route(
@@ -41,141 +43,100 @@ def deploy_route(
         log: what the job says.
     """
     with log.phase(f"Read Route {settings.route_name}"):
-        found = look(settings, cluster)
-        original = original_of(settings, found)
-        log.record.url = public_url(original, settings.subpath)
+        observed = observe(settings, cluster)
+        log.record.url = public_url(require_route(observed), settings.subpath)
         log.say(log.record.url)
 
-    if found.in_maintenance and not settings.subpath:
-        _confirm_maintenance(settings, cluster, found, original, log)
-        return
-
     with log.phase("Check what could go wrong"):
-        switch = before_deploy(settings, cluster, templates, route_template, found, original, log)
-        switch.refusals.raise_any()
-        log.say(SAID[switch.strategy])
-        switch.met_before = look_once(settings, original, log)
-        port_forwards = _port_forwards(cluster, original)
-        others = other_ways(original, found.routes.values(), {found.route_name, found.ours})
+        observed, plan = observe_begin(settings, cluster, templates, route_template, observed)
+        log.record.strategy = plan.strategy
+        require_all(settings, observed, plan, log)
+        run = Run(settings, observed, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
+        if plan.direction is Direction.CONFIRM:
+            _tell_confirmed(run, log)
+        else:
+            log.say(STRATEGIES[plan.strategy].description)
+            run.met_before = look_once(settings, require_route(observed), log)
+        port_forwards = _port_forwards(cluster, observed)
 
-    with rolled_back_on_failure(settings, cluster, found, switch, log):
-        if switch.strategy != SUBPATH:
-            with log.phase("Keep a snapshot of the original"):
-                keep_snapshot(settings, cluster, switch, log)
-        SWITCHES[switch.strategy](cluster, found, switch, log)
+    execute(cluster, [run], Undo(cluster, log), log)
+    if run.error:
+        raise run.error
+    log.outcome.set("Users were sent to the maintenance page.", next_step=TO_END, manual_steps=[])
+    log.end(*_closing_words(run), *_meanwhile(observed, port_forwards))
 
-        with log.phase("Wait until users meet the page"):
-            if switch.strategy != REPOINT:
-                wait_until_admitted(
-                    cluster, found.ours, switch.routers, timeout=settings.admission_timeout, log=log, nudge=True
-                )
-            seen = wait_until_seen_by_users(settings, switch.manifest, Side.PAGE, log) is Outcome.SEEN
 
-    log.now("Users were sent to the maintenance page. To end it: run the job delete.", switched=False, by_hand=[])
-    url = public_url(switch.manifest)
-    beside = routes_beside(switch.manifest, found.routes.values(), {found.route_name, found.ours})
+def _tell_confirmed(run: Run, log: JobLog) -> None:
+    """Say that the whole Route is in maintenance already, and how that ends should the job fail now."""
+    observed, strategy = run.observed, run.plan.strategy
+    log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): only confirmed")
+    if observed.snapshot.value is None:
+        log.warn("there is no snapshot of the original any more: only its template can bring it back")
+    if run.settings.route_strategy != strategy:
+        log.say(f"ROUTE_STRATEGY={run.settings.route_strategy} has no effect now: it was begun by {strategy}")
+    log.outcome.set(
+        f"It was put into maintenance before, by {strategy}.",
+        next_step=TO_END,
+        needs_person=True,
+        manual_steps=commands_to_end(
+            plan_end(run.settings, observed), observed, snapshot=observed.saved_original is not None
+        ),
+    )
+
+
+def _closing_words(run: Run) -> list[str]:
+    """Return what users meet now, and what ends it."""
+    settings, observed, seen = run.settings, run.observed, run.seen is Outcome.SEEN
+    shown = run.step.change.route
+    url = public_url(shown, settings.subpath)
+    if run.plan.direction is Direction.CONFIRM:
+        met = f"users of {url} meet the page" if seen else "whether users meet the page was not seen"
+        return [
+            f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
+            f"To end it: run the job delete{_of_newest_pipeline(settings, shown)}.",
+        ]
+    beside = routes_beside(shown, observed.routes.values(), {observed.route_name, observed.page_route_name})
     but = f", but for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
     unseen = f"Users of {url} were sent to the maintenance page{but}; whether they meet it was not seen from here."
-    log.end(
+    pipeline = f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
+    return [
         f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
-        f"To end it: click the job delete of this pipeline{_in_pipeline(settings)}.",
-        *_meanwhile(others, port_forwards),
-    )
+        f"To end it: click the job delete of this pipeline{pipeline}.",
+    ]
 
 
-def _add(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
-    """One more Route, for the path: the original is not touched."""
-    with log.phase(f"Create the maintenance Route {found.ours}"):
-        switch.made = True
-        cluster.apply("routes", switch.manifest)
+def _application(observed: Observed) -> Object | None:
+    """Return the original as it leads to the application."""
+    return observed.saved_original if observed.active_strategy else observed.route_to_mirror
 
 
-def _swap(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
-    """A Route in the original's place: it waits for the host, and takes it in the step that frees it."""
-    with log.phase(f"Create the maintenance Route {found.ours}"):
-        switch.begun = True
-        cluster.apply("routes", switch.manifest)
-        wait_until_seen(cluster, found.ours, switch.routers, log=log)
-    with log.phase(f"Delete the original Route {found.route_name}, which the snapshot keeps"):
-        if found.original:
-            switch.made = True
-            cluster.delete("routes", found.original)
-
-
-def _repoint(cluster: OpenShift, found: Situation, switch: Switch, log: JobLog) -> None:
-    """The original itself, in one patch: it never lets go of its host."""
-    with log.phase(f"Send Route {found.route_name} to the page"):
-        if found.original:
-            switch.made = True
-            cluster.patch("routes", found.original, merge_patch(found.original, switch.manifest))
-
-
-SWITCHES = {SUBPATH: _add, SWAP: _swap, REPOINT: _repoint}
-SAID = {
-    SUBPATH: "by a Route for the path: the original is not touched",
-    SWAP: "by swap: a maintenance Route takes the host over, then the original is deleted",
-    REPOINT: "by repoint: the original itself is sent to the page, and keeps its host",
-}
-
-
-def _confirm_maintenance(
-    settings: RouteSettings, cluster: OpenShift, found: Situation, original: Object, log: JobLog
-) -> None:
-    """End well where the whole Route is in maintenance already, and users see it; otherwise raise."""
-    noted = found.noted or original
-    require_ours(found.whole, settings.route_name)
-    with log.phase(
-        f"Route {settings.route_name} is in maintenance already ({found.begun}): confirm that users meet it"
-    ):
-        snapshot = cluster.get("secrets", snapshot_name(settings.route_name))
-        kept = kept_original(snapshot, log)
-        others = other_ways(kept, found.routes.values(), {found.route_name, found.ours}) if kept else []
-        port_forwards = _port_forwards(cluster, kept) if kept else []
-        if snapshot is None:
-            log.warn("there is no snapshot of the original any more: only its template can bring it back")
-        log.now(
-            f"It was put into maintenance before, by {found.begun}. To end it: run the job delete.",
-            switched=True,
-            by_hand=commands_to_end(settings.project, found, repointed=found.repointed, kept=kept is not None),
-        )
-        note = partial(note_pipeline, settings, cluster, noted["metadata"]["name"])
-        insist(note, "the pipeline to be noted", timeout=settings.admission_timeout, log=log)
-        if found.begun == SWAP:
-            wait_until_admitted(cluster, found.ours, frozenset(), timeout=settings.admission_timeout, log=log)
-        seen = wait_until_seen_by_users(settings, noted, Side.PAGE, log) is Outcome.SEEN
-    if settings.route_strategy != found.begun:
-        log.say(f"ROUTE_STRATEGY={settings.route_strategy} has no effect now: it was begun by {found.begun}")
-    met = f"users of {public_url(noted)} meet the page" if seen else "whether users meet the page was not seen"
-    log.end(
-        f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
-        f"To end it: run the job delete{_of_newest_pipeline(settings, noted)}.",
-        *_meanwhile(others, port_forwards),
-    )
-
-
-def _meanwhile(others: list[str], port_forwards: list[str]) -> list[str]:
+def _meanwhile(observed: Observed, port_forwards: list[str]) -> list[str]:
     """Return what leads to the application during its maintenance: other Routes, and a person's own way."""
+    application, ours = _application(observed), {observed.route_name, observed.page_route_name}
+    others = other_ways(application, observed.routes.values(), ours) if application else []
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
     return [*(f"{way}: who comes there does not meet the page." for way in others), *look]
 
 
-def _of_newest_pipeline(settings: RouteSettings, noted: Object) -> str:
+def _of_newest_pipeline(settings: RouteSettings, annotated: Object) -> str:
     """Name the pipeline whose ``delete`` may end a maintenance that several have wanted."""
     url = settings.ci_pipeline_url
-    if (pipeline_of(noted) or 0) > int(settings.ci_pipeline_id or 0):
-        url = (noted["metadata"].get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
+    if (pipeline_of(annotated) or 0) > int(settings.ci_pipeline_id or 0):
+        url = (annotated["metadata"].get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
     return f" of pipeline {url}" if url else ""
 
 
-def _in_pipeline(settings: RouteSettings) -> str:
-    return f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
-
-
-def _port_forwards(cluster: OpenShift, original: Object) -> list[str]:
+def _port_forwards(cluster: OpenShift, observed: Observed) -> list[str]:
     """Return a line for each Service behind the Route: oc forwards its port, as the Route picks it, to this machine."""
-    target = (original["spec"].get("port") or {}).get("targetPort")
+    application = _application(observed)
+    if application is None:
+        return []
+    target = (application["spec"].get("port") or {}).get("targetPort")
     lines = []
-    for name in sorted(backend_services(original) - {PAGE}):
+    for name in sorted(backend_services(application) - {PAGE}):
+        if target and not str(target).isdigit():  # oc asks the Service itself for a port of that name
+            lines.append(f"   oc port-forward --namespace {cluster.namespace} service/{name} 8080:{target}")
+            continue
         ports = ((cluster.get("services", name) or {}).get("spec") or {}).get("ports") or []
         slices = cluster.select("endpointslices", {SERVICE_LABEL: name}) if needs_endpoints(ports, target) else []
         port = service_port(ports, target, [port for one in slices for port in one.get("ports") or []])

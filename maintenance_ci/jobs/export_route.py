@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import snapshot_name
 from maintenance_ci.plan.checks import require_host
-from maintenance_ci.plan.situation import by_name
+from maintenance_ci.plan.marks import by_name
 from maintenance_ci.templates.export import Export, export_route, form_of, original_now, says_the_same
 from maintenance_ci.templates.route import template_path
 

@@ -9,11 +9,11 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainErro
 from maintenance_ci.log.report_files import Check
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, ROUTE_ANNOTATION
 from maintenance_ci.plan.comparison import differences
-from maintenance_ci.plan.situation import by_name
-from maintenance_ci.run.restore import rendered_route
+from maintenance_ci.plan.marks import by_name
 from maintenance_ci.templates.drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.templates.export import original_now
 from maintenance_ci.templates.project import UnfitFileError
+from maintenance_ci.templates.restore import rendered_route
 from maintenance_ci.templates.route import ElsewhereError, template_path, with_host
 
 if TYPE_CHECKING:

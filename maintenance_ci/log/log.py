@@ -17,13 +17,13 @@ from maintenance_ci.errors import (
     EXIT_FAILED,
     EXIT_PERSON,
     MaintenanceError,
-    NotNowError,
     RefusedError,
     TryAgainError,
     UnsafeError,
     VariableError,
 )
 from maintenance_ci.log import sections as gitlab_log
+from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome
 from maintenance_ci.log.redaction import Redaction
 from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
 from maintenance_ci.waiting import SIGN_OF_LIFE
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-NOTHING_CHANGED = "Nothing was changed."
 # Seconds of silence until the log itself gives a sign of life: after those who know what they wait for.
 SILENCE = SIGN_OF_LIFE + 2
 FRAME = "=" * 100
@@ -52,9 +51,7 @@ class JobLog:
         silence: seconds after which `alive` says something.
 
     Attributes:
-        state: one sentence that says what is changed and what users see now; a failure's message contains it.
-        switched: whether users may have been switched already, so that a failure needs a person.
-        by_hand: the commands by which that person puts things right, should the job fail now.
+        outcome: what stands now; a failure's message contains it.
         redaction: holds what must not be read, and takes it out of all that is written, into the reports too.
         record: what the reports are made of.
         folder: where a way back leaves reports when it begins; None for nowhere.
@@ -62,9 +59,7 @@ class JobLog:
 
     def __init__(self, stream: TextIO, *, job: str = "", gitlab: bool = False, silence: float = SILENCE) -> None:
         self._stream, self._gitlab, self._silence = stream, gitlab, silence
-        self.state = NOTHING_CHANGED
-        self.switched = False
-        self.by_hand: list[str] = []
+        self.outcome = Outcome()
         self.redaction = Redaction()
         self.record = Record(job)
         self.folder: Path | None = None
@@ -138,32 +133,6 @@ class JobLog:
             ended.set()
             watcher.join()
 
-    def now(self, state: str, *, switched: bool, by_hand: Sequence[str] | None = None) -> None:
-        """Note what was just changed; ``state`` becomes the "what is untouched" of a later failure.
-
-        Where ``by_hand`` is not given the commands stay as they are.
-        """
-        self.state = state
-        self.switched = switched
-        self.by_hand = self.by_hand if by_hand is None else list(by_hand)
-
-    @contextlib.contextmanager
-    def changing(self, state: str, *, switched: bool) -> Iterator[None]:
-        """Note the change that the body makes: when it is made, and when nobody knows whether it was.
-
-        A request that the server refused, or that was not sent, made none; one whose answer was lost may have.
-        """
-        try:
-            yield
-        except MaintenanceError as error:
-            if isinstance(error, TryAgainError) and not isinstance(error, NotNowError):
-                self.now(state, switched=switched)
-            raise
-        except BaseException:
-            self.now(state, switched=switched)
-            raise
-        self.now(state, switched=switched)
-
     def end(self, *lines: str, blank: bool = True) -> None:
         """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
         self.record.result = " ".join(lines)
@@ -180,33 +149,33 @@ class JobLog:
             self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
             return error.exit_code
         if any(isinstance(one, UnsafeError) for one in _errors(error)):
-            self.by_hand = []
+            self.outcome.manual_steps = []
         if isinstance(error, RefusedError):
-            self._fail(f"{len(error.errors)} things stand in the way. {self.state}", _told(error))
+            self._fail(f"{len(error.errors)} things stand in the way. {self.outcome}", _told(error))
         else:
-            # Where the state says what to run, "run the job again" would say it twice, or the opposite.
-            told = self.switched or "Run the job" in self.state
-            advice = "" if told and error.advice.startswith("Run ") else error.advice
+            # Where the outcome says what to run, "run the job again" would say it twice, or the opposite.
+            known = self.outcome.needs_person or self.outcome.next_step
+            advice = error.advice if known else error.next_step
             # By itself: a key in it, cut off before its end, must not hide what follows.
-            self._fail(f"{self.redaction.text(error.what)} {self.state} {advice}")
-        return EXIT_PERSON if self.switched else error.exit_code
+            self._fail(f"{self.redaction.text(error.what)} {self.outcome} {advice}")
+        return EXIT_PERSON if self.outcome.needs_person else error.exit_code
 
     def crash(self, traceback: str) -> int:
         """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
         last = ""
         for last in traceback.splitlines():
             self._write(last)
-        self._fail(f"This is a fault of maintenance-ci itself. {self.state} Please report the lines above.")
+        self._fail(f"This is a fault of maintenance-ci itself. {self.outcome} Please report the lines above.")
         self.record.error = f"A fault of maintenance-ci itself: {last}"
-        return EXIT_PERSON if self.switched else EXIT_FAILED
+        return EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED
 
     def way_back(self, why: str) -> None:
         """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
         self.warn(why)
         if self.folder:
             self.record.error = f"{why} The way back has begun; its end is not reported."
-            self.record.result = self.state
-            self.leave_reports(self.folder, EXIT_PERSON if self.switched else EXIT_FAILED)
+            self.record.result = str(self.outcome)
+            self.leave_reports(self.folder, EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED)
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
         """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""
@@ -228,13 +197,14 @@ class JobLog:
 
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
-        self.record.error, self.record.result = " ".join([what, *more]), self.state
+        self.record.error, self.record.result = " ".join([what, *more]), str(self.outcome)
         self.redaction.forget_key()  # one that was cut off before its end must not hide how the job ended
-        framed = self._gitlab and (self.by_hand or self.record.job == FRAME_FAILURE_OF)
-        lines = [BY_HAND, *(f"   {command}" for command in self.by_hand)] if self.by_hand else []
+        steps = self.outcome.manual_steps
+        framed = self._gitlab and (steps or self.record.job == FRAME_FAILURE_OF)
+        lines = [BY_HAND, *(f"   {command}" for command in steps)] if steps else []
         if framed:
             lines = lines or [UNKNOWN]
-            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.state}", *lines, FRAME]
+            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.outcome}", *lines, FRAME]
         for line in [*lines, f"ERROR: {' '.join(what.split())}", *(f"   {' '.join(one.split())}" for one in more)]:
             self._write(line, gitlab_log.RED)
 
@@ -286,7 +256,7 @@ class JobLog:
 
 def _told(error: MaintenanceError) -> list[str]:
     """Return what is wrong and what to do, a line for each refusal."""
-    return [" ".join(f"{one.what} {one.advice}".split()) for one in _errors(error)]
+    return [" ".join(f"{one.what} {one.next_step}".split()) for one in _errors(error)]
 
 
 def _errors(error: MaintenanceError) -> list[MaintenanceError]:

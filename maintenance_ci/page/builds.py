@@ -160,7 +160,7 @@ class _PageBuild:
         def ended() -> Object | None:
             current = self._cluster.get("builds", name)
             if current is None:
-                raise MaintenanceError(f"The build {name} was deleted while it ran.", "Run the job again.")
+                raise MaintenanceError(f"The build {name} was deleted while it ran.", run_again=True)
             return current if build_status.phase(current) in ENDED else None
 
         finished = wait_for(ended, timeout=self._left, say=self._log.say, subject=f"build {name}")
@@ -180,7 +180,8 @@ class _PageBuild:
             if time.monotonic() >= late:
                 raise MaintenanceError(
                     f"The build did not begin within {timeout:.0f} s.",
-                    "Run the job again; a BUILD_TIMEOUT gives it longer.",
+                    "A longer BUILD_TIMEOUT gives it more time.",
+                    run_again=True,
                 )
             refusal = None
             try:

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, UnsafeError, VariableError
 from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL
+from maintenance_ci.plan.comparison import moved
+from maintenance_ci.plan.marks import pipeline_of, stands_for
+from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import is_passthrough, weighted_services
-from maintenance_ci.plan.situation import Situation, pipeline_of, stands_for
 from maintenance_ci.settings.force import Force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from maintenance_ci.plan.observed import Observed
+
 Object = dict[str, Any]
+# Where the two Routes are that are compared.
+RECREATED = ("in the re-created Route", "in its maintenance Route")
 
 
 class Refusals:
@@ -123,9 +129,9 @@ def require_ready_endpoints(
 def ready_services(endpoint_slices: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the names of the Services that have a ready endpoint."""
     return {
-        str((found["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
-        for found in endpoint_slices
-        for endpoint in found.get("endpoints") or []
+        str((one["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
+        for one in endpoint_slices
+        for endpoint in one.get("endpoints") or []
         # The API's rule (EndpointConditions): a condition that is not there counts as true.
         if (endpoint.get("conditions") or {}).get("ready") is not False
     }
@@ -197,40 +203,40 @@ def require_original(route: Mapping[str, Any] | None) -> None:
         raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Give ROUTE_NAME={owner}.")
 
 
-def require_ours(found: Mapping[str, Any] | None, route_name: str, subpath: str | None = None) -> None:
+def require_ours(there: Mapping[str, Any] | None, route_name: str, subpath: str | None = None) -> None:
     """Refuse to overwrite or delete a Route of the maintenance Route's name that somebody else made.
 
     With ``subpath`` also one of ours for another path, whose name has the same digits by chance.
     """
-    if found is None:
+    if there is None:
         return
-    name = found["metadata"]["name"]
-    if stands_for(found) != route_name:
+    name = there["metadata"]["name"]
+    if stands_for(there) != route_name:
         raise MaintenanceError(
-            f"{found.get('kind', 'Route')} {name} is there, but not of a maintenance of {route_name}.",
+            f"{there.get('kind', 'Route')} {name} is there, but not of a maintenance of {route_name}.",
             "Whoever made it must rename or remove it.",
         )
-    if subpath is not None and _place(found)[1] != subpath:
+    if subpath is not None and _place(there)[1] != subpath:
         raise MaintenanceError(
-            f"Route {name} is there, but is the maintenance Route of another path, {_place(found)[1]}.",
+            f"Route {name} is there, but is the maintenance Route of another path, {_place(there)[1]}.",
             "End the maintenance of that path first: their names collide.",
         )
 
 
-def require_trace(found: Situation, snapshot: Mapping[str, Any] | None, *, force: Container[Force]) -> None:
+def require_trace(observed: Observed, *, force: Container[Force]) -> None:
     """Refuse to create a Route of which nothing says that it was ever there: a wrong PROJECT, or one long given up."""
-    if found.original is None and found.whole is None and snapshot is None and Force.TRACE not in force:
+    if observed.phase is Phase.UNKNOWN and Force.TRACE not in force:
         raise UnsafeError(
-            f"Route {found.route_name} is not there, and nothing says that it was in maintenance: "
+            f"Route {observed.route_name} is not there, and nothing says that it was in maintenance: "
             "there is no maintenance Route, and no snapshot.",
             f"Check ROUTE_NAME and PROJECT; {Force.TRACE} creates it from its template.",
         )
 
 
-def require_newest(noted: Mapping[str, Any] | None, pipeline: str, *, force: Container[Force]) -> None:
+def require_newest(annotated: Mapping[str, Any] | None, pipeline: str, *, force: Container[Force]) -> None:
     """Refuse to end, from an older pipeline, a maintenance that a newer one noted on its Route."""
-    metadata = (noted or {}).get("metadata") or {}
-    newer = pipeline_of(noted)
+    metadata = (annotated or {}).get("metadata") or {}
+    newer = pipeline_of(annotated)
     if pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
         where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
         raise UnsafeError(
@@ -280,24 +286,27 @@ def require_same_route(differences: Sequence[str], *, accepted: bool) -> None:
         )
 
 
-def require_same_place(faults: Sequence[str], found: Situation, *, accepted: bool) -> None:
-    """Refuse to give up a maintenance Route for an original that somebody made again, elsewhere.
+def require_same_place(observed: Observed, *, accepted: bool) -> None:
+    """Refuse to give up a maintenance Route for an original that somebody re-created elsewhere.
 
     Users of its old host would be answered 503; unless that was ``accepted``.
     """
+    if not observed.original or not observed.whole_page_route:
+        return
+    faults = moved(observed.original, observed.whole_page_route, RECREATED)
     if faults and not accepted:
         raise UnsafeError(
-            f"Route {found.route_name} is there again, but not where its maintenance is: {'; '.join(faults)}.",
+            f"Route {observed.route_name} was re-created, but not where its maintenance is: {'; '.join(faults)}.",
             "Correct it; or, where the move was meant, run the job delete with ACCEPT_ROUTE_DIFFERENCES=true: "
-            f"it removes {found.ours}, and nobody serves the old place any more.",
+            f"it removes {observed.page_route_name}, and nobody serves the old place any more.",
         )
 
 
-def require_no_passthrough(kept: Mapping[str, Any] | None) -> None:
+def require_no_passthrough(saved: Mapping[str, Any] | None) -> None:
     """Refuse a SUBPATH of a Route whose certificate its Pods have: when it is back, its router sees no path."""
-    if kept and is_passthrough(kept["spec"].get("tls")):
+    if saved and is_passthrough(saved["spec"].get("tls")):
         raise MaintenanceError(
-            f"Route {kept['metadata']['name']} is passthrough, but for its maintenance: it has no paths.",
+            f"Route {saved['metadata']['name']} is passthrough, but for its maintenance: it has no paths.",
             "Leave SUBPATH empty.",
         )
 

@@ -11,12 +11,12 @@ from maintenance_ci.names import (
     PIPELINE_URL_ANNOTATION,
     ROUTE_ANNOTATION,
     STRATEGY_ANNOTATION,
-    page_route_name,
     snapshot_name,
 )
+from maintenance_ci.plan.marks import by_name, stands_for
+from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import backend_services
-from maintenance_ci.plan.repoint import is_repointed
-from maintenance_ci.plan.situation import SUBPATH, by_name, stands_for
+from maintenance_ci.plan.strategies import SUBPATH, rewriting_strategy
 from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
@@ -54,47 +54,44 @@ class Row:
 
 def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool) -> list[Row]:
     """Return a row for each maintenance of a namespace, and one for each that was cut short."""
-    there, kept = by_name(routes), by_name(snapshots)
-    found = [
-        _row(route, there, kept, page_ready=page_ready)
-        for route in there.values()
-        if stands_for(route) or is_repointed(route)
-    ]
-    told = {snapshot_name(row.route) for row in found if row.strategy != SUBPATH}
-    found += [_cut_short(snapshot, there) for name, snapshot in kept.items() if name not in told]
-    return sorted(found, key=lambda row: (row.route, row.path))
+    by_route, by_snapshot = by_name(routes), by_name(snapshots)
+    ours = [route for route in by_route.values() if stands_for(route) or rewriting_strategy(route)]
+    result = [_row(route, by_route, by_snapshot, page_ready=page_ready) for route in ours]
+    listed = {snapshot_name(row.route) for row in result if row.strategy != SUBPATH}
+    result += [_cut_short(secret, by_route) for name, secret in by_snapshot.items() if name not in listed]
+    return sorted(result, key=lambda row: (row.route, row.path))
 
 
-def table(found: Sequence[Row]) -> list[str]:
+def table(rows_: Sequence[Row]) -> list[str]:
     """Return the rows as lines, their columns aligned."""
     cells = [tuple(name.upper() for name in COLUMNS)]
-    cells += [tuple(asdict(row)[name] or "-" for name in COLUMNS) for row in found]
+    cells += [tuple(asdict(row)[name] or "-" for name in COLUMNS) for row in rows_]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def _row(route: Object, there: Mapping[str, Object], kept: Mapping[str, Object], *, page_ready: bool) -> Row:
+def _row(route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool) -> Row:
     metadata, spec = route["metadata"], route["spec"]
-    notes = metadata.get("annotations") or {}
-    name = notes.get(ROUTE_ANNOTATION) or metadata["name"]
-    # A repointed Route is older than its maintenance: its snapshot is as old.
-    begun = kept.get(snapshot_name(name), {}) if is_repointed(route) else route
+    annotations = metadata.get("annotations") or {}
+    name = annotations.get(ROUTE_ANNOTATION) or metadata["name"]
+    # A rewritten Route is older than its maintenance: its snapshot is as old.
+    begun = snapshots.get(snapshot_name(name), {}) if rewriting_strategy(route) else route
     return Row(
         route=name,
         host=spec.get("host", ""),
         path=spec.get("path") or "/",
-        strategy=notes.get(STRATEGY_ANNOTATION, ""),
+        strategy=annotations.get(STRATEGY_ANNOTATION, ""),
         since=(begun.get("metadata") or {}).get("creationTimestamp", ""),
-        pipeline=notes.get(PIPELINE_ANNOTATION, ""),
-        pipeline_url=notes.get(PIPELINE_URL_ANNOTATION, ""),
-        state=_state(route, name, there, page_ready=page_ready),
+        pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
+        pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
+        state=_state(route, Observed("", name, None, routes), page_ready=page_ready),
     )
 
 
-def _state(route: Object, name: str, there: Mapping[str, Object], *, page_ready: bool) -> str:
-    whole = route["metadata"]["name"] == page_route_name(name, None)
-    if whole and name in there:
-        return "half done, the original is there too: run the job deploy-route or delete"
+def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
+    is_whole = route is observed.whole_page_route
+    if is_whole and observed.phase in (Phase.PREPARED, Phase.RETURNING):
+        return f"{observed.phase.value}; run the job deploy-route or delete"
     if PAGE not in backend_services(route):
         return "somebody sent it elsewhere"
     if not admitting_routers(route):
@@ -102,23 +99,22 @@ def _state(route: Object, name: str, there: Mapping[str, Object], *, page_ready:
     return "shown" if page_ready else "the page is not ready"
 
 
-def _cut_short(snapshot: Object, there: Mapping[str, Object]) -> Row:
+def _cut_short(snapshot: Object, routes: Mapping[str, Object]) -> Row:
     """Return the row of a snapshot without a maintenance: a job was ended between two steps."""
     metadata = snapshot["metadata"]
-    notes = metadata.get("annotations") or {}
-    name = notes.get(ROUTE_ANNOTATION, "")
-    state = "over, but for its snapshot"
-    if name not in there:
-        state = "the Route is gone"
-    elif not admitting_routers(there[name]):
-        state = "the Route is back, but no router serves it"
+    annotations = metadata.get("annotations") or {}
+    name = annotations.get(ROUTE_ANNOTATION, "")
+    observed = Observed("", name, None, routes, snapshot=Reading(snapshot))
+    phase = observed.phase
+    if phase is Phase.LEFTOVER and not admitting_routers(observed.original):
+        phase = Phase.STRANDED
     return Row(
         route=name,
         host="",
         path="/",
-        strategy=notes.get(STRATEGY_ANNOTATION, ""),
+        strategy=annotations.get(STRATEGY_ANNOTATION, ""),
         since=metadata.get("creationTimestamp", ""),
-        pipeline=notes.get(PIPELINE_ANNOTATION, ""),
-        pipeline_url=notes.get(PIPELINE_URL_ANNOTATION, ""),
-        state=f"{state}: run the job delete",
+        pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
+        pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
+        state=f"{phase.value}; run the job delete",
     )

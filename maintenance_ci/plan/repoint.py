@@ -5,23 +5,15 @@ The Route never lets go of its host, so that no Route of another namespace can t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.names import NOTES, PAGE, ROUTE_ANNOTATION, STRATEGY_ANNOTATION
+from maintenance_ci.names import NOTES, PAGE, ROUTE_ANNOTATION
 from maintenance_ci.plan.page_route import maintenance_tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Object = dict[str, Any]
-
-REPOINT: Literal["repoint"] = "repoint"
-
-
-def is_repointed(route: Mapping[str, Any] | None) -> bool:
-    """Tell whether a Route carries the notes of a maintenance by ``repoint``."""
-    annotations = ((route or {}).get("metadata") or {}).get("annotations") or {}
-    return bool(annotations.get(STRATEGY_ANNOTATION) == REPOINT)
 
 
 def repointed(

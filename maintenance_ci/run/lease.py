@@ -224,14 +224,14 @@ class Lease:
                 nobody has.
             MaintenanceError: the Lease is lost; another job may be at work.
         """
-        lease, again = f"The Lease {LEASE} of namespace {self._cluster.namespace}", "Run the job again: it goes on from"
+        lease, goes_on = f"The Lease {LEASE} of namespace {self._cluster.namespace}", "It goes on from what it finds."
         if self._lost_to:
             what = f"{lease} is lost: it is held by {self._lost_to}. This job changes nothing further."
-            raise MaintenanceError(what, f"{again} what it finds.")
+            raise MaintenanceError(what, goes_on, run_again=True)
         if self._is_stale():
             seconds = time.monotonic() - self._renewed_at
             what = f"{lease} was not renewed for {seconds:.0f} s, so that others may take it: nothing is changed now."
-            raise NotNowError(what, f"{again} what it finds.")
+            raise NotNowError(what, goes_on, run_again=True)
 
     def acquire(self, timeout: float) -> None:
         """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on; raises as `holding_lease`."""

@@ -23,10 +23,11 @@ from urllib.parse import urljoin, urlsplit
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, ProtocolError
 
-from maintenance_ci.waiting import SIGN_OF_LIFE, with_deadline
+from maintenance_ci.plan.steps import Side
+from maintenance_ci.waiting import with_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # docker/default.conf sets it on all that the page answers.
 PAGE_HEADER = "X-Maintenance-Page"
@@ -66,15 +67,6 @@ PORTS = {"http": 80, "https": 443}
 PAUSE = 0.2
 # Answers in a row at the least, however short the window; and how many make a runner blind, rather than unlucky.
 FEWEST_SEEN, FEWEST_UNSEEN = 5, 3
-
-
-class Side(Enum):
-    """Who answered; the value is how a job's log calls it."""
-
-    PAGE = "the maintenance page"
-    APPLICATION = "the application"
-    ROUTER = "the router itself"
-    UNSEEN = "neither side"
 
 
 @dataclass(frozen=True)
@@ -242,10 +234,10 @@ def judge(
     When ``timeout`` is over, answers that may still become `Outcome.SEEN` or `Outcome.UNSEEN` have one more window.
     """
     definite = [answer for answer in answers if answer.side is not Side.UNSEEN]
-    row = _row(definite, wanted)
+    row = row_of(definite, wanted)
     if _lasts(row, window):
         return Outcome.SEEN
-    if _lasts(_row(definite, Side.ROUTER), window):  # all have followed, and there is nothing behind: waiting is 503s
+    if _lasts(row_of(definite, Side.ROUTER), window):  # all have followed, and there is nothing behind: waiting is 503s
         return Outcome.NOT_YET
     blind = list(takewhile(lambda answer: answer.side is Side.UNSEEN, reversed(answers)))
     last_seen = definite[-1].at if definite else began
@@ -255,7 +247,7 @@ def judge(
     return Outcome.NOT_YET if definite and now - began >= enough else None
 
 
-def _row(definite: Sequence[Answer], side: Side) -> list[Answer]:
+def row_of(definite: Sequence[Answer], side: Side) -> list[Answer]:
     """Return the last answers in a row that came from a side, newest first."""
     return list(takewhile(lambda answer: answer.side is side, reversed(definite)))
 
@@ -268,61 +260,6 @@ def summarize(answers: Sequence[Answer]) -> str:
     """Return how often each side answered what, most frequent first."""
     counted = Counter((answer.side, answer.words) for answer in answers)
     return ", ".join(f"{count} x {side.value} ({words})" for (side, words), count in counted.most_common())
-
-
-def wait_until_users_see(
-    probe: Probe,
-    wanted: Side,
-    *,
-    window: float,
-    timeout: float,
-    say: Callable[[str], None],
-    warn: Callable[[str], None],
-) -> Outcome:
-    """Ask until every definite answer in a row came from ``wanted`` for longer than ``window``.
-
-    An application that answers 5xx itself is the application: it is back, and its state is said.
-
-    Args:
-        probe: asks, and holds the answers afterwards.
-        wanted: the side that users are to meet.
-        window: seconds; the drain time, so that a runner which sees nothing has waited it out.
-        timeout: seconds; a row that has begun by then has one more window.
-        say: what the job's log is told.
-        warn: what must not be overlooked in it.
-    """
-    began = spoken = time.monotonic()
-    first = len(probe.answers)
-    told: set[tuple[Side, str]] = set()
-    while True:
-        answer = probe.ask()
-        heard, now = probe.answers[first:], time.monotonic()
-        if (answer.side, answer.words) not in told:
-            told.add((answer.side, answer.words))
-            say(f"{probe.url} is answered by {answer.side.value} ({answer.words})")
-            spoken = now
-        outcome = judge(heard, wanted, began=began, now=now, window=window, timeout=timeout)
-        if outcome is not None:
-            _tell(outcome, probe.url, heard, wanted, now - began, say)
-            if outcome is Outcome.SEEN and wanted is Side.APPLICATION and (heard[-1].status or 0) >= 500:
-                warn(f"the application itself answers {heard[-1].words} on {probe.url}: look at it.")
-            return outcome
-        if now - spoken >= SIGN_OF_LIFE - probe.timeout:
-            say(f"still waiting for {wanted.value} ({now - began:.0f} s of {timeout:.0f} s): {summarize(heard[-10:])}")
-            spoken = now
-        time.sleep(PAUSE)
-
-
-def _tell(
-    outcome: Outcome, url: str, heard: Sequence[Answer], wanted: Side, seconds: float, say: Callable[[str], None]
-) -> None:
-    if outcome is Outcome.UNSEEN:
-        say(f"the runner cannot see {url} ({heard[-1].words}): waited {seconds:.1f} s instead")
-    elif outcome is Outcome.NOT_YET:
-        say(f"{url} is not answered by {wanted.value} alone after {seconds:.0f} s: {summarize(heard[-10:])}")
-    else:
-        row = len(_row([answer for answer in heard if answer.side is not Side.UNSEEN], wanted))
-        say(f"users of {url} meet {wanted.value}: the last {row} answers; in {seconds:.1f} s {summarize(heard)}")
 
 
 def _redirected(url: str, location: str) -> str:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from maintenance_ci.plan.situation import stands_for
+from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import NOTES, page_route_name, snapshot_name
 from maintenance_ci.plan.certificates import CERTIFICATE_FIELDS, PAIR
 from maintenance_ci.plan.comparison import differences
+from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.plan.mirrored_metadata import is_bookkeeping, is_tracking_label
-from maintenance_ci.plan.repoint import is_repointed
-from maintenance_ci.plan.situation import stands_for
 from maintenance_ci.plan.snapshot import manifest_of, route_in
+from maintenance_ci.plan.strategies import rewriting_strategy
 from maintenance_ci.templates.file import is_jinja, read_template
 from maintenance_ci.templates.route import expected_route
 
@@ -76,7 +76,7 @@ def original_now(
     owner = stands_for(route) if route else None
     if owner and owner != name:
         raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Name {owner} instead.")
-    if route is not None and not is_repointed(route):
+    if route is not None and not rewriting_strategy(route):
         return manifest_of(route), False
     if snapshot is not None:
         return route_in(snapshot), True

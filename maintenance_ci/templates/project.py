@@ -253,7 +253,7 @@ class TemplateProject:
             kind = MISSING.get(message, MaintenanceError)
             return kind(f"{_sentence(where)} is not there, or the token may not see it (404).", advice)
         if code == 429 or (code or 0) >= 500:
-            return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", "Run the job again.")
+            return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", run_again=True)
         return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")
 
     def _refused_write(self, error: gitlab.GitlabError, path: str, branch: str) -> MaintenanceError:

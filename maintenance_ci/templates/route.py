@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import with_termination
-from maintenance_ci.plan.situation import stands_for
+from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 from maintenance_ci.templates.file import CORRECT_IT, RouteShape, is_jinja, texts, unrendered
 

@@ -86,6 +86,15 @@ def test_a_client_s_certificate_without_its_key(tmp_path: Path, certificate: byt
         OpenShift(str(config), "web").close()
 
 
+def test_a_program_that_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
+    user = {"exec": {**program, "interactiveMode": "Never"}}
+    config = write_login(tmp_path, {"server": "https://127.0.0.1:1"}, user, namespace="web")
+    with pytest.raises(VariableError, match="its program did not log in within"):
+        OpenShift(str(config), "web")
+
+
 def answered(answer: object, status: int = 200) -> bytes:
     body = json.dumps(answer).encode()
     return head(status, Content_Type="application/json", Content_Length=str(len(body))) + body
@@ -162,6 +171,13 @@ def test_what_is_no_list_is_no_empty_one(tmp_path: Path, answer: dict[str, objec
         for select in (lambda: client.select("routes"), lambda: client.select_everywhere("routes", "spec.host=h")):
             with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
                 select()
+
+
+def test_a_program_that_logs_in_and_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
+    with pytest.raises(VariableError, match="KUBECONFIG"):
+        OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_route_goes_into_maintenance_and_comes_back(cluster: Cluster) -> None:
         with cluster.users("/", "/cart") as during:
             cluster.do(_pause(0.5))
         assert "now meet the maintenance page" in log
-        assert "oc port-forward --namespace web service/shop 8080:80" in log
+        assert "oc port-forward --namespace web service/shop 8080:http" in log
 
         log = ok(cluster.run("delete")).log
         assert cluster.routes() == {"shop"}

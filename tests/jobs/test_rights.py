@@ -13,34 +13,27 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import ForbiddenError, TryAgainError
 from maintenance_ci.names import LEASE
+from maintenance_ci.plan.rights import Right, building_rights, deploying_rights, require_rights
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from maintenance_ci.run.rights import (
-    Right,
-    building_rights,
-    deploying_rights,
-    find_claims,
-    find_missing_rights,
-    needed_rights,
-    require_rights,
-)
-from tests.tools import oc_stand_in
+from maintenance_ci.run.rights import find_claims, find_missing_rights
+from tests.tools import observations, oc_stand_in
 from tests.tools.clusters import QUICK, Cluster, running
+from tests.tools.observations import CART
 from tests.tools.outcomes import ok
 
 NAMESPACE, TOKEN = manifests.NAMESPACE, "limited"
 CASES: dict[str, Any] = {
-    f"{job} {strategy} {subpath or 'whole'}": {"job": job, "strategy": strategy, "subpath": subpath}
+    f"{job} {strategy} {CART if subpath else 'whole'}": {"job": job, "strategy": strategy, "subpath": subpath}
     for job in ("deploy-route", "delete")
-    for strategy, subpath in (("swap", None), ("repoint", None), ("swap", "/cart"))
+    for strategy, subpath in (("swap", False), ("repoint", False), ("swap", True))
 }
 Triple = tuple[str, str, str]
 
 
-def needed(case: str) -> tuple[Right, ...]:
-    given = dict(CASES[case])
-    return needed_rights(given.pop("job"), route_name=manifests.APPLICATION, **given)
+def needed(case: str) -> list[Right]:
+    return observations.needed(**CASES[case])
 
 
 def triples(rights: Iterable[Right]) -> list[Triple]:

@@ -39,46 +39,21 @@ def test_a_phase_says_what_and_how_long(log: JobLog, stream: io.StringIO) -> Non
     assert stream.getvalue() == "── Read the Route\n   one\n   two\n   done in 0.0 s\n"
 
 
-@pytest.mark.parametrize(
-    ("error", "changed"), [(None, True), (TryAgainError("lost"), True), (ForbiddenError("no"), False)]
-)
-def test_a_change_whose_answer_was_lost_may_have_been_made(
-    log: JobLog, error: MaintenanceError | None, changed: bool
-) -> None:
-    def change() -> None:
-        with log.changing("It is changed.", switched=True):
-            if error:
-                raise error
-
-    if error is None:
-        change()
-    else:
-        with pytest.raises(type(error)):
-            change()
-    assert (log.state, log.switched) == (("It is changed.", True) if changed else ("Nothing was changed.", False))
-
-
-def test_an_interrupt_in_a_change_may_have_made_it(log: JobLog) -> None:
-    with pytest.raises(KeyboardInterrupt), log.changing("It is changed.", switched=True):
-        raise KeyboardInterrupt
-    assert log.switched
-
-
 def test_a_failure_is_one_line_that_steers_no_terminal(log: JobLog, stream: io.StringIO) -> None:
     assert log.fail(MaintenanceError("The server said\nERROR: x\x1b[31m \r section_end.", "Look.")) == 1
     assert stream.getvalue() == "ERROR: The server said ERROR: x[31m section_end. Nothing was changed. Look.\n"
 
 
 def test_after_a_switch_the_state_alone_says_what_to_run(log: JobLog, stream: io.StringIO) -> None:
-    log.now("Users meet the page. Run the job delete.", switched=True)
-    assert log.fail(TryAgainError("It is away.", "Run the job again.")) == 3
+    log.outcome.set("Users meet the page.", next_step="Run the job delete.", needs_person=True)
+    assert log.fail(TryAgainError("It is away.", run_again=True)) == 3
     assert stream.getvalue() == "ERROR: It is away. Users meet the page. Run the job delete.\n"
 
 
 def test_a_fault_of_our_own_says_what_users_see(log: JobLog, stream: io.StringIO) -> None:
     assert log.crash("Traceback (most recent call last):\nKeyError: 'metadata'") == 1
     assert stream.getvalue().startswith("Traceback (most recent call last):\nKeyError: 'metadata'\nERROR: ")
-    log.now("Users meet the page.", switched=True)
+    log.outcome.set("Users meet the page.", needs_person=True)
     assert log.crash("") == 3
     assert "Users meet the page." in stream.getvalue().splitlines()[-1]
 
@@ -102,7 +77,7 @@ def test_refusals_are_a_line_each(log: JobLog, stream: io.StringIO) -> None:
         "   The page is away. Build it.",
         "   No right.",
     ]
-    log.now("Users meet the page.", switched=True)
+    log.outcome.set("Users meet the page.", needs_person=True)
     assert log.fail(refused) == 3
     assert "2 things stand in the way. Users meet the page." in stream.getvalue()
 
@@ -169,10 +144,10 @@ def test_two_keys_of_one_line(log: JobLog, stream: io.StringIO) -> None:
 
 
 def test_no_commands_are_given_that_would_harm_users(log: JobLog, stream: io.StringIO) -> None:
-    log.now("Nothing was changed.", switched=False, by_hand=["oc delete route shop"])
+    log.outcome.set("Nothing was changed.", manual_steps=["oc delete route shop"])
     log.fail(RefusedError([MaintenanceError("A right lacks."), UnsafeError("The application is not ready.")]))
     assert "oc delete" not in stream.getvalue()
-    log.now("Nothing was changed.", switched=False, by_hand=["oc delete route shop"])
+    log.outcome.set("Nothing was changed.", manual_steps=["oc delete route shop"])
     log.fail(RefusedError([MaintenanceError("A right lacks."), MaintenanceError("And another.")]))
     assert "oc delete" in stream.getvalue()
 
@@ -194,7 +169,7 @@ REFUSALS: list[MaintenanceError] = [MaintenanceError("The page is away."), Forbi
 
 @pytest.mark.parametrize("error", [TryAgainError("It is away."), RefusedError(REFUSALS)], ids=["one", "several"])
 def test_a_failure_says_what_a_person_can_do_by_hand(log: JobLog, stream: io.StringIO, error: MaintenanceError) -> None:
-    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
+    log.outcome.set("Users meet the page.", needs_person=True, manual_steps=COMMANDS)
     assert log.fail(error) == 3
     lines = stream.getvalue().splitlines()
     assert lines[:3] == BY_HAND
@@ -202,17 +177,16 @@ def test_a_failure_says_what_a_person_can_do_by_hand(log: JobLog, stream: io.Str
 
 
 def test_so_does_a_fault_of_our_own(log: JobLog, stream: io.StringIO) -> None:
-    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
+    log.outcome.set("Users meet the page.", needs_person=True, manual_steps=COMMANDS)
     log.crash("KeyError: 'metadata'")
     assert stream.getvalue().splitlines()[1:4] == BY_HAND
 
 
 def test_the_commands_stay_until_others_are_given(log: JobLog, stream: io.StringIO) -> None:
-    log.now("Users meet the page.", switched=True, by_hand=COMMANDS)
-    with pytest.raises(TryAgainError), log.changing("It may be changed.", switched=True):
-        raise TryAgainError("lost")
-    assert (log.state, log.by_hand) == ("It may be changed.", COMMANDS)
-    log.now("It was rolled back.", switched=False, by_hand=[])
+    log.outcome.set("Users meet the page.", needs_person=True, manual_steps=COMMANDS)
+    log.outcome.set("It may be changed.", needs_person=True)
+    assert (log.outcome.users, log.outcome.manual_steps) == ("It may be changed.", COMMANDS)
+    log.outcome.set("It was rolled back.", manual_steps=[])
     assert log.fail(MaintenanceError("It broke.")) == 1
     assert stream.getvalue() == "ERROR: It broke. It was rolled back.\n"
 
@@ -296,7 +270,7 @@ def test_a_failure_that_needs_a_person_is_framed(
     stream: io.StringIO, job: str, by_hand: list[str], framed: bool
 ) -> None:
     log = JobLog(stream, job=job, gitlab=True)
-    log.now("Users still meet the page.", switched=True, by_hand=by_hand)
+    log.outcome.set("Users still meet the page.", needs_person=True, manual_steps=by_hand)
     assert log.fail(RefusedError([MaintenanceError("One."), MaintenanceError("Two.")])) == 3
     read = read_gitlab(stream.getvalue())
     assert {colour for _, colour in read.coloured} == {"31;1"}

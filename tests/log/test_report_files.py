@@ -212,7 +212,7 @@ def test_every_text_is_rewritten_and_nothing_else() -> None:
 
 def test_a_way_back_leaves_reports_when_it_begins(tmp_path: Path) -> None:
     log = JobLog(io.StringIO())
-    log.now("What users see now is not certain.", switched=True)
+    log.outcome.set("What users see now is not certain.", needs_person=True)
     log.way_back("Users do not meet the page.")  # a command without a folder says it, no more
     log.folder = tmp_path
     log.way_back("Users do not meet the page.")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from maintenance_ci.run.rights import Right, missing
+from maintenance_ci.plan.rights import Right, missing
 from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route, template_to_process
 from tests.tools.readme import README

@@ -11,7 +11,8 @@ import pytest
 from maintenance_ci.names import notes
 from maintenance_ci.plan.mirrored_metadata import ALLOW_LISTS, unreadable_allow_lists
 from maintenance_ci.plan.page_route import left_out, maintenance_values
-from maintenance_ci.plan.repoint import REPOINT, repointed
+from maintenance_ci.plan.repoint import repointed
+from maintenance_ci.plan.strategies import REPOINT
 from maintenance_ci.templates.page_route import render_page_route
 
 Object = dict[str, Any]

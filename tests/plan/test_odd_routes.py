@@ -26,18 +26,23 @@ from maintenance_ci.plan.checks import (
     require_standing,
 )
 from maintenance_ci.plan.comparison import differences, keep_bookkeeping, moved
+from maintenance_ci.plan.describe import commands_to_end, lines_of
+from maintenance_ci.plan.marks import as_we_applied_it
 from maintenance_ci.plan.mirrored_metadata import left_out_annotations, unreadable_allow_lists
+from maintenance_ci.plan.observed import Observed
 from maintenance_ci.plan.overview import rows, table
 from maintenance_ci.plan.ownership import recreated_by
 from maintenance_ci.plan.page_route import left_out, maintenance_values, routes_beside, routes_to
-from maintenance_ci.plan.repoint import REPOINT, merge_patch, pointed_back, repointed
+from maintenance_ci.plan.plans import plan_begin, plan_end
+from maintenance_ci.plan.repoint import merge_patch, pointed_back, repointed
+from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.route_access import other_ways, public_url
-from maintenance_ci.plan.situation import as_we_applied_it, situation
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
+from maintenance_ci.plan.strategies import REPOINT
 from maintenance_ci.plan.verdicts import admitting_routers, refusals, serving_routers
-from maintenance_ci.run.rights import needed_rights
 from maintenance_ci.settings.force import Force
 from maintenance_ci.templates.export import export_route
+from tests.tools.observations import settings
 
 Object = dict[str, Any]
 
@@ -148,7 +153,7 @@ LOOKS: dict[str, Look] = {
     "recreated_by": lambda route, _: recreated_by(route),
     "repointed": lambda route, _: repointed_of(route),
     "pointed_back": lambda route, other: merge_patch(route, pointed_back(route, other, route)),
-    "needed_rights": lambda route, _: needed_rights("delete", strategy="swap", route_name="shop", original=route),
+    "a plan": lambda route, other: planned(route, other),
     "other_ways": lambda route, other: other_ways(route, [other], ()),
     "public_url": lambda route, _: public_url(route),
     "export_route": lambda route, _: export_route(route, path="x.yaml"),
@@ -156,9 +161,21 @@ LOOKS: dict[str, Look] = {
     "moved": moved,
     "keep_bookkeeping": keep_bookkeeping,
     "as_we_applied_it": lambda route, _: as_we_applied_it(route),
-    "situation": lambda route, other: vars(situation([route, other], route["metadata"]["name"], None)),
+    "observed": lambda route, other: Observed.of("web", [route, other], route["metadata"]["name"], None).phase,
     "snapshot": lambda route, _: json.dumps(snapshot_of(route, {})) + json.dumps(manifest_of(route)),
 }
+
+
+def planned(route: Object, other: Object) -> list[object]:
+    """Everything that is made of what is observed of a Route."""
+    observed = Observed.of("web", [route, other], route["metadata"]["name"], None)
+    given = settings(ROUTE_NAME=route["metadata"]["name"])
+    plans = [plan_begin(given, observed), plan_end(given, observed)]
+    return [
+        [lines_of(plan, observed, reload_interval=5.0), commands_to_end(plan, observed, snapshot=True),
+         needed_rights(plan, observed)]
+        for plan in plans
+    ]  # fmt: skip
 
 
 def with_host(route: Object) -> Object:

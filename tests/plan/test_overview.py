@@ -9,8 +9,9 @@ import pytest
 from maintenance_ci.names import PAGE, notes, page_route_name
 from maintenance_ci.plan.overview import COLUMNS, Row, rows, table
 from maintenance_ci.plan.page_route import our_labels
-from maintenance_ci.plan.repoint import REPOINT, repointed
+from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.snapshot import snapshot_of
+from maintenance_ci.plan.strategies import REPOINT
 from maintenance_ci.rehearsal.apiserver.store import Object
 
 HOST, URL = "shop.example.test", "https://gitlab.example.test/p/42"
@@ -53,8 +54,10 @@ def row(**changed: str) -> Row:
 
 PATH = row(path="/cart", strategy="subpath")
 CUT_SHORT = row(host="", since=KEPT, pipeline="41", pipeline_url="https://gitlab.example.test/p/41")
-OVER, GONE = "over, but for its snapshot: run the job delete", "the Route is gone: run the job delete"
-HALF = "half done, the original is there too: run the job deploy-route or delete"
+OVER = "ended, but its snapshot is left; run the job delete"
+GONE = "the Route is gone; its snapshot is left; run the job delete"
+HALF = "in maintenance, and the original is there again; run the job deploy-route or delete"
+PREPARED = "begun, and cut short before the switch; run the job deploy-route or delete"
 
 CASES: dict[str, tuple[list[Object], list[Object], list[Row]]] = {
     "nothing": ([route(), route("portal")], [], []),
@@ -128,7 +131,7 @@ def test_what_is_amiss(found: Object, ready: bool, state: str) -> None:
 
 def test_of_several_troubles_the_one_that_a_person_can_end_is_told() -> None:
     [told] = rows([route(), with_status(ours(), REFUSED)], [], page_ready=False)
-    assert told.state == HALF
+    assert told.state == PREPARED
 
 
 def test_the_columns_of_the_table_are_aligned() -> None:

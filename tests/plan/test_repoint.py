@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import PAGE, notes
 from maintenance_ci.plan.page_route import backend_services
-from maintenance_ci.plan.repoint import REPOINT, is_repointed, merge_patch, pointed_back, repointed, without_notes
+from maintenance_ci.plan.repoint import merge_patch, pointed_back, repointed, without_notes
 from maintenance_ci.plan.snapshot import manifest_of
+from maintenance_ci.plan.strategies import REPOINT, rewriting_strategy
 from maintenance_ci.rehearsal.apiserver.store import Object
 from tests.tools.certificates import issued
 from tests.tools.route_strategies import OURS, routes
@@ -93,7 +94,7 @@ def test_a_route_goes_to_the_page_and_back_by_two_patches_that_the_api_takes(man
     sent = repointed(original, SAID, certificate=certificate_for(original))
     during = store.update("routes", patched(original, merge_patch(original, sent)), manager="ours")
     assert backend_services(during) == {PAGE}
-    assert is_repointed(during)
+    assert rewriting_strategy(during)
     assert [during["spec"].get(key) for key in ("host", "path", "wildcardPolicy")] == [
         original["spec"].get(key) for key in ("host", "path", "wildcardPolicy")
     ]
@@ -103,7 +104,7 @@ def test_a_route_goes_to_the_page_and_back_by_two_patches_that_the_api_takes(man
     after = store.update("routes", patched(during, merge_patch(during, restored)), manager="ours")
     assert meant(after) == meant(without_notes(original))
     assert after["metadata"]["uid"] == original["metadata"]["uid"]
-    assert not is_repointed(after)
+    assert not rewriting_strategy(after)
 
 
 @some
@@ -194,4 +195,4 @@ def test_nothing_but_our_notes_is_taken_away() -> None:
     ],
 )
 def test_a_repointed_route_is_known_by_its_notes(route: Object | None, is_one: bool) -> None:
-    assert is_repointed(route) is is_one
+    assert bool(rewriting_strategy(route)) is is_one

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import notes, snapshot_name
-from maintenance_ci.plan.repoint import REPOINT, repointed, without_notes
+from maintenance_ci.plan.repoint import repointed, without_notes
 from maintenance_ci.plan.snapshot import KEY, SYSTEM_METADATA, manifest_of, route_in, snapshot_of
+from maintenance_ci.plan.strategies import REPOINT
 from maintenance_ci.rehearsal.apiserver.store import Object
 from tests.tools.route_strategies import NAMESPACE, routes
 from tests.tools.served_routes import certificate_for, live, meant, store_for

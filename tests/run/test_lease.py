@@ -122,7 +122,7 @@ def said_at_the_end(folder: Path, port: int, monkeypatch: pytest.MonkeyPatch) ->
     said: list[str] = []
     config = write_kubeconfig(folder, url=f"http://127.0.0.1:{port}", token="sha256~t", namespace="web")
     with (
-        contextlib.closing(OpenShift(str(config), "web", timeout=30)) as cluster,
+        contextlib.closing(OpenShift(str(config), "web", timeout=0.5)) as cluster,
         pytest.raises(MaintenanceError),
         holding_lease(cluster, OURS, timeout=60, say=said.append, renew_every=0.1),
     ):

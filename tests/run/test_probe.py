@@ -11,7 +11,8 @@ import pytest
 import trustme
 
 from maintenance_ci.plan.route_access import public_url
-from maintenance_ci.run.probe import MAX_BODY, Answer, Probe, Side, advice_on_front, identify
+from maintenance_ci.plan.steps import Side
+from maintenance_ci.run.probe import MAX_BODY, Answer, Probe, advice_on_front, identify
 from tests.tools.misbehaving_server import HOST, OK, THE_PAGE, Respond, head, probe_of, serving, silence, threads_end
 
 URL = f"https://{HOST}/"

@@ -10,12 +10,14 @@ import pytest
 import trustme
 
 from maintenance_ci.plan.route_access import public_url
+from maintenance_ci.plan.steps import Side
 from maintenance_ci.plan.verdicts import drain_time
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import Options
-from maintenance_ci.run.probe import Answer, Outcome, Probe, Side, wait_until_users_see
+from maintenance_ci.run.probe import Answer, Outcome, Probe
 from maintenance_ci.settings.variables import RouteSettings, read_settings
 from tests.tools.clusters import Cluster, running
+from tests.tools.watching import watched
 
 PAGE = "maintenance-page"
 ALLOWLIST = "haproxy.router.openshift.io/ip_allowlist"
@@ -73,7 +75,7 @@ def wait(probe: Probe, wanted: Side, window: float = WINDOW, timeout: float = 10
     def warn(text: str) -> None:
         said.append(f"WARNING: {text}")
 
-    return wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
+    return watched(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
 
 
 def told(answer: Answer) -> tuple[Side, str]:

@@ -10,18 +10,18 @@ import time
 
 import pytest
 
+from maintenance_ci.plan.steps import Side
 from maintenance_ci.run.probe import (
     FEWEST_SEEN,
     FEWEST_UNSEEN,
     Answer,
     Outcome,
     Probe,
-    Side,
     judge,
     summarize,
-    wait_until_users_see,
 )
 from tests.tools.misbehaving_server import HOST, OK, THE_PAGE, head, probe_of, serving, silence, threads_end
+from tests.tools.watching import watched
 
 PAGE, APPLICATION, ROUTER, UNSEEN = Side.PAGE, Side.APPLICATION, Side.ROUTER, Side.UNSEEN
 
@@ -101,7 +101,7 @@ def wait(probe: Probe, wanted: Side, window: float = 0.5, timeout: float = 5.0) 
     def warn(text: str) -> None:
         said.append(f"WARNING: {text}")
 
-    return wait_until_users_see(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
+    return watched(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
 
 
 def test_a_wait_until_the_page_is_seen() -> None:

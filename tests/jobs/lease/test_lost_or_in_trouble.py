@@ -55,7 +55,7 @@ def require_lost(lease: Lease, seconds: float = 60, *, kind: type[MaintenanceErr
             lease.require()
         except MaintenanceError as error:
             assert type(error) is kind
-            assert error.advice == "Run the job again: it goes on from what it finds."
+            assert error.next_step == "Run the job again. It goes on from what it finds."
             return error.what
         time.sleep(0.02)
     raise AssertionError(f"not lost within {seconds} s")

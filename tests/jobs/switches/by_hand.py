@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
-from maintenance_ci.plan.manual_steps import WHEN_BACK
+from maintenance_ci.plan.describe import WHEN_BACK
 from maintenance_ci.rehearsal.application_manifests import NAMESPACE
 from tests.matrices.stage import Stage
 from tests.tools import oc_stand_in

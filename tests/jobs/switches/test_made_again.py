@@ -117,7 +117,7 @@ def test_a_certificate_is_not_lost_when_somebody_makes_the_original_again(on: St
             assert site.who() == [SHOWN]
         ended = site.end()
         assert site.live["spec"]["tls"] == own
-        assert ("WARNING: the Route that is there again has no certificate" in ended.log) == (again == "delete")
+        assert ("WARNING: the re-created Route has no certificate" in ended.log) == (again == "delete")
         assert site.who() == ["application"]
         site.edit(tls=TLS)
         assert site.is_back()
@@ -132,7 +132,7 @@ def test_an_original_that_is_made_again_elsewhere_ends_nothing(on: Stage) -> Non
         for job in ("delete", "deploy-route"):
             refused = site.run(job, ACCEPT_ROUTE_DIFFERENCES="false" if job == "delete" else "true")
             assert refused.code == 1, refused.log
-            assert "is there again, but not where its maintenance is: spec.host is 'other.apps" in refused.log
+            assert "was re-created, but not where its maintenance is: spec.host is 'other.apps" in refused.log
             assert "Nothing was changed" in refused.log
             assert "oc apply" not in refused.log and "oc replace" not in refused.log
             assert site.who() == [SHOWN]
@@ -246,7 +246,7 @@ def test_a_maintenance_that_was_ended_by_hand_leaves_its_certificate(on: Stage) 
         ours = page_route_name(site.name, None)
         on.cluster.call(on.cluster.store.delete, "routes", manifests.NAMESPACE, ours)
         ended = site.end()
-        assert "WARNING: the Route that is there again has no certificate" in ended.log
+        assert "WARNING: the re-created Route has no certificate" in ended.log
         assert site.live["spec"]["tls"] == own
         assert on.cluster.find("secrets", snapshot_name(site.name)) is None
         site.edit(tls=TLS)

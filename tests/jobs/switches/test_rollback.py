@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.names import LEASE
-from maintenance_ci.plan.manual_steps import WHEN_BACK
-from maintenance_ci.plan.repoint import is_repointed
+from maintenance_ci.plan.describe import WHEN_BACK
+from maintenance_ci.plan.strategies import rewriting_strategy
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.cluster import Options
@@ -119,7 +119,7 @@ def switched(on: Stage, way: str) -> bool:
     original = on.cluster.find("routes", "shop")
     if way == "swap":
         return original is None
-    return is_repointed(original) if way == "repoint" else on.cluster.find("routes", PART) is not None
+    return rewriting_strategy(original) if way == "repoint" else on.cluster.find("routes", PART) is not None
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The way back: the original Route as its template has it, or its snapshot, and putting it there."""
+"""The way back: the original Route as its template has it, or its snapshot."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainErro
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_same_route
 from maintenance_ci.plan.comparison import differences, keep_bookkeeping, moved
-from maintenance_ci.plan.repoint import is_repointed, merge_patch, pointed_back
-from maintenance_ci.plan.snapshot import route_in
-from maintenance_ci.plan.verdicts import admitting_routers
-from maintenance_ci.run.admission import wait_until_seen
-from maintenance_ci.run.rights import TEMPLATE_RIGHT, require_rights
-from maintenance_ci.run.there_again import waits_since_our_last_run
+from maintenance_ci.plan.observed import Remark
+from maintenance_ci.plan.repoint import merge_patch, pointed_back
+from maintenance_ci.plan.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.templates.file import CORRECT_IT
 from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import (
@@ -31,49 +28,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
-    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.plan.observed import Observed
     from maintenance_ci.settings.variables import RouteSettings, TemplatesSettings
     from maintenance_ci.templates.project import TemplateProject
     from maintenance_ci.templates.route import TemplateRoute
 
 
-def original_from_template(
-    settings: RouteSettings,
-    cluster: OpenShift,
-    templates: TemplateProject,
-    *,
-    others: Mapping[str, Object | None],
-    log: JobLog,
-) -> TemplateRoute:
-    """Fetch, render and check the original Route's template.
+class Remarks:
+    """Collects what there is to say of a template, until it is said."""
 
-    Args:
-        settings: the pipeline's variables.
-        cluster: the Route's namespace.
-        templates: where the template is.
-        others: Routes that may know the host, by what they are called: the template may name none.
-        log: is told what was made of the template.
+    def __init__(self) -> None:
+        self.all: list[Remark] = []
 
-    Raises:
-        MaintenanceError: the template is not there, or yields no such Route.
-    """
-    return _original_in(templates.read(_path(settings)), settings, cluster, others, log)
+    def say(self, text: str) -> None:
+        """Note a line for the log; an empty one is none."""
+        self.all += [Remark(text)] if text else []
 
-
-def _path(settings: RouteSettings) -> str:
-    return template_path(settings.route_template_path, settings.route_name)
+    def warn(self, text: str) -> None:
+        """Note a warning."""
+        self.all.append(Remark(text, is_warning=True))
 
 
 def _original_in(
-    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], log: JobLog
+    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], remarks: Remarks
 ) -> TemplateRoute:
     """Return the original Route that the template's text yields, with its host."""
-    path = _path(settings)
+    path = template_path(settings.route_template_path, settings.route_name)
     template = rendered_route(settings, cluster, text, path=path, route_name=settings.route_name)
     complete, note = with_host(template.route, others, path=path)
-    for remark in (template.remarks, note):
-        if remark:
-            log.say(remark)
+    remarks.say(template.remarks)
+    remarks.say(note)
     return replace(template, route=complete)
 
 
@@ -132,58 +116,82 @@ def _explained(explain: Callable[[str], str]) -> Iterator[None]:
         raise
 
 
-def original_to_restore(
-    settings: RouteSettings,
-    cluster: OpenShift,
-    templates: TemplateProject,
-    *,
-    holder: Object | None,
-    kept: Object | None,
-    log: JobLog,
+def way_back(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: Remarks
 ) -> Object:
-    """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
+    """Return the original as its template would bring it back, before anything is changed.
 
     Args:
         settings: the pipeline's variables.
         cluster: the Route's namespace.
         templates: where the template is.
-        holder: what holds the original's place meanwhile: a template that brings it back elsewhere is no good.
-        kept: the Route of the snapshot; None where there is none.
-        log: is told which one it is.
+        observed: the Route as it is.
+        remarks: gets what is to be said.
+
+    Raises:
+        MaintenanceError: the template is not there, yields another Route, or one that the cluster does not take.
+    """
+    original = observed.route_to_mirror or {}
+    others = {"the live Route": original}
+    text = templates.read(template_path(settings.route_template_path, settings.route_name))
+    template = _original_in(text, settings, cluster, others, remarks)
+    unlike = differences(template.route, original)
+    require_same_route(unlike, accepted=settings.accept_route_differences)
+    try_out(cluster, template, others, live=observed.original)
+    for difference in unlike:
+        remarks.warn(f"accepted: {difference}; the template's state will come back")
+    remarks.say("the template of the original is there, and the cluster takes what it renders to")
+    return template.route
+
+
+def original_to_restore(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: Remarks
+) -> Object:
+    """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
+
+    A template that brings it back elsewhere than where its maintenance is, is no good.
+
+    Args:
+        settings: the pipeline's variables.
+        cluster: the Route's namespace.
+        templates: where the template is.
+        observed: what holds the original's place meanwhile, and what the snapshot keeps.
+        remarks: gets what is to be said.
 
     Raises:
         MaintenanceError: neither is there.
         VariableError: a parameter of the template is no text.
     """
-    text, others = None, {"the Route in maintenance": holder, "the snapshot": kept}
+    text, holder, saved = None, observed.annotated_route, observed.saved_original
+    others = {"the Route in maintenance": holder, "the snapshot": saved}
     try:
-        text = templates.read(_path(settings))
-        template = _original_in(text, settings, cluster, others, log)
+        text = templates.read(template_path(settings.route_template_path, settings.route_name))
+        template = _original_in(text, settings, cluster, others, remarks)
         restored = template.route
-        if place := holder or kept:
+        if place := holder or saved:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)
-        try_out(cluster, template, others, live=holder if is_repointed(holder) else None, before=kept)
+        live = observed.original if observed.is_rewritten else None
+        try_out(cluster, template, others, live=live, before=saved)
     except VariableError:
         raise
     except MaintenanceError as error:
         # The cluster's own trouble says nothing of the template; GitLab's leaves us without it.
         if isinstance(error, (TryAgainError, ForbiddenError)) and text is not None:
             raise
-        if kept is None:
+        if saved is None:
             error.what += " There is no snapshot to fall back on, either."
             raise
-        log.warn(f"The template cannot be used: {error.what}")
-        log.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
-        restored = kept
+        remarks.warn(f"The template cannot be used: {error.what}")
+        remarks.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
+        restored = saved
     else:
-        log.say("its template is there, and the cluster takes what it renders to")
-        if kept:
-            restored = keep_bookkeeping(restored, kept)
-            for difference in differences(restored, kept):
-                log.warn(f"it is not as it was before the maintenance: {difference}")
+        remarks.say("its template is there, and the cluster takes what it renders to")
+        if saved:
+            restored = keep_bookkeeping(restored, saved)
+            for difference in differences(restored, saved):
+                remarks.warn(f"it is not as it was before the maintenance: {difference}")
     restored, note = carry_over_certificates(restored, others)
-    if note:
-        log.say(note)
+    remarks.say(note)
     return restored
 
 
@@ -216,51 +224,3 @@ def try_out(
             cluster.apply("routes", restored, dry_run=True)
         else:
             cluster.patch("routes", live, merge_patch(live, pointed_back(live, restored, before)), dry_run=True)
-
-
-def kept_original(snapshot: Object | None, log: JobLog) -> Object | None:
-    """Return the Route that the snapshot keeps; one that cannot be read is worth a warning: there may be a template."""
-    try:
-        return route_in(snapshot) if snapshot else None
-    except MaintenanceError as error:
-        log.warn(error.what)
-        return None
-
-
-def bring_back(
-    cluster: OpenShift,
-    restored: Object,
-    routers: frozenset[str],
-    log: JobLog,
-    *,
-    before: Object | None = None,
-    created: Callable[[Object], None] = lambda _: None,
-) -> None:
-    """Let the original Route be there, for the application, whichever strategy took it away.
-
-    One that is there, and is not repointed, is left as it is: somebody put it there. Unless that was a restore of ours
-    that nobody serves yet: since then the template may have been corrected.
-
-    Args:
-        cluster: the Route's namespace.
-        restored: what it is to be.
-        routers: those that must be ready to serve it.
-        log: what the job says.
-        before: what it was before its maintenance, where that is known.
-        created: is told of the Route that was made, before anybody has judged it.
-
-    Raises:
-        MaintenanceError: a router that serves its host would not serve it; the maintenance Route still does.
-    """
-    name = restored["metadata"]["name"]
-    live = cluster.get("routes", name)
-    if live is None or waits_since_our_last_run(live):
-        created(cluster.apply("routes", restored))
-    elif is_repointed(live):
-        # Renewed since it was looked at, maybe in this very moment: then the patch is refused, and comes again.
-        newest, _ = carry_over_certificates(restored, {"the live Route": live})
-        cluster.patch("routes", live, merge_patch(live, pointed_back(live, newest, before)))
-        return  # its status says nothing new: only its users tell
-    else:
-        log.say("it is there: it is left as it is")
-    wait_until_seen(cluster, name, routers | admitting_routers(live), log=log)

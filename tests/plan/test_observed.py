@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from maintenance_ci.names import PAGE, notes, page_route_name
+from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
+from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import our_labels
-from maintenance_ci.plan.repoint import REPOINT, repointed
-from maintenance_ci.plan.situation import SWAP, Situation, as_we_applied_it, pipeline_of, situation, stands_for
+from maintenance_ci.plan.repoint import repointed
+from maintenance_ci.plan.strategies import REPOINT, SWAP
 from maintenance_ci.rehearsal.apiserver.store import Object
 
 WHOLE, PATH = page_route_name("shop", None), page_route_name("shop", "/cart")
@@ -39,6 +43,7 @@ def sent_elsewhere() -> Object:
     return {**sent, "spec": {**sent["spec"], "to": {"kind": "Service", "name": "shop"}}}
 
 
+APPLIED = [{"manager": "maintenance-ci", "operation": "Apply", "fieldsV1": {"f:spec": {"f:host": {}}}}]
 OTHERS = [route("portal"), ours(of="portal"), ours("/cart", of="portal")]
 
 # What a job finds: the Routes, the SUBPATH; then strategy, whether all is switched, which Route carries the notes,
@@ -62,42 +67,73 @@ STATES: dict[str, tuple[list[Object], str | None, tuple[str | None, bool, str | 
 }
 
 
-def told(found: Situation) -> tuple[Any, ...]:
-    names = [route and route["metadata"]["name"] for route in (found.noted, found.mirrored)]
-    return found.begun, found.in_maintenance, *names, found.parts
+def observe(routes: Iterable[Object], subpath: str | None) -> Observed:
+    return Observed.of("web", routes, "shop", subpath)
+
+
+def told(observed: Observed) -> tuple[Any, ...]:
+    names = [route and route["metadata"]["name"] for route in (observed.annotated_route, observed.route_to_mirror)]
+    return observed.active_strategy, observed.whole_is_shown, *names, observed.path_routes
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("others", [[], OTHERS], ids=["alone", "beside others"])
 def test_every_state_is_told_by_the_routes_alone(state: str, others: list[Object]) -> None:
     routes, subpath, expected = STATES[state]
-    assert told(situation([*others, *routes], "shop", subpath)) == expected
-    assert told(situation([*reversed(routes), *others], "shop", subpath)) == expected
+    assert told(observe([*others, *routes], subpath)) == expected
+    assert told(observe([*reversed(routes), *others], subpath)) == expected
 
 
-def test_the_states_of_the_whole_route_differ() -> None:
-    """What a job does next hangs on these three."""
-    seen = {
-        name: (found.begun, found.in_maintenance, found.original is None)
-        for name, (routes, subpath, _) in STATES.items()
-        if subpath is None and not (found := situation(routes, "shop", None)).parts
+def test_where_a_maintenance_stands_follows_from_the_state() -> None:
+    seen = {name: observe(routes, subpath).phase.name for name, (routes, subpath, _) in STATES.items()}
+    assert seen == {
+        "nothing at all": "UNKNOWN",
+        "never begun": "LIVE",
+        "a swap half done": "PREPARED",
+        "a swap": "SHOWN",
+        "a repoint": "SHOWN",
+        "a repoint sent elsewhere": "DIVERTED",
+        "a repoint on top of half a swap": "SHOWN",
+        "a path": "SHOWN",
+        "another path": "LIVE",
+        "a path, asked for the whole": "LIVE",
+        "a path under a swap": "SHOWN",
+        "a path to be, under a swap": "LIVE",
+        "a path under a repoint": "SHOWN",
+        "a path to be, under a repoint": "LIVE",
+        "a path, and the original is gone": "SHOWN",
     }
-    same = {"a repoint", "a repoint on top of half a swap"}
-    assert len({seen[name] for name in seen if name not in same}) == len(seen) - len(same)
 
 
-def test_ours_is_the_route_that_would_be_made() -> None:
-    assert situation([], "shop", None).ours == WHOLE
-    assert situation([], "shop", "/cart").ours == PATH
-    found = situation([ours(), ours("/cart")], "shop", "/cart")
-    assert found.maintenance == ours("/cart")
-    assert found.whole == ours()
+ADMITTED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admitted", "status": "True"}]}]}
 
 
-def test_a_repointed_route_has_no_maintenance_route() -> None:
-    found = situation([by_repoint()], "shop", None)
-    assert (found.maintenance, found.whole, found.repointed) == (None, None, True)
-    assert situation([route()], "shop", None).repointed is False
+@pytest.mark.parametrize(
+    ("routes", "phase"),
+    [
+        ([route() | {"status": ADMITTED}], Phase.LEFTOVER),
+        ([{**route(), "metadata": {**route()["metadata"], "managedFields": APPLIED}}], Phase.STRANDED),
+        ([route(), ours() | {"status": ADMITTED}], Phase.RETURNING),
+        ([], Phase.GONE),
+    ],
+)
+def test_a_snapshot_and_the_routers_tell_the_rest(routes: list[Object], phase: Phase) -> None:
+    observed = replace(observe(routes, None), snapshot=Reading({"metadata": {"name": "shop-maintenance-snapshot"}}))
+    assert observed.phase is phase
+
+
+def test_the_page_s_route_is_the_one_that_would_be_made() -> None:
+    assert observe([], None).page_route_name == WHOLE
+    assert observe([], "/cart").page_route_name == PATH
+    observed = observe([ours(), ours("/cart")], "/cart")
+    assert observed.page_route == ours("/cart")
+    assert observed.whole_page_route == ours()
+
+
+def test_a_rewritten_route_has_no_maintenance_route() -> None:
+    observed = observe([by_repoint()], None)
+    assert (observed.page_route, observed.whole_page_route, observed.is_rewritten) == (None, None, True)
+    assert observe([route()], None).is_rewritten is False
 
 
 @pytest.mark.parametrize(
@@ -144,7 +180,7 @@ def entry(manager: str, operation: str, subresource: str = "", **fields: Any) ->
     return {"manager": manager, "operation": operation, "fieldsV1": fields} | of
 
 
-APPLIED = entry("maintenance-ci", "Apply", **{"f:spec": {"f:host": {}, "f:to": {"f:name": {}}}})
+MADE = entry("maintenance-ci", "Apply", **{"f:spec": {"f:host": {}, "f:to": {"f:name": {}}}})
 ROUTER = entry("openshift-router", "Update", "status", **{"f:status": {"f:ingress": {}}})
 TOUCHED = entry("client", "Update", **{"f:metadata": {"f:annotations": {".": {}, "f:maintenance-ci/touched": {}}}})
 NOTED = entry("client", "Update", **{"f:metadata": {"f:annotations": {"f:team": {}}}})
@@ -154,12 +190,12 @@ SPEC = entry("kubectl", "Update", **{"f:spec": {"f:tls": {"f:certificate": {}}}}
 @pytest.mark.parametrize(
     ("written", "as_made"),
     [
-        ([APPLIED], True),
-        ([APPLIED, ROUTER], True),
-        ([APPLIED, TOUCHED, ROUTER], True),
-        ([APPLIED, NOTED], False),
-        ([APPLIED, SPEC], False),
-        ([APPLIED, TOUCHED, entry("maintenance-ci", "Update", **SPEC["fieldsV1"])], False),
+        ([MADE], True),
+        ([MADE, ROUTER], True),
+        ([MADE, TOUCHED, ROUTER], True),
+        ([MADE, NOTED], False),
+        ([MADE, SPEC], False),
+        ([MADE, TOUCHED, entry("maintenance-ci", "Update", **SPEC["fieldsV1"])], False),
         ([SPEC], False),
         ([], False),
         (None, False),

@@ -8,15 +8,15 @@ import yaml
 
 from maintenance_ci.errors import ForbiddenError
 from maintenance_ci.names import page_route_name
-from maintenance_ci.run.rights import (
+from maintenance_ci.plan.rights import (
     TEMPLATE_RIGHT,
     Right,
     building_rights,
     deploying_rights,
     missing,
-    needed_rights,
     require_rights,
 )
+from tests.tools.observations import CART, needed, original
 
 ROUTES = "route.openshift.io"
 PATCH = Right("patch", ROUTES, "routes", "switch the Route", "shop")
@@ -76,9 +76,8 @@ def documented_rules() -> list[dict[str, Any]]:
     return list(role["rules"])
 
 
-def tls(**fields: str) -> dict[str, Any]:
-    to = {"kind": "Service", "name": "app"}
-    return {"metadata": {"name": "shop"}, "spec": {"host": "h.example.test", "to": to, "tls": fields}}
+def tls(**fields: Any) -> dict[str, Any]:
+    return original(tls=fields)
 
 
 def short(*rights: Right) -> set[str]:
@@ -98,23 +97,21 @@ UNINSTALL = every("secrets", "list get update delete") | {
 
 def test_what_deploy_route_needs() -> None:
     snapshot = every("secrets", "get create update delete")
-    swap = needed_rights("deploy-route", strategy="swap", route_name="shop")
-    assert short(*swap) == ALONE | SWITCH | snapshot | {"get services"}
-    repoint = needed_rights("deploy-route", strategy="repoint", route_name="shop")
+    assert short(*needed("deploy-route", "swap")) == ALONE | SWITCH | snapshot | {"get services"}
+    repoint = needed("deploy-route", "repoint")
     assert short(*repoint) == ALONE | snapshot | {"get services"} | every("routes", "get list patch")
     for strategy in ("swap", "repoint"):
-        part = needed_rights("deploy-route", strategy=strategy, route_name="shop", subpath="/a")
+        part = needed("deploy-route", strategy, subpath=True)
         assert short(*part) == ALONE | SWITCH | {"get services"}
         assert {right.name for right in part if right.verb == "delete" and right.resource == "routes"} == {
-            page_route_name("shop", "/a")
+            page_route_name("shop", CART)
         }
 
 
 def test_what_delete_needs() -> None:
-    assert short(*needed_rights("delete", strategy="swap", route_name="shop")) == ALONE | SWITCH | UNINSTALL
-    repoint = needed_rights("delete", strategy="repoint", route_name="shop")
-    assert short(*repoint) == ALONE | UNINSTALL | every("routes", "get list patch")
-    part = needed_rights("delete", strategy="repoint", route_name="shop", subpath="/a")
+    assert short(*needed("delete", "swap")) == ALONE | SWITCH | UNINSTALL
+    assert short(*needed("delete", "repoint")) == ALONE | UNINSTALL | every("routes", "get list patch")
+    part = needed("delete", "repoint", subpath=True)
     assert short(*part) == ALONE | SWITCH | UNINSTALL  # and the way back to the page
     assert not [right for right in part if "snapshot" in right.why]
 
@@ -140,13 +137,12 @@ def test_the_documented_role_holds_what_a_build_needs(with_oc: bool) -> None:
 
 
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
-def test_what_depends_on_the_route(job: Any) -> None:
-    def more(strategy: Any, original: dict[str, Any]) -> set[str]:
-        plain = needed_rights(job, strategy=strategy, route_name="shop", original=tls(termination="edge"))
-        found = needed_rights(job, strategy=strategy, route_name="shop", original=original)
-        return short(*found) - short(*plain)
+def test_what_depends_on_the_route(job: str) -> None:
+    def more(strategy: str, original: dict[str, Any]) -> set[str]:
+        plain = needed(job, strategy, original=tls(termination="edge"))
+        return short(*needed(job, strategy, original=original)) - short(*plain)
 
-    external = tls(termination="edge", externalCertificate="secret")
+    external = tls(termination="edge", externalCertificate={"name": "secret"})
     assert more("swap", external) == {"update routes/custom-host"}
     assert more("repoint", external) == {"create routes/custom-host", "update routes/custom-host"}
     reencrypt = tls(termination="reencrypt", destinationCACertificate="ca")
@@ -158,33 +154,33 @@ def test_what_depends_on_the_route(job: Any) -> None:
 
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
-@pytest.mark.parametrize("subpath", [None, "/a"])
-def test_the_documented_role_holds_everything(job: Any, strategy: Any, subpath: str | None) -> None:
+@pytest.mark.parametrize("subpath", [False, True])
+def test_the_documented_role_holds_everything(job: str, strategy: str, subpath: bool) -> None:
     rules = documented_rules()
-    external = tls(termination="reencrypt", externalCertificate="s", destinationCACertificate="ca")
-    needed = needed_rights(job, strategy=strategy, route_name="shop", subpath=subpath, original=external)
-    assert missing([*needed, TEMPLATE_RIGHT], rules) == []
-    assert missing(needed, rules[1:]) != []
+    external = tls(termination="reencrypt", externalCertificate={"name": "s"}, destinationCACertificate="ca")
+    rights = needed(job, strategy, subpath=subpath, original=external)
+    assert missing([*rights, TEMPLATE_RIGHT], rules) == []
+    assert missing(rights, rules[1:]) != []
 
 
-def test_services_are_asked_for_by_name_where_the_route_is_known() -> None:
-    named = needed_rights("deploy-route", strategy="swap", route_name="shop", original=tls(termination="edge"))
+def test_services_are_asked_for_by_name() -> None:
+    named = needed("deploy-route", "swap", original=tls(termination="edge"))
     assert [right.name for right in named if right.resource == "services"] == ["app"]
 
 
 def test_all_missing_rights_are_told_at_once_by_what_they_are_for() -> None:
     require_rights([])
-    lacking = needed_rights("deploy-route", strategy="swap", route_name="shop")
+    lacking = needed("deploy-route", "swap")
     with pytest.raises(ForbiddenError) as caught:
         require_rights(lacking)
     assert caught.value.what == (
         "The token lacks rights. It needs, "
         "to read the Route, and who else is on its host: list routes; "
+        "to keep a snapshot of the original: create, get, update, delete secrets; "
         "to switch the Route: create, get, patch, delete routes; "
         "to give a Route the original's host and certificate: create routes/custom-host; "
         "to see what is ready to serve: list endpointslices; "
         "to be the only job of the namespace: create, get, update, delete leases; "
-        "to say how to reach the application meanwhile: get services; "
-        "to keep a snapshot of the original: create, get, update, delete secrets."
+        "to say how to reach the application meanwhile: get services."
     )
     assert "docs/service-account.yaml" in caught.value.advice

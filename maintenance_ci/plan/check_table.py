@@ -1,0 +1,301 @@
+"""What stands in the way of a plan: a table of checks over what was observed. Pure: no check asks the cluster.
+
+``plan`` and the jobs run the same table. A check that needs what an earlier one found missing does not apply. To add
+one: a function in `maintenance_ci.plan.checks` that refuses, and a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.names import PAGE
+from maintenance_ci.plan.checks import (
+    ready_services,
+    require_below,
+    require_deletable,
+    require_host,
+    require_host_returns,
+    require_host_unclaimed,
+    require_newest,
+    require_no_passthrough,
+    require_no_rival,
+    require_original,
+    require_ours,
+    require_ready_endpoints,
+    require_ready_page,
+    require_same_place,
+    require_standing,
+    require_trace,
+)
+from maintenance_ci.plan.mirrored_metadata import unreadable_allow_lists
+from maintenance_ci.plan.observed import Observed, Phase, Remark
+from maintenance_ci.plan.ownership import require_unowned
+from maintenance_ci.plan.page_route import left_out
+from maintenance_ci.plan.rights import require_rights
+from maintenance_ci.plan.steps import Direction, Plan
+from maintenance_ci.plan.verdicts import describe_refusals
+
+if TYPE_CHECKING:
+    from maintenance_ci.plan.observed import Object
+    from maintenance_ci.settings.variables import RouteSettings
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a check looks at.
+
+    Attributes:
+        settings: the pipeline's variables.
+        observed: what was read.
+        plan: what is about to be done.
+        page_later: the page need not be there yet: `build-and-deploy`, which runs before, makes it.
+    """
+
+    settings: RouteSettings
+    observed: Observed
+    plan: Plan
+    page_later: bool = False
+
+    @property
+    def original(self) -> Object:
+        """The Route that is mirrored: the original, or what stands for it."""
+        return self.observed.route_to_mirror or {}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold before anything is changed.
+
+    Attributes:
+        name: what holds where it passes.
+        look: returns what to say, or refuses with a `MaintenanceError`.
+        applies: whether it is a question at all.
+    """
+
+    name: str
+    look: Callable[[Case], Iterable[Remark]]
+    applies: Callable[[Case], bool] = lambda _: True
+
+
+def _warnings(lines: Iterable[str]) -> list[Remark]:
+    return [Remark(line, is_warning=True) for line in lines]
+
+
+def _rights(case: Case) -> list[Remark]:
+    require_rights(case.observed.missing_rights.require() or ())
+    return []
+
+
+def _original(case: Case) -> list[Remark]:
+    require_original(case.observed.original)
+    return []
+
+
+def _standing(case: Case) -> list[Remark]:
+    require_standing(case.original)
+    return []
+
+
+def _host(case: Case) -> list[Remark]:
+    require_host(case.original)
+    return []
+
+
+def _page_route_is_ours(case: Case) -> list[Remark]:
+    require_ours(case.observed.page_route, case.settings.route_name, case.settings.subpath)
+    return []
+
+
+def _page_route(case: Case) -> list[Remark]:
+    wanted = case.observed.wanted_page_route.require() or {}
+    remarks = [Remark(line) for line in left_out(case.original, wanted)]
+    for name in unreadable_allow_lists(wanted["metadata"].get("annotations")):
+        text = (
+            f"the annotation {name} holds what is no IP address: the router takes no notice of it, and lets everybody "
+            "in, to the application and to the page. Addresses and networks stand there with spaces between them."
+        )
+        remarks.append(Remark(text, is_warning=True))
+    return remarks
+
+
+def _rival(case: Case) -> list[Remark]:
+    wanted = case.observed.wanted_page_route.value or case.observed.page_route or {}
+    require_no_rival(wanted, case.observed.routes.values(), case.settings.route_name)
+    return []
+
+
+def _served(case: Case) -> list[Remark]:
+    if not case.plan.routers:
+        metadata = case.original["metadata"]
+        raise MaintenanceError(
+            f"No router serves Route {metadata['name']} ({describe_refusals(case.original)}): its users do not reach "
+            "it now.",
+            f"Find out why first: oc describe route {metadata['name']} -n {case.observed.namespace}",
+        )
+    return []
+
+
+def _page(case: Case) -> list[Remark]:
+    slices = case.observed.endpoint_slices.require() or ()
+    if case.page_later and PAGE not in ready_services(slices):
+        return _warnings(["the page is not there yet: build-and-deploy, which runs before, makes it"])
+    require_ready_page(slices, lambda: case.observed.page_trouble)
+    return []
+
+
+def _below(case: Case) -> list[Remark]:
+    require_below(case.original, case.settings.subpath or "")
+    if case.observed.active_strategy:
+        case.observed.snapshot.require()
+        require_no_passthrough(case.observed.saved_original)
+    return list(case.observed.snapshot.remarks)
+
+
+def _snapshot_is_ours(case: Case) -> list[Remark]:
+    require_ours(case.observed.snapshot.require(), case.settings.route_name)
+    return list(case.observed.snapshot.remarks)
+
+
+def _unowned(case: Case) -> list[Remark]:
+    return _warnings(require_unowned(case.original, force=case.settings.force))
+
+
+def _same_place(case: Case) -> list[Remark]:
+    ends = case.plan.direction is Direction.END
+    require_same_place(case.observed, accepted=ends and case.settings.accept_route_differences)
+    return []
+
+
+def _deletable(case: Case) -> list[Remark]:
+    require_deletable(case.original)
+    return []
+
+
+def _unclaimed(case: Case) -> list[Remark]:
+    return _warnings(require_host_unclaimed(case.original, case.observed.claims.require()))
+
+
+def _way_back(case: Case) -> list[Remark]:
+    case.observed.way_back.require()
+    return list(case.observed.way_back.remarks)
+
+
+def _newest(case: Case) -> list[Remark]:
+    annotated = case.observed.annotated_route or case.observed.snapshot.value
+    require_newest(annotated, case.settings.ci_pipeline_id, force=case.settings.force)
+    return []
+
+
+def _trace(case: Case) -> list[Remark]:
+    require_trace(case.observed, force=case.settings.force)
+    return []
+
+
+def _restored(case: Case) -> list[Remark]:
+    case.observed.restored.require()
+    return list(case.observed.restored.remarks)
+
+
+def _certificate(case: Case) -> list[Remark]:
+    lost = case.observed.lost_certificate
+    return _warnings([lost[1]] if lost else [])
+
+
+def _application(case: Case) -> list[Remark]:
+    back = case.observed.restored.value if case.observed.is_away else case.observed.original
+    slices = case.observed.endpoint_slices.require() or ()
+    return _warnings(require_ready_endpoints(back or {}, slices, force=case.settings.force))
+
+
+def _host_returns(case: Case) -> list[Remark]:
+    page_route, claims = case.observed.page_route or {}, case.observed.claims.require()
+    return _warnings(require_host_returns(page_route, claims, force=case.settings.force))
+
+
+def _is_whole(case: Case) -> bool:
+    return case.settings.subpath is None
+
+
+def _has_host(case: Case) -> bool:
+    return bool(case.original["spec"].get("host"))
+
+
+def _gives_up_host(case: Case) -> bool:
+    return case.plan.deletes_original and _has_host(case)
+
+
+def _application_is_known(case: Case) -> bool:
+    back = case.observed.restored.value if case.observed.is_away else case.observed.original
+    return back is not None and case.observed.annotated_route is not None
+
+
+def _restores(case: Case) -> bool:
+    return case.plan.direction is Direction.END and case.observed.is_away
+
+
+def _page_route_holds_host(case: Case) -> bool:
+    page_route = case.observed.page_route
+    return _is_whole(case) and page_route is not None and bool(page_route["spec"].get("host"))
+
+
+RIGHTS = Check("the token has the rights that the job needs", _rights, lambda case: case.plan.changes)
+SAME_PLACE = Check(
+    "the re-created Route has the host and path that are in maintenance",
+    _same_place,
+    lambda case: _is_whole(case) and case.observed.phase is Phase.RETURNING and not _restores(case),
+)
+CHECKS: dict[Direction, tuple[Check, ...]] = {
+    Direction.BEGIN: (
+        Check("the Route is an original", _original),
+        RIGHTS,
+        Check("nobody deletes the Route", _standing),
+        Check("the Route has a host of its own", _host),
+        Check("the maintenance Route's name is free, or ours", _page_route_is_ours),
+        Check("a maintenance Route can be made of it", _page_route, _has_host),
+        Check(
+            "no other Route takes the host",
+            _rival,
+            lambda case: case.plan.adds_page_route and case.observed.wanted_page_route.value is not None,
+        ),
+        Check("a router serves the Route", _served),
+        Check("the page is ready", _page),
+        Check("the Route serves SUBPATH", _below, lambda case: not _is_whole(case)),
+        Check("the snapshot's name is free, or ours", _snapshot_is_ours, _is_whole),
+        Check("nobody undoes the switch", _unowned, _is_whole),
+        SAME_PLACE,
+        Check("the Route can be deleted", _deletable, lambda case: case.plan.deletes_original),
+        Check(
+            "no other namespace claims the host",
+            _unclaimed,
+            _gives_up_host,
+        ),
+        Check("the template brings the Route back", _way_back, _is_whole),
+    ),
+    Direction.CONFIRM: (Check("the maintenance is ours", _page_route_is_ours),),
+    Direction.END: (
+        Check("the snapshot can be read", lambda case: _readable(case), _is_whole),
+        RIGHTS,
+        Check("the maintenance Route is ours", _page_route_is_ours),
+        Check(
+            "the snapshot is ours",
+            _snapshot_is_ours,
+            lambda case: _is_whole(case) and case.observed.snapshot.error is None,
+        ),
+        Check("the maintenance is no newer pipeline's", _newest),
+        Check("there was a maintenance", _trace, lambda case: _is_whole(case) and case.observed.snapshot.error is None),
+        Check("the original can be put back", _restored, lambda case: _is_whole(case) and case.observed.is_away),
+        SAME_PLACE,
+        Check("the re-created Route has its certificate", _certificate),
+        Check("the application is ready", _application, _application_is_known),
+        Check("no other Route takes the host", _rival, _page_route_holds_host),
+        Check("no other namespace claims the host", _host_returns, _page_route_holds_host),
+    ),
+}
+
+
+def _readable(case: Case) -> list[Remark]:
+    case.observed.snapshot.require()
+    return []

@@ -1,0 +1,173 @@
+"""What a change is called in the log, in a plan, and in a shell: pure, one table.
+
+The commands are typed, or pasted, in a shell, all at once: what takes something away comes only after what puts it
+back. They need ``oc`` and the snapshot, and not us.
+"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+
+from maintenance_ci.names import MANAGED_BY, PAGE, snapshot_name
+from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.plan.route_access import public_url
+from maintenance_ci.plan.snapshot import KEY
+from maintenance_ci.plan.steps import Direction, Met, Side, Verb, undo
+from maintenance_ci.plan.verdicts import drain_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from maintenance_ci.plan.observed import Observed
+    from maintenance_ci.plan.steps import Change, Plan, Step
+
+# A comment, for a shell: the snapshot goes when its copy has proven good.
+WHEN_BACK = "# when users reach the application:"
+# Another one: several Routes may show the page.
+WHEN_UNUSED = "# when no Route of the namespace shows the page:"
+# Not a plain apply: it would leave a note on the Route, the certificate's key in it. As our field manager, so that what
+# a job of ours wrote there, and the snapshot has not, goes.
+APPLY = f"oc apply --server-side --force-conflicts --field-manager={MANAGED_BY}"
+
+
+class Description(NamedTuple):
+    """How a change is told.
+
+    Attributes:
+        title: the heading of the job's log.
+        line: a line of a plan; empty for none.
+    """
+
+    title: str
+    line: str
+
+
+# By verb, and by whether the Route shows the page.
+DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
+    (Verb.KEEP, False): Description(
+        "Keep a snapshot of the original", "keep a snapshot of Route {name} in the Secret {snapshot}"
+    ),
+    (Verb.FORGET, False): Description("Forget the snapshot", "remove the Secret {snapshot}"),
+    (Verb.PLACE, True): Description(
+        "Create the maintenance Route {name}", "create Route {name}, which shows the page on {url}"
+    ),
+    (Verb.PLACE, False): Description("Put Route {name} back", "create Route {name} again"),
+    (Verb.REMOVE, True): Description("Delete the maintenance Route {name}", "delete Route {name}"),
+    (Verb.REMOVE, False): Description(
+        "Delete the original Route {name}, which the snapshot keeps",
+        "delete Route {name}, which leaves its host to {page}",
+    ),
+    (Verb.REWRITE, True): Description(
+        "Send Route {name} to the page", "send Route {name} to the page by one patch; its host stays its own"
+    ),
+    (Verb.REWRITE, False): Description(
+        "Put Route {name} back", "send Route {name} back to the application by one patch"
+    ),
+    (Verb.CERTIFY, False): Description(
+        "Let Route {name}, which is there, keep its certificate", "give Route {name} the certificate that it lost"
+    ),
+    (Verb.ANNOTATE, True): Description(
+        "Note this pipeline on Route {name}", "note this pipeline, the newest, on Route {name}"
+    ),
+    (Verb.LEAVE, True): Description("Confirm that users of Route {name} meet the page", ""),
+    (Verb.LEAVE, False): Description("Look whether the routers would serve Route {name}, which is there", ""),
+}
+
+
+def title_of(change: Change) -> str:
+    """Return the heading under which a change is made."""
+    return DESCRIPTIONS[change.verb, change.shows_page].title.format(name=change.name)
+
+
+def title_of_wait(step: Step) -> str:
+    """Return the heading under which users are waited for."""
+    page = any(isinstance(condition, Met) and condition.side is Side.PAGE for condition in step.until)
+    return f"Wait until users meet {'the page' if page else 'the application'}"
+
+
+def lines_of(plan: Plan, observed: Observed, *, reload_interval: float) -> list[str]:
+    """Return what a job would do, a line for each change and each wait for users."""
+    lines = []
+    for step in plan.steps:
+        if line := DESCRIPTIONS[step.change.verb, step.change.shows_page].line:
+            change = step.change
+            url = public_url(change.route, observed.subpath) if change.shows_page and change.route.get("spec") else ""
+            names = {"name": change.name, "url": url, "page": observed.page_route_name}
+            lines.append(line.format_map(names | {"snapshot": snapshot_name(observed.route_name)}))
+        if step.moves_users:
+            lines.append(_wait_line(plan, step, reload_interval))
+    if plan.direction is Direction.END:
+        users = page_users_after(observed)
+        lines.append(f"leave the page, needed by {', '.join(users)}" if users else "remove the page")
+    return lines
+
+
+def _wait_line(plan: Plan, step: Step, reload_interval: float) -> str:
+    if not any(isinstance(condition, Met) and condition.side is Side.PAGE for condition in step.until):
+        return "wait until users meet the application"
+    undone = "; roll back if they do not" if plan.undoable and plan.direction is Direction.BEGIN else ""
+    return f"wait until users meet the page, {drain_time(reload_interval):g} s in a row{undone}"
+
+
+def page_users_after(observed: Observed) -> list[str]:
+    """Return the Routes that still show the page when this maintenance has ended."""
+    leaving = {observed.page_route_name} | ({observed.route_name} if observed.subpath is None else set())
+    return [name for name in routes_to(PAGE, observed.routes.values()) if name not in leaving]
+
+
+def commands_for(steps: Iterable[Step], observed: Observed, *, snapshot: bool) -> list[str]:
+    """Return the commands by which a person makes these changes.
+
+    Args:
+        steps: that lead to the application.
+        observed: what they are about.
+        snapshot: there is one; otherwise the Route's manifest must come from elsewhere.
+    """
+    commands = [command for step in steps for command in _commands(step.change, observed, snapshot=snapshot)]
+    # What takes away comes only after what puts back, also where several lines are pasted at once.
+    return [
+        f"{command} &&" if command.startswith(PUTS_BACK) and later.startswith("oc delete") else command
+        for command, later in zip_longest(commands, commands[1:], fillvalue="")
+    ]
+
+
+PUTS_BACK = ("oc extract", "oc apply", "oc replace")
+
+
+def commands_to_end(plan: Plan, observed: Observed, *, snapshot: bool) -> list[str]:
+    """Return the commands by which a person ends the maintenance that a plan begins, or is about to end."""
+    steps = plan.steps if plan.direction is Direction.END else undo(plan.steps)
+    return commands_for(steps, observed, snapshot=snapshot)
+
+
+def _commands(change: Change, observed: Observed, *, snapshot: bool) -> list[str]:
+    where, name = f"-n {observed.namespace}", observed.route_name
+    if change.shows_page:
+        return [f"oc delete route {change.name} {where} --ignore-not-found"] if change.verb is Verb.REMOVE else []
+    if change.verb is Verb.FORGET:
+        return commands_to_forget(observed) if snapshot else []
+    if change.verb not in (Verb.PLACE, Verb.REWRITE):
+        return []
+    # One that is there is replaced as a whole: an apply would leave what others wrote.
+    verb = "oc replace" if change.verb is Verb.REWRITE or observed.is_unserved_restore else APPLY
+    if snapshot:
+        return [f"oc extract secret/{snapshot_name(name)} {where} --to=- --keys={KEY} | {verb} {where} -f -"]
+    # No apostrophe: not every shell reads comments.
+    return [f"# {name}.yaml is the manifest of the Route as you have it", f"{verb} {where} -f {name}.yaml"]
+
+
+def commands_to_forget(observed: Observed) -> list[str]:
+    """Return the command that removes the snapshot of a maintenance that has ended."""
+    secret = snapshot_name(observed.route_name)
+    return [f"{WHEN_BACK} oc delete secret {secret} -n {observed.namespace} --ignore-not-found"]
+
+
+def commands_to_remove_page(namespace: str) -> list[str]:
+    """Return the command that removes the Helm release of the page."""
+    return [f"{WHEN_UNUSED} helm uninstall {PAGE} -n {namespace}"]
+
+
+def commands_to_find_holder(host: str) -> list[str]:
+    """Return the command by which an administrator sees which Routes of the cluster claim a host."""
+    return [f"oc get routes --all-namespaces | grep -F {host}"]

@@ -1,0 +1,175 @@
+"""From what was observed to what a job does: pure. Each phase has its steps; nothing is asked of the cluster here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
+from maintenance_ci.plan.marks import pipeline_of
+from maintenance_ci.plan.observed import Observed, Phase
+from maintenance_ci.plan.steps import (
+    Admitted,
+    Change,
+    Condition,
+    Direction,
+    Judged,
+    Met,
+    Plan,
+    Reloaded,
+    Side,
+    Step,
+    Verb,
+    undo,
+)
+from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, Handover
+from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.settings.force import Force
+
+if TYPE_CHECKING:
+    from maintenance_ci.plan.observed import Object
+    from maintenance_ci.settings.variables import RouteSettings
+
+# What users see after a step of an end, as it goes on before "Run the job delete again.".
+BACK_WAITS = "The original Route may wait for its host; users still meet the page."
+BACK_ALONE = "The original Route may wait for its host."
+REWRITTEN_BACK = "The original Route is its own again, or may be."
+PAGE_ROUTE_GONE = "The maintenance Route is deleted, or may be; the page still runs."
+
+
+def strategy_of(settings: RouteSettings, observed: Observed) -> str:
+    """Return the strategy by which a maintenance is begun, or was."""
+    return SUBPATH if settings.subpath else observed.active_strategy or settings.route_strategy
+
+
+def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
+    """Return how users are sent to the page.
+
+    Where the Route is in maintenance already, as a whole, that is only confirmed. Where the page's Route serves, and
+    the original is there again, or where the path has its Route, users met the page before: nothing is undone.
+    """
+    strategy, original = strategy_of(settings, observed), observed.route_to_mirror
+    routers = admitting_routers(observed.whole_page_route) or admitting_routers(observed.original)
+    if original is None:
+        return Plan(Direction.BEGIN, strategy, ())
+    if observed.phase is Phase.SHOWN and strategy != SUBPATH:
+        return Plan(Direction.CONFIRM, strategy, (_confirm(settings, observed),), routers=routers)
+    shown_before = observed.phase in (Phase.RETURNING, Phase.SHOWN)
+    handover = Handover(
+        original,
+        observed.wanted_page_route.value or _named(observed.page_route_name, original),
+        routers,
+        live=observed.original,
+        subpath=settings.subpath,
+        keeps_snapshot=observed.phase is Phase.RETURNING and not observed.is_unserved_restore,
+        below_page=observed.whole_is_shown,
+    )
+    steps = STRATEGIES[strategy].steps(handover)
+    return Plan(Direction.BEGIN, strategy, steps, undoable=not shown_before, routers=routers)
+
+
+def plan_end(settings: RouteSettings, observed: Observed) -> Plan:
+    """Return how users get their application back: the inverse of what put the Route into maintenance.
+
+    An original that somebody re-created stays as it is, and gets the certificate that it lost.
+    """
+    strategy = SUBPATH if settings.subpath else observed.active_strategy or settings.route_strategy
+    routers = admitting_routers(observed.page_route)
+    steps = _steps_to_end(settings, observed, strategy, routers)
+    ours = observed.subpath is not None or (observed.is_away and observed.annotated_route is not None)
+    return Plan(Direction.END, strategy, steps, undoable=ours, routers=routers)
+
+
+def _steps_to_end(
+    settings: RouteSettings, observed: Observed, strategy: str, routers: frozenset[str]
+) -> tuple[Step, ...]:
+    original = observed.restored.value or observed.original or observed.saved_original
+    excused = Side.ROUTER if Force.ENDPOINTS in settings.force else None
+    if settings.subpath:
+        if observed.page_route is None:
+            return (_wait_only(observed, Reloaded()),)
+        mirrored = observed.original or observed.page_route
+        below = observed.whole_is_shown or observed.original is None
+        handover = Handover(
+            mirrored, observed.page_route, routers, subpath=settings.subpath, below_page=below, excused=excused
+        )
+        return _with_outcomes(undo(STRATEGIES[SUBPATH].steps(handover)), observed)
+    if original is None:
+        original = _named(observed.route_name, observed.annotated_route or {})
+    back: tuple[Condition, ...] = (
+        Admitted(observed.route_name, routers),
+        Met(original, Side.APPLICATION, excused=excused),
+    )
+    forget = Step(Change(Verb.FORGET, original))
+    if observed.is_away and (shown := observed.annotated_route):
+        handover = Handover(original, shown, routers, excused=excused)
+        steps = undo(STRATEGIES[strategy].steps(handover))
+        if observed.is_rewritten and observed.page_route:  # of a swap that was cut short before its end
+            steps = (steps[0], Step(Change(Verb.REMOVE, observed.page_route, shows_page=True), until=back), *steps[1:])
+    elif observed.is_away:
+        judged = Judged(observed.route_name, routers)
+        steps = (Step(Change(Verb.PLACE, original), until=(judged, *back)), forget)
+    else:
+        steps = (*_certify(observed), *_leave_original(observed, back), forget)
+    if observed.snapshot.value is None:
+        steps = tuple(step for step in steps if step.change.verb is not Verb.FORGET)
+    return _with_outcomes(steps, observed)
+
+
+def _certify(observed: Observed) -> tuple[Step, ...]:
+    lost = observed.lost_certificate
+    return (Step(Change(Verb.CERTIFY, lost[0], before=observed.original)),) if lost else ()
+
+
+def _leave_original(observed: Observed, back: tuple[Condition, ...]) -> tuple[Step, ...]:
+    """The original is there: the page's Route goes, where there is one, once the routers know the original."""
+    leave = Change(Verb.LEAVE, observed.original or {})
+    if observed.page_route is not None:
+        # Those that serve either: of a switch that was cut short before its end, the original.
+        routers = admitting_routers(observed.page_route) or admitting_routers(observed.original)
+        judged = Step(leave, until=(Judged(observed.route_name, routers),))
+        return judged, Step(Change(Verb.REMOVE, observed.page_route, shows_page=True), until=back)
+    # A run before may have been cut short before it waited.
+    return (Step(leave, until=back if observed.snapshot.value else (Reloaded(),)),)
+
+
+def _confirm(settings: RouteSettings, observed: Observed) -> Step:
+    """Return the step that notes the pipeline, where it is newer, and sees that users meet the page."""
+    annotated = observed.annotated_route or {}
+    verb = Verb.LEAVE
+    if int(settings.ci_pipeline_id or 0) > (pipeline_of(annotated) or 0):
+        verb = Verb.ANNOTATE
+    admitted = () if observed.is_rewritten else (Admitted(observed.page_route_name, frozenset()),)
+    return Step(
+        Change(verb, with_pipeline(annotated, settings) if verb is Verb.ANNOTATE else annotated, shows_page=True),
+        until=(*admitted, Met(annotated, Side.PAGE)),
+    )
+
+
+def with_pipeline(route: Object, settings: RouteSettings) -> Object:
+    """Return a Route in maintenance with the note of this pipeline."""
+    annotations = dict(route["metadata"].get("annotations") or {})
+    for name, value in (
+        (PIPELINE_ANNOTATION, settings.ci_pipeline_id),
+        (PIPELINE_URL_ANNOTATION, settings.ci_pipeline_url),
+    ):
+        annotations.pop(name, None)
+        if value:
+            annotations[name] = value
+    return {**route, "metadata": {**route["metadata"], "annotations": annotations}}
+
+
+def _wait_only(observed: Observed, *until: Condition) -> Step:
+    return Step(Change(Verb.LEAVE, _named(observed.route_name, observed.original or {})), until=until)
+
+
+def _with_outcomes(steps: tuple[Step, ...], observed: Observed) -> tuple[Step, ...]:
+    """Return the steps, each with what users see when it was made."""
+    placed = BACK_WAITS if observed.annotated_route else BACK_ALONE
+    words = {Verb.PLACE: placed, Verb.REWRITE: REWRITTEN_BACK, Verb.REMOVE: PAGE_ROUTE_GONE}
+    return tuple(replace(step, users=words.get(step.change.verb, "")) for step in steps)
+
+
+def _named(name: str, route: Object) -> Object:
+    """Return a Route of that name, where the Route itself is not known: what stands in the way is told elsewhere."""
+    return {**route, "metadata": {**(route.get("metadata") or {}), "name": name}, "spec": route.get("spec") or {}}

@@ -1,0 +1,202 @@
+"""What a job needs, and whether a token may do it: pure.
+
+The Role of docs/service-account.yaml holds all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from maintenance_ci.errors import ForbiddenError
+from maintenance_ci.names import LEASE, PAGE, snapshot_name
+from maintenance_ci.plan.page_route import backend_services, is_passthrough
+from maintenance_ci.plan.steps import Direction, Verb, undo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from maintenance_ci.plan.observed import Observed
+    from maintenance_ci.plan.steps import Change, Plan
+
+ROLE = "docs/service-account.yaml"
+ROUTES = "route.openshift.io"
+SNAPSHOT = "keep a snapshot of the original"
+# What the chart installs (chart/templates), by API group.
+CHART_KINDS = (
+    ("build.openshift.io", "buildconfigs"),
+    ("image.openshift.io", "imagestreams"),
+    ("apps", "deployments"),
+    ("", "services"),
+    ("networking.k8s.io", "networkpolicies"),
+)
+
+
+@dataclass(frozen=True)
+class Right:
+    """One thing to be allowed in the namespace.
+
+    Attributes:
+        verb: of the API: ``get``, ``list``, ``create``, …
+        group: the API group; empty for the core.
+        resource: the plural, with its subresource: ``routes/custom-host``.
+        why: what a job needs it for, as it goes on after "to ".
+        name: of the one object that is meant; empty for any. A Role may be limited to names (``resourceNames``).
+    """
+
+    verb: str
+    group: str
+    resource: str
+    why: str
+    name: str = ""
+
+
+BUILD = "build.openshift.io"
+# Of the ImageStream: it tells whether anything is to be built.
+IMAGE_RIGHT = Right("get", "image.openshift.io", "imagestreams", "see which images of the page there are", PAGE)
+# Of a restore template that is an OpenShift Template, which is known when it was read.
+TEMPLATE_RIGHT = Right("create", "template.openshift.io", "processedtemplates", "fill in the restore template")
+
+
+def needed_rights(plan: Plan, observed: Observed) -> tuple[Right, ...]:
+    """Return exactly what a plan needs: its steps, and those that undo them.
+
+    What a job needs besides is to read the Routes and endpoints, to be the only job of the namespace, and what its
+    last words, or the removal of the page, take.
+    """
+    alone = "be the only job of the namespace"
+    steps = [*plan.steps, *undo(plan.switching)]
+    rights = [
+        *_one(ROUTES, "routes", "read the Route, and who else is on its host", "list"),
+        *(right for step in steps for right in _rights_of(step.change, observed)),
+        *_one("discovery.k8s.io", "endpointslices", "see what is ready to serve", "list"),
+        *_one("coordination.k8s.io", "leases", alone, "create"),
+        *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
+    ]
+    if observed.subpath is None:
+        snapshot = snapshot_name(observed.route_name)
+        rights += _one("", "secrets", SNAPSHOT, "get", on=[snapshot])
+    if plan.direction is Direction.END:
+        rights += _uninstall_rights()
+    else:
+        services = sorted(backend_services(observed.original)) if observed.original else [""]
+        rights += _one("", "services", "say how to reach the application meanwhile", "get", on=services)
+    return tuple(dict.fromkeys(rights))
+
+
+def _rights_of(change: Change, observed: Observed) -> list[Right]:
+    """Return what one change takes. A patch is also the server-side apply of a Route, and its rehearsal (dry run)."""
+    switch, name, snapshot = "switch the Route", change.name, snapshot_name(observed.route_name)
+    spec = (change.before if change.before and change.shows_page else change.route).get("spec") or {}
+    match change.verb:
+        case Verb.KEEP:
+            return _one("", "secrets", SNAPSHOT, "create") + _one(
+                "", "secrets", SNAPSHOT, "get", "update", on=[snapshot]
+            )
+        case Verb.FORGET:
+            return _one("", "secrets", SNAPSHOT, "get", "delete", on=[snapshot])
+        case Verb.REMOVE:
+            return _one(ROUTES, "routes", switch, "get", "delete", on=[name])
+        case Verb.PLACE:
+            place = _one(ROUTES, "routes", switch, "create") + _one(ROUTES, "routes", switch, "get", "patch", on=[name])
+            return place + _host_rights(spec.get("tls") or {})
+        case Verb.REWRITE | Verb.CERTIFY:
+            rewrite = _one(ROUTES, "routes", switch, "get", "patch", on=[name])
+            return rewrite + _certificate_rights(spec.get("tls") or {}, certify=change.verb is Verb.CERTIFY)
+    return []
+
+
+def deploying_rights() -> tuple[Right, ...]:
+    """Return what ``build-and-deploy`` needs in any case, a Helm put right after it was killed included."""
+    alone, chart, shown = "be the only job of the namespace", "deploy the page with Helm", "see the page run"
+    rights = [
+        IMAGE_RIGHT,
+        *_one(ROUTES, "routes", "see which Routes show the page", "list"),
+        *_one("coordination.k8s.io", "leases", alone, "create"),
+        *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
+        *_one("", "secrets", chart, "get", "list", "create", "update", "delete"),
+    ]
+    for group, plural in CHART_KINDS:
+        rights += _one(group, plural, chart, "create") + _one(group, plural, chart, "get", "patch", "delete", on=[PAGE])
+    # A PUT that creates is asked for both.
+    rights += _one("image.openshift.io", "imagestreamtags", "make an image the latest", "create", "update")
+    rights += _one("apps", "deployments", shown, "get", on=[PAGE]) + _one("", "pods", shown, "list")
+    return tuple(dict.fromkeys(rights))
+
+
+def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
+    """Return what a build of the page needs besides.
+
+    Args:
+        with_oc: ``oc start-build --follow --wait`` does it: it reads the BuildConfig first, and lists and watches the
+            Build at the end (recorded on OpenShift 4.21). The job itself gets the Build, too.
+    """
+    why = "build the page with oc" if with_oc else "build the page"
+    rights = _one(BUILD, "buildconfigs/instantiatebinary", why, "create", on=[PAGE])
+    rights += _one(BUILD, "builds/log", why, "get")
+    rights += _one(BUILD, "builds", why, "get")
+    if with_oc:
+        rights += _one(BUILD, "buildconfigs", why, "get", on=[PAGE]) + _one(BUILD, "builds", why, "list", "watch")
+    return tuple(rights)
+
+
+def _one(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = ("",)) -> list[Right]:
+    return [Right(verb, group, resource, why, name) for name in on for verb in verbs]
+
+
+def _host_rights(tls: Mapping[str, Any]) -> list[Right]:
+    """Return what it takes to create a Route with a host, and with what its TLS names, as recorded."""
+    verbs = ("create", "update") if tls.get("externalCertificate") else ("create",)
+    return _one(ROUTES, "routes/custom-host", "give a Route the original's host and certificate", *verbs)
+
+
+def _certificate_rights(tls: Mapping[str, Any], *, certify: bool) -> list[Right]:
+    """Return what a patch takes, as recorded: of ``spec.to`` alone it needs nothing else."""
+    if tls.get("externalCertificate"):  # that one is asked for on every change
+        return _host_rights(tls)
+    # The page has no destination CA; a passthrough Route gets a certificate for it.
+    changed = certify or tls.get("destinationCACertificate") or is_passthrough(tls)
+    return _one(ROUTES, "routes/custom-host", "change the Route's certificates", "create") if changed else []
+
+
+def _uninstall_rights() -> list[Right]:
+    """What ``helm uninstall`` asks for, as recorded with Helm 3 and 4."""
+    why = "remove the page with Helm"
+    rights = _one("", "secrets", why, "list", "get", "update", "delete")
+    for group, plural in CHART_KINDS:
+        rights += _one(group, plural, why, "delete", on=[PAGE])
+    return rights
+
+
+def missing(rights: Iterable[Right], rules: Iterable[Mapping[str, Any]]) -> list[Right]:
+    """Return the rights that none of the ``resourceRules`` of a SelfSubjectRulesReview grants."""
+    granted = list(rules)
+    return [right for right in rights if not any(_grants(rule, right) for rule in granted)]
+
+
+def _grants(rule: Mapping[str, Any], right: Right) -> bool:
+    """Tell whether a rule covers a right, as RBAC reads rules: ``*`` stands for every subresource too."""
+    _, slash, subresource = right.resource.partition("/")
+    resources = {"*", right.resource} | ({f"*/{subresource}"} if slash else set())
+    names = rule.get("resourceNames") or ()
+    return (
+        not {"*", right.verb}.isdisjoint(rule.get("verbs") or ())
+        and not {"*", right.group}.isdisjoint(rule.get("apiGroups") or ())
+        and not resources.isdisjoint(rule.get("resources") or ())
+        and (not names or right.name in names)
+    )
+
+
+def require_rights(lacking: Iterable[Right]) -> None:
+    """Refuse a job whose token lacks a right; all of them at once, by what they are for."""
+    purposes: dict[str, dict[str, dict[str, None]]] = {}
+    for right in lacking:
+        purposes.setdefault(right.why, {}).setdefault(right.resource, {})[right.verb] = None
+    if purposes:
+        told = [
+            f"to {why}: " + " and ".join(f"{', '.join(verbs)} {resource}" for resource, verbs in resources.items())
+            for why, resources in purposes.items()
+        ]
+        raise ForbiddenError(
+            f"The token lacks rights. It needs, {'; '.join(told)}.", f"Give the service account the Role of {ROLE}."
+        )

@@ -1,0 +1,269 @@
+"""Makes one change of a plan in the cluster.
+
+A step forward is strict: it changes the objects as they were read. What undoes a step, or brings an application back,
+insists: it looks at what is there, and is tried again while the cluster is away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
+from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, page_route_name, snapshot_name
+from maintenance_ci.plan.certificates import carry_over_certificates
+from maintenance_ci.plan.checks import require_ours
+from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
+from maintenance_ci.plan.repoint import merge_patch, pointed_back
+from maintenance_ci.plan.snapshot import manifest_of, route_in, snapshot_of
+from maintenance_ci.plan.steps import Verb
+from maintenance_ci.plan.strategies import rewriting_strategy
+from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.plan.observed import Observed
+    from maintenance_ci.plan.steps import Change
+    from maintenance_ci.settings.variables import RouteSettings
+
+
+class Changes:
+    """Makes the changes of one plan, and remembers which Routes it created.
+
+    Args:
+        settings: the pipeline's variables.
+        cluster: the Route's namespace.
+        observed: what the plan was made of.
+        strategy: by which the Route is switched.
+        say: what the job's log is told.
+    """
+
+    def __init__(
+        self, settings: RouteSettings, cluster: OpenShift, observed: Observed, strategy: str, say: Callable[[str], None]
+    ) -> None:
+        self._settings, self._cluster, self._observed = settings, cluster, observed
+        self._strategy, self._say = strategy, say
+        self._created: dict[str, str] = {}  # uids by name: these alone are ours to take away again
+
+    def make(self, change: Change) -> None:
+        """Make a change to the objects as they were read.
+
+        Raises:
+            MaintenanceError: the cluster refuses it; a `TryAgainError`: or may have made it.
+        """
+        made = change.as_read or change.route
+        match change.verb:
+            case Verb.KEEP:
+                self._keep(change)
+            case Verb.REMOVE:
+                self._cluster.delete("routes", made)
+            case Verb.REWRITE:
+                self._cluster.patch("routes", made, merge_patch(made, change.route))
+            case Verb.PLACE:
+                self._cluster.apply("routes", change.route)
+            case _:
+                self.insist_once(change)
+
+    def insist(self, change: Change, *, even_if_forbidden: bool = False) -> None:
+        """Make a change to what is there, again while the cluster is away or somebody else writes the same object.
+
+        Args:
+            change: to be made.
+            even_if_forbidden: also while the token is refused: an API server that is rolled out refuses everybody for a
+                moment, and a rollback must not end there.
+
+        Raises:
+            TryAgainError: not within the admission timeout.
+            NotNowError: nor was it sent.
+            ForbiddenError: the token is still refused.
+        """
+        subject, timeout = _subject(change), self._settings.admission_timeout
+        retry_until(
+            lambda: self.insist_once(change),
+            subject,
+            timeout=timeout,
+            say=self._say,
+            even_if_forbidden=even_if_forbidden,
+        )
+
+    def insist_once(self, change: Change) -> None:
+        """Make a change to what is there now; what is there already is left."""
+        match change.verb:
+            case Verb.KEEP:
+                self._keep(change)
+            case Verb.FORGET:
+                self._forget()
+            case Verb.PLACE:
+                self._place(change)
+            case Verb.REMOVE:
+                self._remove(change)
+            case Verb.REWRITE:
+                self._rewrite(change)
+            case Verb.CERTIFY:
+                live = self._cluster.get("routes", change.name)
+                if live:
+                    self._cluster.patch("routes", live, {"spec": {"tls": change.route["spec"]["tls"]}})
+            case Verb.ANNOTATE:
+                self._annotate(change)
+            case Verb.LEAVE:
+                pass
+
+    def created_waits(self) -> bool:
+        """Tell whether the original that this job created is there, and waits for its host behind the page's Route."""
+        live = self._cluster.get("routes", self._settings.route_name)
+        created = live is not None and live["metadata"]["uid"] == self._created.get(self._settings.route_name)
+        return created and not admitting_routers(live)
+
+    def _keep(self, change: Change) -> None:
+        """Write the original into its Secret.
+
+        What an earlier run left, that was cut short before its switch, may be older than the Route, and is written
+        anew; not while users meet the page: then what is there is the original.
+        """
+        route_name, settings = self._settings.route_name, self._settings
+        annotations = notes(route_name, self._strategy, settings.ci_pipeline_id, settings.ci_pipeline_url)
+        snapshot = snapshot_of(change.route, annotations)
+        try:
+            self._cluster.create("secrets", snapshot)
+        except (ConflictError, TryAgainError):
+            there = self._cluster.get("secrets", snapshot_name(route_name))
+            if there is None:
+                raise
+            require_ours(there, route_name)
+            saved = _saved_in(there)
+            if saved != manifest_of(change.route) and not (saved and change.keeps_existing):
+                version = {"resourceVersion": there["metadata"]["resourceVersion"]}
+                self._cluster.replace("secrets", {**snapshot, "metadata": {**snapshot["metadata"], **version}})
+        self._say(f"Secret {snapshot_name(route_name)}")
+
+    def _forget(self) -> None:
+        """Remove a snapshot; one that is gone already is no error, and what is not ours is left."""
+        there = self._cluster.get("secrets", snapshot_name(self._settings.route_name))
+        if there and stands_for(there) == self._settings.route_name:
+            self._cluster.delete("secrets", there)
+
+    def _place(self, change: Change) -> None:
+        """Let the Route be there. An original that is there was put there by somebody, and is left.
+
+        Unless that was a restore of ours that nobody serves yet: since then the template may have been corrected.
+        """
+        if change.shows_page:
+            self._cluster.apply("routes", manifest_of(change.route, with_notes=True))
+            return
+        live = self._cluster.get("routes", change.name)
+        if live is None or (as_we_applied_it(live) and not admitting_routers(live)):
+            made = self._cluster.apply("routes", manifest_of(change.route))
+            self._created[change.name] = made["metadata"]["uid"]
+        else:
+            self._say("it is there: it is left as it is")
+
+    def _remove(self, change: Change) -> None:
+        """Delete the Route as it is now; of originals what this job created alone, while the page's Route is there."""
+        there = self._cluster.get("routes", change.name)
+        if there is None:
+            return
+        if not change.shows_page:
+            if there["metadata"]["uid"] != self._created.get(change.name):
+                return
+            page_route = page_route_name(self._settings.route_name, self._settings.subpath)
+            if self._cluster.get("routes", page_route) is None:
+                return
+        self._cluster.delete("routes", there)
+
+    def _rewrite(self, change: Change) -> None:
+        """Rewrite the Route as it is now; towards the application, with the certificate that it has now.
+
+        Renewed since it was looked at, maybe in this very moment: then the patch is refused, and comes again.
+        """
+        live = self._cluster.get("routes", change.name)
+        if live is None:
+            if not change.shows_page:
+                self._cluster.apply("routes", manifest_of(change.route))
+            return
+        if change.shows_page:
+            annotations = change.route["metadata"]["annotations"]
+            metadata = {**live["metadata"], "annotations": annotations}
+            self._cluster.patch(
+                "routes", live, merge_patch(live, {**live, "metadata": metadata, "spec": change.route["spec"]})
+            )
+        elif rewriting_strategy(live):
+            newest, _ = carry_over_certificates(change.route, {"the live Route": live})
+            before = self._observed.saved_original
+            self._cluster.patch("routes", live, merge_patch(live, pointed_back(live, newest, before)))
+        else:
+            self._say("it is there: it is left as it is")
+
+    def _annotate(self, change: Change) -> None:
+        """Note that this pipeline wants the maintenance, too, unless a newer one does."""
+        live = self._cluster.get("routes", change.name)
+        if live and (pipeline_of(change.route) or 0) > (pipeline_of(live) or 0):
+            annotations = change.route["metadata"]["annotations"]
+            noted = {name: annotations.get(name) for name in (PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION)}
+            self._cluster.patch("routes", live, {"metadata": {"annotations": noted}})
+
+
+def retry_until(
+    change: Callable[[], object],
+    subject: str,
+    *,
+    timeout: float,
+    say: Callable[[str], None],
+    even_if_forbidden: bool = False,
+) -> None:
+    """Call ``change`` until it succeeds; arguments and errors as of `Changes.insist`, ``timeout`` in seconds."""
+    sent = False
+    forbidden: ForbiddenError | None = None
+
+    def attempt() -> bool | None:
+        nonlocal sent, forbidden
+        try:
+            change()
+        except ForbiddenError as error:
+            if not even_if_forbidden:
+                raise
+            say(f"{error.what} Trying again.")
+            forbidden = error
+            return None
+        except ConflictError as error:
+            say(f"{error.what} Looking again.")
+            return None
+        except TryAgainError as error:
+            sent = sent or not isinstance(error, NotNowError)
+            raise
+        return True
+
+    if not wait_for(attempt, timeout=timeout, say=say, subject=subject, every=1.0):
+        if forbidden:
+            raise forbidden
+        kind = TryAgainError if sent else NotNowError
+        raise kind(f"Waited {timeout:.0f} s in vain for {subject}.", run_again=True)
+
+
+def _subject(change: Change) -> str:
+    """Return what is waited for, as it goes on after "Waited 60 s in vain for"."""
+    match change.verb:
+        case Verb.PLACE | Verb.REWRITE if not change.shows_page:
+            return "the original Route to be there"
+        case Verb.PLACE | Verb.REWRITE:
+            return f"Route {change.name} to show the page"
+        case Verb.REMOVE if change.shows_page:
+            return "the maintenance Route to go"
+        case Verb.REMOVE:
+            return f"Route {change.name} to go again"
+        case Verb.FORGET:
+            return "the snapshot to go"
+        case Verb.CERTIFY:
+            return "the certificate to be kept"
+        case Verb.ANNOTATE:
+            return "the pipeline to be noted"
+    return f"Route {change.name} to be looked at"
+
+
+def _saved_in(snapshot: Object) -> Object | None:
+    """Return the Route of a snapshot; None where it cannot be read."""
+    try:
+        return route_in(snapshot)
+    except MaintenanceError:
+        return None

@@ -1,0 +1,211 @@
+"""The only place that acts: makes the steps of plans, waits for what they wait for, and undoes what fails.
+
+The same step of every plan is made, some at a time, then all are waited for together. A plan that fails is undone on
+its own, at once, while the others go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.plan.describe import title_of, title_of_wait
+from maintenance_ci.plan.steps import Direction, Judged, Plan, Step
+from maintenance_ci.run.concurrently import concurrently
+from maintenance_ci.run.interruption import undisturbed
+from maintenance_ci.run.wait import Waiting, wait_for_all
+
+if TYPE_CHECKING:
+    from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.plan.observed import Observed
+    from maintenance_ci.plan.steps import Condition, Side
+    from maintenance_ci.run.changes import Changes
+    from maintenance_ci.run.probe import Outcome
+    from maintenance_ci.settings.variables import RouteSettings
+
+# Changes that are made at the same time.
+AT_ONCE = 8
+
+
+@dataclass(eq=False)
+class Run:
+    """A plan that is executed.
+
+    Attributes:
+        settings: the pipeline's variables, for this Route.
+        observed: what the plan was made of.
+        plan: its steps.
+        changes: makes its changes.
+        met_before: who answered users before the first change; None where nobody looked.
+        tried: the steps so far; of the last one the answer may be lost.
+        made: whether the last one's change was made: what fails then is a wait.
+        seen: what users were seen to meet at last; None where nobody looked.
+        error: why it did not come to its end.
+    """
+
+    settings: RouteSettings
+    observed: Observed
+    plan: Plan
+    changes: Changes
+    met_before: Side | None = None
+    tried: list[Step] = field(default_factory=list)
+    made: bool = False
+    seen: Outcome | None = None
+    error: BaseException | None = None
+
+    @property
+    def step(self) -> Step:
+        """The step that was tried last."""
+        return self.tried[-1]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether nothing failed, and there is a step left."""
+        return self.error is None and len(self.tried) < len(self.plan.steps)
+
+    def begin_step(self) -> None:
+        """Go on to the next step."""
+        self.tried.append(self.plan.steps[len(self.tried)])
+        self.made = False
+
+    def conditions(self, *, judged: bool) -> list[Condition]:
+        """Return what the step waits for: of the routers' verdicts, or of who serves whom."""
+        return [one for one in self.step.until if isinstance(one, Judged) is judged]
+
+
+class Teller:
+    """Is told what happens to each run, and undoes it; the jobs' own is `maintenance_ci.run.undo.Undo`."""
+
+    def before_change(self, run: Run) -> None:
+        """A change is about to be made."""
+
+    def after_change(self, run: Run) -> None:
+        """It was made, or has failed."""
+
+    def after_wait(self, run: Run) -> None:
+        """What the step waits for has come."""
+
+    def undo(self, run: Run) -> None:
+        """Undo a run that failed."""
+
+
+def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog) -> None:
+    """Make all steps of all plans; what fails is noted in its run, and undone while the others go on.
+
+    Raises:
+        BaseException: whatever stops the job itself, such as KeyboardInterrupt; all that are under way are undone.
+    """
+    undoing = _Undoing(teller, alone=len(runs) == 1)
+    try:
+        while wave := [run for run in runs if run.goes_on]:
+            for run in wave:
+                run.begin_step()
+            _change_all(cluster, wave, teller, undoing, log)
+            undoing.work_off()
+            _wait_for_users(cluster, [run for run in wave if run.error is None], teller, undoing, log)
+            undoing.work_off()
+    except BaseException as error:
+        for run in runs:
+            if run.error is None and run.tried:
+                run.error = error
+                undoing.begin(run)
+        undoing.work_off()
+        for run in runs:
+            if isinstance(run.error, MaintenanceError):  # it could not be undone, either
+                raise run.error from error
+        raise
+    finally:
+        undoing.join()
+
+
+class _Undoing:
+    """Undoes what failed: the only plan in between, each of several in its own thread while the others go on."""
+
+    def __init__(self, teller: Teller, *, alone: bool) -> None:
+        self._teller, self._alone = teller, alone
+        self._due: list[Run] = []
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, run: Run) -> None:
+        """Undo a run that failed."""
+        if self._alone:
+            self._due.append(run)
+            return
+        thread = threading.Thread(target=self._teller.undo, args=(run,), name=f"undo {run.observed.route_name}")
+        self._threads.append(thread)
+        thread.start()
+
+    def work_off(self) -> None:
+        """Undo what is to be undone in between."""
+        while self._due:
+            self._teller.undo(self._due.pop())
+
+    def join(self) -> None:
+        """Wait until all is undone: whoever stops the job does not cut that short."""
+        with undisturbed():
+            for thread in self._threads:
+                thread.join()
+
+
+class _WaveError(Exception):
+    """Every plan of a wave has failed."""
+
+
+@contextlib.contextmanager
+def _phase(log: JobLog, title: str, runs: Sequence[Run]) -> Iterator[None]:
+    """Head the body; the log says that it failed where each of ``runs`` has failed at its end."""
+    with contextlib.suppress(_WaveError), log.phase(title):
+        yield
+        if all(run.error for run in runs):
+            raise _WaveError
+
+
+def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing: _Undoing, log: JobLog) -> None:
+    """Make the step of each run, and wait until the routers have judged what was made."""
+    runs = [run for run in wave if run.step.change.changes_cluster or run.conditions(judged=True)]
+    if not runs:
+        return
+    with _phase(log, "; ".join(dict.fromkeys(title_of(run.step.change) for run in runs)), runs):
+        for run in runs:
+            teller.before_change(run)
+        errors = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
+        for run, run.error in zip(runs, errors, strict=True):
+            run.made = run.error is None
+            teller.after_change(run)
+            if run.error:
+                undoing.begin(run)
+        _wait(cluster, [run for run in runs if run.made], undoing, log, judged=True)
+
+
+def _change(run: Run) -> None:
+    """Make the change: strictly where the page is to be shown, insisting where the application is to come back."""
+    make: Callable[..., None] = run.changes.make if run.plan.direction is Direction.BEGIN else run.changes.insist
+    make(run.step.change)
+
+
+def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing: _Undoing, log: JobLog) -> None:
+    """Wait until users meet what they are to meet."""
+    runs = [run for run in wave if run.conditions(judged=False)]
+    if not runs:
+        return
+    with _phase(log, title_of_wait(runs[0].step), runs):
+        for run in runs:
+            run.made = True
+        for run in _wait(cluster, runs, undoing, log, judged=False):
+            teller.after_wait(run)
+
+
+def _wait(cluster: OpenShift, runs: Sequence[Run], undoing: _Undoing, log: JobLog, *, judged: bool) -> list[Run]:
+    """Wait for each run's conditions, and return those whose conditions have come; the others are undone at once."""
+    waits = [Waiting(run, run.settings, cluster, run.conditions(judged=judged), log) for run in runs]
+    for wait in wait_for_all(waits):
+        wait.key.seen, wait.key.error = wait.outcome or wait.key.seen, wait.error
+        if wait.error:
+            undoing.begin(wait.key)
+    return [run for run in runs if run.error is None]

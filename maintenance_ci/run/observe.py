@@ -1,0 +1,188 @@
+"""Reads all that a plan is made of, once. It changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from maintenance_ci.errors import MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, SERVICE_LABEL, notes, snapshot_name
+from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.plan.certificates import passthrough_certificate
+from maintenance_ci.plan.checks import ready_services
+from maintenance_ci.plan.marks import pipeline_of, stands_for
+from maintenance_ci.plan.observed import Observed, Reading, Remark
+from maintenance_ci.plan.page_route import is_passthrough, maintenance_values
+from maintenance_ci.plan.plans import plan_begin, plan_end, strategy_of
+from maintenance_ci.plan.rights import needed_rights
+from maintenance_ci.plan.snapshot import route_in
+from maintenance_ci.plan.steps import Direction
+from maintenance_ci.plan.strategies import STRATEGIES
+from maintenance_ci.run.rights import find_claims, find_missing_rights
+from maintenance_ci.templates.page_route import render_page_route
+from maintenance_ci.templates.restore import Remarks, original_to_restore, way_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.plan.steps import Plan
+    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.templates.project import TemplateProject
+
+Value = TypeVar("Value")
+
+
+def observe(settings: RouteSettings, cluster: OpenShift) -> Observed:
+    """Read the namespace's Routes."""
+    routes = cluster.select("routes")
+    return Observed.of(settings.project, routes, settings.route_name, settings.subpath)
+
+
+def require_route(observed: Observed) -> Object:
+    """Return the Route that is to be put into maintenance, or what stands for it already.
+
+    Raises:
+        MaintenanceError: neither is there.
+    """
+    if observed.route_to_mirror is None:
+        raise MaintenanceError(
+            f"Route {observed.route_name} is not in namespace {observed.namespace}.",
+            f"Check ROUTE_NAME and PROJECT: oc get routes -n {observed.namespace}; "
+            "if its maintenance was cut short, the job delete puts it back.",
+        )
+    return observed.route_to_mirror
+
+
+def observe_begin(
+    settings: RouteSettings,
+    cluster: OpenShift,
+    templates: TemplateProject | None,
+    route_template: str,
+    observed: Observed,
+    *,
+    page_later: bool = False,
+) -> tuple[Observed, Plan]:
+    """Read what a maintenance needs to begin, and return it with the plan.
+
+    Where the Route is in maintenance already, that is only confirmed: its snapshot is all that is read.
+
+    Raises:
+        TryAgainError: the cluster, or GitLab, is away. What a server refuses is for the checks.
+        VariableError: a variable is wrong.
+    """
+    if settings.subpath is None or observed.active_strategy:
+        observed = _with_snapshot(settings, cluster, observed)
+    plan = plan_begin(settings, observed)
+    if plan.direction is Direction.CONFIRM:
+        return observed, plan
+    observed = replace(
+        observed,
+        wanted_page_route=_read(partial(_page_route, settings, cluster, route_template, observed)),
+        endpoint_slices=_read(partial(cluster.select, "endpointslices", {SERVICE_LABEL: PAGE})),
+    )
+    if not page_later and PAGE not in ready_services(observed.endpoint_slices.value or ()):
+        observed = replace(observed, page_trouble=_read(partial(why_page_does_not_run, cluster)).value or "")
+    plan = plan_begin(settings, observed)
+    host = (observed.route_to_mirror or {})["spec"].get("host")
+    if host and plan.deletes_original:
+        observed = replace(observed, claims=_read(partial(find_claims, cluster, host)))
+    if templates and settings.subpath is None:
+        remarks = Remarks()
+        reading = _read(partial(way_back, settings, cluster, templates, observed, remarks))
+        observed = replace(observed, way_back=replace(reading, remarks=tuple(remarks.all)))
+    return _with_missing_rights(cluster, observed, plan), plan
+
+
+def observe_end(
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, observed: Observed
+) -> tuple[Observed, Plan]:
+    """Read what the end of a maintenance needs, and return it with the plan.
+
+    Raises:
+        TryAgainError: the cluster, or GitLab, is away. What a server refuses is for the checks.
+        VariableError: a variable is wrong.
+    """
+    if settings.subpath is None:
+        observed = _with_snapshot(settings, cluster, observed)
+    if templates and observed.is_away:
+        remarks = Remarks()
+        reading = _read(partial(original_to_restore, settings, cluster, templates, observed, remarks))
+        observed = replace(observed, restored=replace(reading, remarks=tuple(remarks.all)))
+    if observed.annotated_route:
+        observed = replace(observed, endpoint_slices=_read(partial(cluster.select, "endpointslices")))
+    host = observed.page_route["spec"].get("host") if observed.page_route else None
+    if host and settings.subpath is None:
+        observed = replace(observed, claims=_read(partial(find_claims, cluster, host)))
+    plan = plan_end(settings, observed)
+    return _with_missing_rights(cluster, observed, plan), plan
+
+
+def _read(read: Callable[[], Value | None]) -> Reading[Value]:
+    """Return what is read, or the refusal; a server that is away, or a wrong variable, ends the job at once."""
+    try:
+        return Reading(read())
+    except (TryAgainError, VariableError):
+        raise
+    except MaintenanceError as error:
+        return Reading(error=error)
+
+
+def _with_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:
+    snapshot = _read(partial(cluster.get, "secrets", snapshot_name(settings.route_name)))
+    if not snapshot.value:
+        return replace(observed, snapshot=snapshot)
+    try:
+        saved = route_in(snapshot.value) if stands_for(snapshot.value) == settings.route_name else None
+    except MaintenanceError as error:  # there may be a template
+        unreadable = Remark(error.what, is_warning=True)
+        return replace(observed, snapshot=replace(snapshot, remarks=(unreadable,)))
+    return replace(observed, snapshot=snapshot, saved_original=saved)
+
+
+def _with_missing_rights(cluster: OpenShift, observed: Observed, plan: Plan) -> Observed:
+    if not plan.changes:
+        return observed
+    missing = _read(partial(find_missing_rights, cluster, needed_rights(plan, observed)))
+    return replace(observed, missing_rights=missing)
+
+
+def _page_route(settings: RouteSettings, cluster: OpenShift, route_template: str, observed: Observed) -> Object:
+    """Return the Route that is to show the page."""
+    original, name = observed.route_to_mirror or {}, strategy_of(settings, observed)
+    pipeline = _newest_pipeline(settings, observed)
+    if not original["spec"].get("host"):
+        return original  # which a check refuses
+    certificate = _certificate(settings, cluster, original)
+    if rewrite := STRATEGIES[name].rewrite:
+        return rewrite(original, notes(settings.route_name, name, **pipeline), certificate)
+    values = maintenance_values(
+        original,
+        route_name=settings.route_name,
+        subpath=settings.subpath,
+        strategy=name,
+        certificate=certificate,
+        **pipeline,
+    )
+    return render_page_route(route_template, values)
+
+
+def _newest_pipeline(settings: RouteSettings, observed: Observed) -> dict[str, str]:
+    """Return whose maintenance it is: a newer pipeline's that wants it too, or ours."""
+    annotated = observed.annotated_route or {}
+    if (pipeline_of(annotated) or 0) <= int(settings.ci_pipeline_id or 0):
+        return {"pipeline": settings.ci_pipeline_id, "pipeline_url": settings.ci_pipeline_url}
+    annotations = annotated["metadata"]["annotations"]
+    return {
+        "pipeline": annotations[PIPELINE_ANNOTATION],
+        "pipeline_url": annotations.get(PIPELINE_URL_ANNOTATION, ""),
+    }
+
+
+def _certificate(settings: RouteSettings, cluster: OpenShift, original: Object) -> Object | None:
+    """Return the certificate for a passthrough Route; None where the Route needs none, or none is named."""
+    name = settings.passthrough_certificate_secret
+    if name is None or not is_passthrough(original["spec"].get("tls")):
+        return None
+    return passthrough_certificate(cluster.get("secrets", name), name=name, host=original["spec"]["host"])
