@@ -21,6 +21,7 @@ from kubernetes.config import load_kube_config
 from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
+from maintenance_ci.cluster.command import CHUNK, Lines
 from maintenance_ci.cluster.network_faults import Server
 from maintenance_ci.errors import (
     ConflictError,
@@ -41,14 +42,13 @@ Object = dict[str, Any]
 
 # Seconds to connect, and to wait for the next bytes of an answer.
 TIMEOUT = (5.0, 30.0)
-# Seconds for a whole answer, and its bytes at the most; bytes of a log's line.
+# Seconds for a whole answer, and its bytes at the most.
 ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 # Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
 SLACK = 15.0
 # Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
 LOGIN_TIMEOUT = 75.0
-MAX_LINE = 64 * 1024
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
 NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
@@ -148,23 +148,17 @@ class Api:
         response = self._request("GET", path, query=query, timeout=(TIMEOUT[0], timeout))
         if response.status != 200:
             raise _refusal(response.status, self._content(response), path)
-        rest = b""
+        lines = Lines()
         for chunk in self._chunks(response, timeout):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield line.decode(errors="replace")
-            if len(rest) > MAX_LINE:
-                yield rest.decode(errors="replace")
-                rest = b""
-        if rest:
-            yield rest.decode(errors="replace")
+            yield from lines.take(chunk)
+        yield from lines.take(b"")
 
     def _chunks(self, response: Any, timeout: float) -> Iterator[bytes]:
         """Yield an answer's body as it comes, for ``timeout`` seconds at the most: a server may drip for ever."""
         deadline = time.monotonic() + timeout
         with self._reachable():
             # read1 returns what is there: it does not wait for a full buffer, as `stream` does.
-            while chunk := response.response.read1(MAX_LINE):
+            while chunk := response.response.read1(CHUNK):
                 yield chunk
                 if time.monotonic() > deadline:
                     response.response.close()
@@ -246,7 +240,7 @@ def _own_message(content: bytes) -> str:
     """
     if (answer := _parsed(content)) is not None:
         return str(answer.get("message") or "")
-    first, _, _ = content[:MAX_LINE].decode(errors="replace").strip().partition("\n")
+    first, _, _ = content[:CHUNK].decode(errors="replace").strip().partition("\n")
     plain = "".join(filter(str.isprintable, first))[:MAX_TEXT].strip()
     return "" if plain.startswith("<") else plain.rstrip(".")
 

@@ -103,7 +103,7 @@ def _run(
     with selectors.DefaultSelector() as output, contextlib.ExitStack() as streams:
         for stream, taker in ((child.stdout, take_output or take), (child.stderr, take)):
             if stream:
-                output.register(streams.enter_context(stream), selectors.EVENT_READ, _Lines(taker))
+                output.register(streams.enter_context(stream), selectors.EVENT_READ, (Lines(), taker))
         try:
             _listen(child, output, timeout, stop=stop)
             late = child.poll() is None and not (stop and stop.is_set())
@@ -135,7 +135,11 @@ def _listen(
             deadline = min(deadline, time.monotonic() + IDLE)
         ready = output.select(0 if ended and not to_its_end else IDLE) if output.get_map() else []
         for key, _ in ready:
-            if not key.data.take(os.read(key.fd, CHUNK)):
+            lines, take = key.data
+            chunk = os.read(key.fd, CHUNK)
+            for line in lines.take(chunk):
+                take(line)
+            if not chunk:
                 output.unregister(key.fileobj)
         if ended and not (ready or (to_its_end and output.get_map())):
             return
@@ -144,21 +148,19 @@ def _listen(
                 child.wait(IDLE)
 
 
-class _Lines:
-    """Lines made of chunks of bytes."""
+class Lines:
+    """Lines made of chunks of bytes; one that is longer than `CHUNK` comes in parts."""
 
-    def __init__(self, take: Callable[[str], None]) -> None:
-        self._take, self._rest = take, b""
+    def __init__(self) -> None:
+        self._rest = b""
 
-    def take(self, chunk: bytes) -> bool:
-        """Hand over the lines that are whole; an empty chunk is the end. Return whether it goes on."""
+    def take(self, chunk: bytes) -> list[str]:
+        """Return the lines that have ended; an empty chunk is the end of the last one."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if self._rest and (not chunk or len(self._rest) > CHUNK):
             lines.append(self._rest)
             self._rest = b""
-        for line in lines:
-            self._take(line.decode(errors="replace").removesuffix("\r"))
-        return bool(chunk)
+        return [line.decode(errors="replace").removesuffix("\r") for line in lines]
 
 
 def _end(child: subprocess.Popen[bytes], output: selectors.BaseSelector) -> None:

@@ -67,20 +67,15 @@ def pack_build_context(folder: Path, page_conf: str) -> bytes:
 
 def _quoted(key: str, text: str) -> str:
     """Quote ``text`` for nginx, where inside of double quotes only the backslash and the double quote mean anything."""
-    plain = "".join(filter(None, map(_printable, text))).strip()
+    spaced = "".join(" " if character in "\t\n\v\f\r\x85\u2028\u2029" else character for character in text)
+    # No controls, and no lone surrogates.
+    plain = "".join(character for character in spaced if unicodedata.category(character) not in {"Cc", "Cs"}).strip()
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
     if len(escaped.encode()) > MAX_VALUE:
         raise MaintenanceError(
             f"the page's {key} is too long: nginx takes {MAX_VALUE} bytes of UTF-8, with quotes and backslashes as two"
         )
     return f'"{escaped}"'
-
-
-def _printable(character: str) -> str:
-    """Return a space for line breaks and tabs, nothing for what is no text (controls, lone surrogates)."""
-    if character in "\t\n\v\f\r\x85\u2028\u2029":
-        return " "
-    return "" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
 def _inside(folder: Path) -> Iterator[Path]:

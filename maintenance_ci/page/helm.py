@@ -86,12 +86,9 @@ class Helm:
         )
         if last["status"] in HALF_MADE and not in_use:
             self.uninstall(release)
-        else:
-            self._roll_back(release, str(last["revision"]))
-
-    def _roll_back(self, release: str, revision: str) -> None:
+            return
         try:
-            self._run("rollback", release, revision)
+            self._run("rollback", release, str(last["revision"]))
         except CommandError as error:  # the release is "failed" now, and can be upgraded: to what is asked for anyway
             self._say(f"{error.what} The upgrade is tried all the same.")
 
