@@ -109,7 +109,7 @@ class JobLog:
             yield
         except MaintenanceError as error:
             known = not isinstance(error, (TryAgainError, VariableError))
-            check.outcome, check.words = "refused" if known else "failed", " ".join(_told(error))
+            check.outcome, check.words = "refused" if known else "failed", " ".join(_messages(error))
             raise
         except Exception as error:
             check.words = type(error).__name__
@@ -151,7 +151,7 @@ class JobLog:
         if any(isinstance(one, UnsafeError) for one in _errors(error)):
             self.outcome.manual_steps = []
         if isinstance(error, RefusedError):
-            self._fail(f"{len(error.errors)} things stand in the way. {self.outcome}", _told(error))
+            self._fail(f"{len(error.errors)} things stand in the way. {self.outcome}", _messages(error))
         else:
             # Where the outcome says what to run, "run the job again" would say it twice, or the opposite.
             known = self.outcome.needs_person or self.outcome.next_step
@@ -178,7 +178,7 @@ class JobLog:
             self.leave_reports(self.folder, EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED)
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
-        """Write the reports into ``folder``, without what is secret. One that cannot be written is said."""
+        """Write the reports into ``folder``, without what is secret. A failure to write is logged."""
         self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
         record: Record = rewritten(self.record, self.redaction.text)
         for name, text in report_files(record).items():
@@ -192,7 +192,7 @@ class JobLog:
     def forget_reports(self, folder: Path) -> None:
         """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
         for name in (REPORT, JUNIT, DOTENV):
-            with contextlib.suppress(OSError):  # `leave_reports` says so
+            with contextlib.suppress(OSError):  # `leave_reports` logs it
                 (folder / name).unlink(missing_ok=True)
 
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
@@ -254,7 +254,7 @@ class JobLog:
             os.close(nowhere)
 
 
-def _told(error: MaintenanceError) -> list[str]:
+def _messages(error: MaintenanceError) -> list[str]:
     """Return what is wrong and what to do, a line for each refusal."""
     return [" ".join(f"{one.what} {one.next_step}".split()) for one in _errors(error)]
 
