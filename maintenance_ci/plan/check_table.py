@@ -71,42 +71,17 @@ class Check:
 
     Attributes:
         name: what holds where it passes.
-        look: returns what to say, or refuses with a `MaintenanceError`.
+        look: returns what to say, if anything, or refuses with a `MaintenanceError`.
         applies: whether it is a question at all.
     """
 
     name: str
-    look: Callable[[Case], Iterable[Remark]]
+    look: Callable[[Case], Iterable[Remark] | None]
     applies: Callable[[Case], bool] = lambda _: True
 
 
 def _warnings(lines: Iterable[str]) -> list[Remark]:
     return [Remark(line, is_warning=True) for line in lines]
-
-
-def _rights(case: Case) -> list[Remark]:
-    require_rights(case.observed.missing_rights.require() or ())
-    return []
-
-
-def _original(case: Case) -> list[Remark]:
-    require_original(case.observed.original)
-    return []
-
-
-def _standing(case: Case) -> list[Remark]:
-    require_standing(case.original)
-    return []
-
-
-def _host(case: Case) -> list[Remark]:
-    require_host(case.original)
-    return []
-
-
-def _page_route_is_ours(case: Case) -> list[Remark]:
-    require_ours(case.observed.page_route, case.settings.route_name, case.settings.subpath)
-    return []
 
 
 def _page_route(case: Case) -> list[Remark]:
@@ -119,12 +94,6 @@ def _page_route(case: Case) -> list[Remark]:
         )
         remarks.append(Remark(text, is_warning=True))
     return remarks
-
-
-def _rival(case: Case) -> list[Remark]:
-    wanted = case.observed.wanted_page_route.value or case.observed.page_route or {}
-    require_no_rival(wanted, case.observed.routes.values(), case.settings.route_name)
-    return []
 
 
 def _served(case: Case) -> list[Remark]:
@@ -159,23 +128,10 @@ def _snapshot_is_ours(case: Case) -> list[Remark]:
     return list(case.observed.snapshot.remarks)
 
 
-def _unowned(case: Case) -> list[Remark]:
-    return _warnings(require_unowned(case.original, force=case.settings.force))
-
-
 def _same_place(case: Case) -> list[Remark]:
     ends = case.plan.direction is Direction.END
     require_same_place(case.observed, accepted=ends and case.settings.accept_route_differences)
     return []
-
-
-def _deletable(case: Case) -> list[Remark]:
-    require_deletable(case.original)
-    return []
-
-
-def _unclaimed(case: Case) -> list[Remark]:
-    return _warnings(require_host_unclaimed(case.original, case.observed.claims.require()))
 
 
 def _way_back(case: Case) -> list[Remark]:
@@ -183,25 +139,9 @@ def _way_back(case: Case) -> list[Remark]:
     return list(case.observed.way_back.remarks)
 
 
-def _newest(case: Case) -> list[Remark]:
-    annotated = case.observed.annotated_route or case.observed.snapshot.value
-    require_newest(annotated, case.settings.ci_pipeline_id, force=case.settings.force)
-    return []
-
-
-def _trace(case: Case) -> list[Remark]:
-    require_trace(case.observed, force=case.settings.force)
-    return []
-
-
 def _restored(case: Case) -> list[Remark]:
     case.observed.restored.require()
     return list(case.observed.restored.remarks)
-
-
-def _certificate(case: Case) -> list[Remark]:
-    lost = case.observed.lost_certificate
-    return _warnings([lost[1]] if lost else [])
 
 
 def _application(case: Case) -> list[Remark]:
@@ -210,9 +150,8 @@ def _application(case: Case) -> list[Remark]:
     return _warnings(require_ready_endpoints(back or {}, slices, force=case.settings.force))
 
 
-def _host_returns(case: Case) -> list[Remark]:
-    page_route, claims = case.observed.page_route or {}, case.observed.claims.require()
-    return _warnings(require_host_returns(page_route, claims, force=case.settings.force))
+def _require_no_rival(case: Case, page_route: Object) -> None:
+    require_no_rival(page_route, case.observed.routes.values(), case.settings.route_name)
 
 
 def _is_whole(case: Case) -> bool:
@@ -221,10 +160,6 @@ def _is_whole(case: Case) -> bool:
 
 def _has_host(case: Case) -> bool:
     return bool(case.original["spec"].get("host"))
-
-
-def _gives_up_host(case: Case) -> bool:
-    return case.plan.deletes_original and _has_host(case)
 
 
 def _application_is_known(case: Case) -> bool:
@@ -241,61 +176,96 @@ def _page_route_holds_host(case: Case) -> bool:
     return _is_whole(case) and page_route is not None and bool(page_route["spec"].get("host"))
 
 
-RIGHTS = Check("the token has the rights that the job needs", _rights, lambda case: case.plan.changes)
+RIGHTS = Check(
+    "the token has the rights that the job needs",
+    lambda case: require_rights(case.observed.missing_rights.require() or ()),
+    lambda case: case.plan.changes,
+)
+PAGE_ROUTE_IS_OURS = Check(
+    "the maintenance Route's name is free, or ours",
+    lambda case: require_ours(case.observed.page_route, case.settings.route_name, case.settings.subpath),
+)
+SNAPSHOT_IS_OURS = Check("the snapshot's name is free, or ours", _snapshot_is_ours, _is_whole)
 SAME_PLACE = Check(
     "the re-created Route has the host and path that are in maintenance",
-    _same_place,
+    lambda case: require_same_place(
+        case.observed, accepted=case.plan.direction is Direction.END and case.settings.accept_route_differences
+    ),
     lambda case: _is_whole(case) and case.observed.phase is Phase.RETURNING and not _restores(case),
 )
 CHECKS: dict[Direction, tuple[Check, ...]] = {
     Direction.BEGIN: (
-        Check("the Route is an original", _original),
+        Check("the Route is an original", lambda case: require_original(case.observed.original)),
         RIGHTS,
-        Check("nobody deletes the Route", _standing),
-        Check("the Route has a host of its own", _host),
-        Check("the maintenance Route's name is free, or ours", _page_route_is_ours),
+        Check("nobody deletes the Route", lambda case: require_standing(case.original)),
+        Check("the Route has a host of its own", lambda case: require_host(case.original)),
+        PAGE_ROUTE_IS_OURS,
         Check("a maintenance Route can be made of it", _page_route, _has_host),
         Check(
             "no other Route takes the host",
-            _rival,
+            lambda case: _require_no_rival(case, case.observed.wanted_page_route.value or {}),
             lambda case: case.plan.adds_page_route and case.observed.wanted_page_route.value is not None,
         ),
         Check("a router serves the Route", _served),
         Check("the page is ready", _page),
         Check("the Route serves SUBPATH", _below, lambda case: not _is_whole(case)),
-        Check("the snapshot's name is free, or ours", _snapshot_is_ours, _is_whole),
-        Check("nobody undoes the switch", _unowned, _is_whole),
+        SNAPSHOT_IS_OURS,
+        Check(
+            "nobody undoes the switch",
+            lambda case: _warnings(require_unowned(case.original, force=case.settings.force)),
+            _is_whole,
+        ),
         SAME_PLACE,
-        Check("the Route can be deleted", _deletable, lambda case: case.plan.deletes_original),
+        Check(
+            "the Route can be deleted",
+            lambda case: require_deletable(case.original),
+            lambda case: case.plan.deletes_original,
+        ),
         Check(
             "no other namespace claims the host",
-            _unclaimed,
-            _gives_up_host,
+            lambda case: _warnings(require_host_unclaimed(case.original, case.observed.claims.require())),
+            lambda case: case.plan.deletes_original and _has_host(case),
         ),
         Check("the template brings the Route back", _way_back, _is_whole),
     ),
-    Direction.CONFIRM: (Check("the maintenance is ours", _page_route_is_ours),),
+    Direction.CONFIRM: (PAGE_ROUTE_IS_OURS,),
     Direction.END: (
-        Check("the snapshot can be read", lambda case: _readable(case), _is_whole),
         RIGHTS,
-        Check("the maintenance Route is ours", _page_route_is_ours),
+        PAGE_ROUTE_IS_OURS,
+        SNAPSHOT_IS_OURS,
         Check(
-            "the snapshot is ours",
-            _snapshot_is_ours,
+            "the maintenance is no newer pipeline's",
+            lambda case: require_newest(
+                case.observed.annotated_route or case.observed.snapshot.value,
+                case.settings.ci_pipeline_id,
+                force=case.settings.force,
+            ),
+        ),
+        Check(
+            "there was a maintenance",
+            lambda case: require_trace(case.observed, force=case.settings.force),
             lambda case: _is_whole(case) and case.observed.snapshot.error is None,
         ),
-        Check("the maintenance is no newer pipeline's", _newest),
-        Check("there was a maintenance", _trace, lambda case: _is_whole(case) and case.observed.snapshot.error is None),
         Check("the original can be put back", _restored, lambda case: _is_whole(case) and case.observed.is_away),
         SAME_PLACE,
-        Check("the re-created Route has its certificate", _certificate),
+        Check(
+            "the re-created Route has its certificate",
+            lambda case: _warnings([case.observed.lost_certificate[1]] if case.observed.lost_certificate else []),
+        ),
         Check("the application is ready", _application, _application_is_known),
-        Check("no other Route takes the host", _rival, _page_route_holds_host),
-        Check("no other namespace claims the host", _host_returns, _page_route_holds_host),
+        Check(
+            "no other Route takes the host",
+            lambda case: _require_no_rival(case, case.observed.page_route or {}),
+            _page_route_holds_host,
+        ),
+        Check(
+            "no other namespace claims the host",
+            lambda case: _warnings(
+                require_host_returns(
+                    case.observed.page_route or {}, case.observed.claims.require(), force=case.settings.force
+                )
+            ),
+            _page_route_holds_host,
+        ),
     ),
 }
-
-
-def _readable(case: Case) -> list[Remark]:
-    case.observed.snapshot.require()
-    return []

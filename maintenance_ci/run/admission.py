@@ -7,7 +7,6 @@ one reload interval later (recorded on OpenShift 4.21), which `drain_time` cover
 from __future__ import annotations
 
 import contextlib
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from maintenance_ci.plan.verdicts import (
     verdicts,
     waits_for_host,
 )
-from maintenance_ci.waiting import SignOfLife
+from maintenance_ci.run.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
@@ -41,27 +40,21 @@ NUDGE_AFTER = 0.5
 SEEN_TIMEOUT = 30.0
 
 
-class JudgedWatch:
+class JudgedWatch(Watch):
     """Watches for each of the routers to have judged a Route."""
-
-    every, outcome = 0.5, None
 
     def __init__(self, cluster: OpenShift, condition: Judged, say: Callable[[str], None]) -> None:
         self._cluster, self._name, self._routers = cluster, condition.route_name, condition.routers
-        self._began = time.monotonic()
-        self._sign = SignOfLife(say, f"the routers to see Route {self._name}", SEEN_TIMEOUT)
+        super().__init__(f"the routers to see Route {self._name}", say, timeout=SEEN_TIMEOUT)
 
     def look(self) -> bool:
         """Tell whether they have.
 
         Raises:
-            MaintenanceError: one has not within `SEEN_TIMEOUT` seconds, or refuses it for more than that the host is
-                taken.
+            MaintenanceError: one refuses it for more than that the host is taken.
         """
         route = self._cluster.get("routes", self._name)
         if route is None or not set(self._routers) <= set(verdicts(route)):
-            self.end_late()
-            self._sign.give()
             return False
         if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route, self._routers).values()):
             raise MaintenanceError(
@@ -70,68 +63,58 @@ class JudgedWatch:
             )
         return True
 
-    def end_late(self) -> None:
-        """Refuse to wait longer than that."""
-        if time.monotonic() - self._began >= SEEN_TIMEOUT:
-            raise MaintenanceError(
-                f"The routers ({_names(self._routers)}) have not seen Route {self._name} within {SEEN_TIMEOUT:.0f} s.",
-                "Ask the cluster's administrators whether the router is well, or gone and its entry in the status "
-                "stale; ROUTE_STRATEGY=repoint does not wait for it.",
-            )
+    def give_up(self) -> None:
+        """Say which routers have not, within `SEEN_TIMEOUT` seconds."""
+        raise MaintenanceError(
+            f"The routers ({_names(self._routers)}) have not seen Route {self._name} within {SEEN_TIMEOUT:.0f} s.",
+            "Ask the cluster's administrators whether the router is well, or gone and its entry in the status "
+            "stale; ROUTE_STRATEGY=repoint does not wait for it.",
+        )
 
 
-class AdmittedWatch:
+class AdmittedWatch(Watch):
     """Watches for each of the routers, and at least one, to serve a Route.
 
     A Route whose host has just become free is touched once, when it is not served at once: a router that allows
     wildcards looks at a waiting Route again only when that changes.
     """
 
-    every, outcome = 0.5, None
-
     def __init__(self, cluster: OpenShift, condition: Admitted, timeout: float, say: Callable[[str], None]) -> None:
         self._cluster, self._name, self._routers = cluster, condition.route_name, condition.routers
-        self._timeout, self._say = timeout, say
-        self._began = time.monotonic()
         self._touched = False
-        self._sign = SignOfLife(say, f"Route {self._name} to be admitted", timeout)
+        super().__init__(f"Route {self._name} to be admitted", say, timeout=timeout)
 
     def look(self) -> bool:
-        """Tell whether they do.
-
-        Raises:
-            HostLostError: one does not in time, since another Route holds the host.
-            MaintenanceError: one does not for another reason; the message holds it.
-        """
-        waited = time.monotonic() - self._began  # when it was asked: an answer that is late is old
+        """Tell whether they do; raises as `give_up` does where a refusal is the router's last word."""
         route = self._cluster.get("routes", self._name)
         serving = admitting_routers(route)
         if serving and set(self._routers) <= serving:
             self._forget_touch(route)  # also where the run that touched it was cut short
             return True
-        if route and not self._touched and waited > NUDGE_AFTER:
+        if route and not self._touched and self.waited > NUDGE_AFTER:
             self._touched = True
             self._touch(route, datetime.now(UTC).isoformat(timespec="seconds"))
-        if is_final(route, self._routers, waited) or waited >= self._timeout:
-            self._refuse(route)
-        self._sign.give()
+        if is_final(route, self._routers, self.waited):
+            self.give_up()
         return False
 
-    def end_late(self) -> None:
-        """Refuse to wait longer, while the cluster is away."""
-        if time.monotonic() - self._began >= self._timeout:
-            self._refuse(self._cluster.get("routes", self._name))
+    def give_up(self) -> None:
+        """Say why it is not served.
 
-    def _refuse(self, route: Object | None) -> None:
+        Raises:
+            HostLostError: another Route holds the host.
+            MaintenanceError: another reason; the message holds it.
+        """
+        route = self._cluster.get("routes", self._name)
         try:
             self._forget_touch(route)
         except MaintenanceError as error:  # a note that is left does no harm
-            self._say(error.what)
+            self.say(error.what)
         holders = holders_of_host(route, self._routers)
         gone = {holder for holder in holders if self._cluster.get("routes", holder) is None}
         what = (
             f"Route {self._name} is not admitted{f' by {_names(self._routers)}' if self._routers else ''} "
-            f"after {time.monotonic() - self._began:.0f} s ({describe_refusals(route, self._routers, gone)})."
+            f"after {self.waited:.0f} s ({describe_refusals(route, self._routers, gone)})."
         )
         if waits_for_host(route, self._routers):
             raise HostLostError(what, HOST_LOST)

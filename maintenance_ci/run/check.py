@@ -22,7 +22,7 @@ def check_all(
     for check in CHECKS[plan.direction]:
         if check.applies(case):
             with refusals.gather(check.name):
-                for remark in check.look(case):
+                for remark in check.look(case) or ():
                     (log.warn if remark.is_warning else log.say)(remark.text)
     return refusals
 

@@ -11,6 +11,7 @@ from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.steps import Side
 from maintenance_ci.plan.verdicts import drain_time
 from maintenance_ci.run.probe import FEWEST_UNSEEN, PAUSE, Outcome, Probe, advice_on_front, judge, row_of, summarize
+from maintenance_ci.run.watch import Watch
 from maintenance_ci.waiting import SignOfLife
 
 if TYPE_CHECKING:
@@ -86,27 +87,19 @@ class UsersWatch:
         return outcome
 
 
-class MetWatch:
-    """Watches for users to meet one side alone, or waits as long as a router needs where nobody is asked.
-
-    Attributes:
-        outcome: what was seen, at the end; `Outcome.NOT_YET` where users meet the side that is excused.
-    """
+class MetWatch(Watch):
+    """Watches for users to meet one side alone; who asks ends by itself."""
 
     every = PAUSE
 
     def __init__(self, settings: RouteSettings, condition: Met, log: JobLog) -> None:
-        self.outcome = Outcome.UNSEEN
+        super().__init__("", log.say)
         self._condition, self._log = condition, log
         self._probe = _probe(settings, condition.route, condition.subpath)
         window = drain_time(settings.router_reload_interval)
+        timeout = window + settings.admission_timeout
         self._users = UsersWatch(
-            self._probe,
-            condition.side,
-            window=window,
-            timeout=window + settings.admission_timeout,
-            say=log.say,
-            warn=log.warn,
+            self._probe, condition.side, window=window, timeout=timeout, say=log.say, warn=log.warn
         )
         self._record = ProbeRun(self._probe.url, condition.side.value)
         log.record.probes.append(self._record)
@@ -115,24 +108,20 @@ class MetWatch:
         """Ask once, and tell whether the wait is over.
 
         Raises:
-            MaintenanceError: answers of another side keep coming.
+            MaintenanceError: answers of another side keep coming, and are not excused.
         """
         try:
-            outcome = self._users.look()
-            if outcome is None:
-                return False
-            self.outcome = outcome
-            self._record.outcome = RECORDED[outcome]
+            self.outcome = self._users.look()
         finally:
             _record(self._record, self._probe, self._log)
-        if outcome is Outcome.NOT_YET:
-            self._refuse()
-        return True
+        if self.outcome:
+            self._record.outcome = RECORDED[self.outcome]
+        if self.outcome is Outcome.NOT_YET:
+            self.give_up()
+        return self.outcome is not None
 
-    def end_late(self) -> None:
-        """Nothing: who asks ends by itself."""
-
-    def _refuse(self) -> None:
+    def give_up(self) -> None:
+        """Say whom users meet instead; only warn where that is excused."""
         wanted, excused = self._condition.side, self._condition.excused
         answers = self._probe.answers[-10:]
         fault = f"Users do not meet {wanted.value}: {summarize(answers)}."
@@ -142,26 +131,19 @@ class MetWatch:
         self._log.warn(f"forced, although: {fault}")
 
 
-class ReloadedWatch:
+class ReloadedWatch(Watch):
     """Waits until every router's traffic has followed its verdict."""
-
-    every = 1.0
-    outcome = Outcome.UNSEEN
 
     def __init__(self, settings: RouteSettings, log: JobLog) -> None:
         interval = settings.router_reload_interval
-        self._seconds, self._began = drain_time(interval), time.monotonic()
-        self.every = min(self.every, self._seconds)
+        self._seconds = drain_time(interval)
+        super().__init__("the routers to reload", log.say)
+        self.every, self.outcome = min(1.0, self._seconds), Outcome.UNSEEN
         log.say(f"{self._seconds:g} s: one reload interval ({interval:g} s) and a margin")
-        self._sign = SignOfLife(log.say, "the routers to reload", self._seconds)
 
     def look(self) -> bool:
         """Tell whether the time is over."""
-        self._sign.give()
-        return time.monotonic() - self._began >= self._seconds
-
-    def end_late(self) -> None:
-        """Nothing: it always ends."""
+        return self.waited >= self._seconds
 
 
 def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from maintenance_ci.errors import MaintenanceError, TryAgainError
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.steps import Admitted, Judged, Met
 from maintenance_ci.run.admission import AdmittedWatch, JudgedWatch
 from maintenance_ci.run.users import MetWatch, ReloadedWatch
@@ -16,27 +16,10 @@ if TYPE_CHECKING:
     from maintenance_ci.log.log import JobLog
     from maintenance_ci.plan.steps import Condition
     from maintenance_ci.run.probe import Outcome
+    from maintenance_ci.run.watch import Watch
     from maintenance_ci.settings.variables import RouteSettings
 
 Key = TypeVar("Key")
-
-
-class Watch(Protocol):
-    """Something that is waited for."""
-
-    @property
-    def every(self) -> float:
-        """Seconds between two looks."""
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """What users were seen to meet, in the end; None where that is no question."""
-
-    def look(self) -> bool:
-        """Tell whether it has come; raises a `MaintenanceError` where it will not."""
-
-    def end_late(self) -> None:
-        """Raise a `MaintenanceError` where the time is over; asked while the cluster is away."""
 
 
 def watch(settings: RouteSettings, cluster: OpenShift, condition: Condition, log: JobLog) -> Watch:
@@ -68,7 +51,6 @@ class Waiting(Generic[Key]):
         self.due = 0.0
         # Each one's time begins when those before it have come.
         self._watches: Iterator[Watch] = (watch(settings, cluster, one, log) for one in conditions)
-        self._log = log
         self._now: Watch | None = None
 
     def look(self) -> bool:
@@ -76,21 +58,13 @@ class Waiting(Generic[Key]):
         try:
             while now := self._now or next(self._watches, None):
                 self._now = now
-                if not self._has_come(now):
+                if not now.has_come():
                     self.due = time.monotonic() + now.every
                     return False
                 self._now, self.outcome = None, now.outcome or self.outcome
         except MaintenanceError as error:
             self.error = error
         return True
-
-    def _has_come(self, watch: Watch) -> bool:
-        try:
-            return watch.look()
-        except TryAgainError as error:  # users may be between two sides: the wait goes on
-            self._log.say(f"{error.what} Asking again.")
-            watch.end_late()
-            return False
 
 
 def wait_for_all(waits: Sequence[Waiting[Key]]) -> Iterator[Waiting[Key]]:

@@ -1,0 +1,64 @@
+"""What is waited for, looked at now and then."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from maintenance_ci.errors import TryAgainError
+from maintenance_ci.waiting import SignOfLife
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maintenance_ci.run.probe import Outcome
+
+
+class Watch:
+    """Something that is waited for; its time begins when it is made.
+
+    Args:
+        subject: what it is, as it goes on after "still waiting for"; empty where the watch says that itself.
+        say: what the job's log is told.
+        timeout: seconds that it may take.
+
+    Attributes:
+        every: seconds between two looks.
+        waited: seconds at the begin of the last look: an answer that is late is old.
+        outcome: what users were seen to meet, in the end; None where that is no question.
+    """
+
+    every = 0.5
+
+    def __init__(self, subject: str, say: Callable[[str], None], *, timeout: float = math.inf) -> None:
+        self.say, self.timeout, self.waited = say, timeout, 0.0
+        self.outcome: Outcome | None = None
+        self._began = time.monotonic()
+        self._sign = SignOfLife(say, subject, timeout) if subject else None
+
+    def has_come(self) -> bool:
+        """Look once. A server that is away for a moment is not the end of the wait: users may be between two sides.
+
+        Raises:
+            MaintenanceError: it will not come, or the time is over.
+        """
+        self.waited = time.monotonic() - self._began
+        try:
+            if self.look():
+                return True
+        except TryAgainError as error:
+            self.say(f"{error.what} Asking again.")
+        if time.monotonic() - self._began >= self.timeout:
+            self.give_up()
+        if self._sign:
+            self._sign.give()
+        return False
+
+    def look(self) -> bool:
+        """Tell whether it has come; raises a `MaintenanceError` where it will not."""
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        """Raise the `MaintenanceError` that says what did not come in time."""
+        raise NotImplementedError
