@@ -45,6 +45,11 @@ class MaintenanceError(Exception):
         self.advice = advice
         self.run_again = run_again
 
+    def add(self, *, what: str = "", advice: str = "") -> None:
+        """Add a sentence to what happened, and an advice where there is none."""
+        self.what = f"{self.what} {what}".strip()
+        self.advice = self.advice or advice
+
     @property
     def next_step(self) -> str:
         """What to do next, running the job again included."""

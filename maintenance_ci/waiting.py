@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from maintenance_ci.errors import TryAgainError
+from maintenance_ci.errors import NotNowError, TryAgainError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Result = TypeVar("Result")
 
@@ -63,6 +64,24 @@ def wait_for(
             return result
         sign.give()
         time.sleep(min(every, max(0.0, began + timeout - now)))
+
+
+def retried(attempt: Callable[[], Result], pauses: Iterable[float], *, within: float = math.inf) -> Result:
+    """Return what ``attempt`` returns; where a server is away it is made again, after each of ``pauses`` seconds.
+
+    None begins later than ``within`` seconds from now. What was not even sent is not tried again: it may not be sent.
+    """
+    last_begin = time.monotonic() + within
+    for pause in pauses:
+        try:
+            return attempt()
+        except NotNowError:
+            raise
+        except TryAgainError:
+            if time.monotonic() + pause > last_begin:
+                raise
+            time.sleep(pause)
+    return attempt()
 
 
 def in_background(work: Callable[[], Result]) -> Future[Result]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from maintenance_ci.cluster.api import TIMEOUT, Api, no_kubernetes
-from maintenance_ci.errors import ConflictError, MissingError, NotNowError, TryAgainError
+from maintenance_ci.errors import ConflictError, MissingError
 from maintenance_ci.names import MANAGED_BY
+from maintenance_ci.waiting import retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,7 +111,7 @@ class OpenShift:
         """
         name, query = str(manifest["metadata"]["name"]), [("fieldManager", MANAGED_BY), ("force", "true")]
         apply = partial(self._change, "PATCH", plural, name, query=query, body=manifest, dry_run=dry_run)
-        return _retried(partial(apply, content_type="application/apply-patch+yaml"))
+        return retried(partial(apply, content_type="application/apply-patch+yaml"), PAUSES)
 
     def replace(self, plural: str, manifest: Object) -> Object:
         """Replace an object (create it, for kinds that are a view such as ImageStreamTags)."""
@@ -181,7 +181,7 @@ class OpenShift:
         """Make a change that holds for the object as it was read; a controller may write its status meanwhile."""
         for _ in range(CONFLICT_RETRIES):
             try:
-                return _retried(partial(change, observed))
+                return retried(partial(change, observed), PAUSES)
             except ConflictError:
                 current = self.get(plural, str(observed["metadata"]["name"]))
                 if done(current):
@@ -224,18 +224,6 @@ class OpenShift:
         root = "/api/v1" if group == "v1" else f"/apis/{group}"
         where = ["namespaces", namespace or self.namespace] if namespace != "" else []
         return "/".join(filter(None, [root, *where, plural, quote(name, safe=""), subresource]))
-
-
-def _retried(change: Callable[[], Answer]) -> Answer:
-    """Send what may be sent twice again, while the server is away: users may be between two sides."""
-    for pause in PAUSES:
-        try:
-            return change()
-        except NotNowError:
-            raise
-        except TryAgainError:
-            time.sleep(pause)
-    return change()
 
 
 def _is_list(answer: Object) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-import time
 from dataclasses import dataclass
+from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +16,7 @@ from maintenance_ci.cluster.network_faults import Server
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.kubernetes_yaml.reader import decode
 from maintenance_ci.templates.session import BoundedGitLabSession, EndlessAnswerError, HtmlPageError
+from maintenance_ci.waiting import retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,12 +197,14 @@ class TemplateProject:
                 return
             self._ask_once(f"the template {path}", write, lambda error: self._refused_write(error, path, branch))
 
-        _retry(commit)
+        retried(commit, PAUSES, within=ALL_TRIES - TIMEOUT)
         return branch
 
     def _ask(self, what: str, question: Callable[[Any], Answer], path: str = "") -> Answer:
         """Ask for what ``what`` names; of a file its ``path`` stands in the address."""
-        return _retry(lambda: self._ask_once(what, question, lambda error: self._refused(error, what, path)))
+        # python-gitlab's own retries wait as long as a server tells them.
+        ask = partial(self._ask_once, what, question, lambda error: self._refused(error, what, path))
+        return retried(ask, PAUSES, within=ALL_TRIES - TIMEOUT)
 
     def _ask_once(
         self, what: str, question: Callable[[Any], Answer], refused: Callable[[gitlab.GitlabError], MaintenanceError]
@@ -278,19 +281,6 @@ class TemplateProject:
         if code == 400:
             return MaintenanceError(f"GitLab does not take {path} in {self.name}: {message} (HTTP 400).")
         return self._refused(error, f"the template {path}", path)
-
-
-def _retry(attempt: Callable[[], Answer]) -> Answer:
-    """Return what an attempt returns; python-gitlab's own retries wait as long as a server tells them."""
-    last_begin = time.monotonic() + ALL_TRIES - TIMEOUT
-    for pause in PAUSES:
-        try:
-            return attempt()
-        except TryAgainError:
-            if time.monotonic() + pause > last_begin:
-                raise
-            time.sleep(pause)
-    return attempt()
 
 
 def _html_page(kind: type[MaintenanceError], what: str) -> MaintenanceError:

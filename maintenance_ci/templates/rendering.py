@@ -160,6 +160,6 @@ def read_rendered(text: str, *, path: str, values: Mapping[str, Any]) -> Templat
         try:
             text = render(text, values, name=path)
         except MaintenanceError as error:
-            error.advice = error.advice or "Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS."
+            error.add(advice="Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS.")
             raise
     return read_template(text, path=path)

@@ -112,7 +112,7 @@ def _explained(explain: Callable[[str], str]) -> Iterator[None]:
     except MaintenanceError as error:
         error.what = explain(error.what)
         if not isinstance(error, TryAgainError):
-            error.advice = error.advice or CORRECT_IT
+            error.add(advice=CORRECT_IT)
         raise
 
 
@@ -179,7 +179,7 @@ def original_to_restore(
         if isinstance(error, (TryAgainError, ForbiddenError)) and text is not None:
             raise
         if saved is None:
-            error.what += " There is no snapshot to fall back on, either."
+            error.add(what="There is no snapshot to fall back on, either.")
             raise
         remarks.warn(f"The template cannot be used: {error.what}")
         remarks.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from maintenance_ci import waiting
 from maintenance_ci.errors import TryAgainError
 from maintenance_ci.templates import project as template_project
 from maintenance_ci.templates.project import TemplateProject
@@ -59,9 +60,7 @@ def test_one_that_is_busy_for_a_moment_is_asked_again(monkeypatch: pytest.Monkey
 def test_no_try_begins_that_could_last_longer_than_all(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(step=4)  # each look at it is four seconds later
     fast = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _seconds: None)
-    monkeypatch.setattr(template_project, "time", fast)
-    monkeypatch.setattr(template_project, "TIMEOUT", 20.0)
-    monkeypatch.setattr(template_project, "ALL_TRIES", 30.0)
+    monkeypatch.setattr(waiting, "time", fast)
     begun = []
 
     def attempt() -> None:
@@ -69,5 +68,5 @@ def test_no_try_begins_that_could_last_longer_than_all(monkeypatch: pytest.Monke
         raise TryAgainError("away")
 
     with pytest.raises(TryAgainError):
-        template_project._retry(attempt)
+        waiting.retried(attempt, template_project.PAUSES, within=30.0 - 20.0)
     assert len(begun) == 3, "it begins at 0, 4 and 8 s; at 12 s it could last until 32 s"
