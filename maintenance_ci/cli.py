@@ -230,13 +230,13 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
     model = CommitSettings if arguments.commit else ExportSettings
     settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route}, only_looks=not arguments.commit)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
-        found = export(settings, cluster, log)
+        template = export(settings, cluster, log)
         templates = _templates(settings) if arguments.commit else None
         if templates:
-            commit(settings, templates, found, log, force=arguments.force)
+            commit(settings, templates, template, log, force=arguments.force)
         else:
             try:
-                sys.stdout.write(found.text)
+                sys.stdout.write(template.text)
                 sys.stdout.flush()
             except OSError as error:
                 raise MaintenanceError(f"The template could not be written: {error.strerror}.") from error

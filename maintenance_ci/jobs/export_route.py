@@ -36,21 +36,21 @@ def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
     require_host(route)
     if in_maintenance:
         log.warn(f"Route {name} is in maintenance: this is the original, as its snapshot has it")
-    found = export_route(route, path=template_path(settings.route_template_path, name))
-    for line in found.left_out:
+    template = export_route(route, path=template_path(settings.route_template_path, name))
+    for line in template.left_out:
         log.say(f"left out: {line}")
-    if found.secret_headers:
-        log.warn(f"the values of these headers are in it, and may be secret: {', '.join(found.secret_headers)}")
-    return found
+    if template.secret_headers:
+        log.warn(f"the values of these headers are in it, and may be secret: {', '.join(template.secret_headers)}")
+    return template
 
 
-def commit(settings: ExportSettings, templates: TemplateProject, found: Export, log: JobLog, *, force: bool) -> None:
+def commit(settings: ExportSettings, templates: TemplateProject, template: Export, log: JobLog, *, force: bool) -> None:
     """Write a template to its project, by one commit; none where the project says the same already.
 
     Args:
         settings: the variables.
         templates: the project, by an access token.
-        found: the template.
+        template: what `export` returned.
         log: is told what was done.
         force: overwrite a template that a person wrote in another form, and write headers that may be secret.
 
@@ -60,21 +60,21 @@ def commit(settings: ExportSettings, templates: TemplateProject, found: Export, 
     name = settings.route_name
     path = template_path(settings.route_template_path, name)
     there = templates.find(path)
-    if there and says_the_same(there.text, path, found.manifest):
+    if there and says_the_same(there.text, path, template.manifest):
         log.end(f"{path} in {templates.name} says the same already: no commit.", blank=False)
         return
     form = form_of(there.text, path) if there else "Route"
     if form != "Route" and not force:
         kind = "is something else than a template" if form == "unknown" else f"is in another form: {form}"
         raise MaintenanceError(f"{path} in {templates.name} {kind}.", "--force overwrites it with a plain Route.")
-    if found.secret_headers and not force:
+    if template.secret_headers and not force:
         raise MaintenanceError(
             f"The values of these headers may be secret, and would stay in the project's history: "
-            f"{', '.join(found.secret_headers)}.",
+            f"{', '.join(template.secret_headers)}.",
             "--force commits them.",
         )
     message = f"Route {name} of {settings.project}, as the cluster has it"
     if settings.ci_pipeline_url:
         message = f"{message}\n\n{settings.ci_pipeline_url}"
-    branch = templates.write(path, found.text, message, replaces=there)
+    branch = templates.write(path, template.text, message, replaces=there)
     log.end(f"{path} is {'updated' if there else 'created'} in {templates.name}, branch {branch}.", blank=False)

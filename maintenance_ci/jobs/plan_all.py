@@ -41,22 +41,22 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         labels = {MANAGED_BY_LABEL: MANAGED_BY}
         snapshots = by_name(cluster.select("secrets", labels))
         log.say(f"{len(routes)} Routes")
-    there, found = _Namespace(settings, cluster, routes, snapshots), []
+    there, findings = _Namespace(settings, cluster, routes, snapshots), []
     with log.phase(f"Hold the templates of {templates.name} against them"):
         if not templates.can_list:
             log.warn(UNLISTED)
         for finding in _findings(there, templates):
-            found.append(finding)
+            findings.append(finding)
             _tell(finding, log)
-    drifted = [finding.name for finding in found if finding.drifted]
-    judged = sum(finding.outcome not in ("elsewhere", "no template") for finding in found)
+    drifted = [finding.name for finding in findings if finding.drifted]
+    judged = sum(finding.outcome not in ("elsewhere", "no template") for finding in findings)
     if drifted:
         raise MaintenanceError(
             f"{len(drifted)} of {judged} templates would not bring back what is there: {', '.join(drifted)}.",
             "Correct the Route or its template; export-route --commit writes the template anew.",
         )
     log.end(f"Each of {judged} templates would bring back what is there.")
-    return found
+    return findings
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _places(there: _Namespace, templates: TemplateProject) -> list[tuple[str, st
     if not templates.can_list:
         return [(name, template_path(pattern, name)) for name in there.names()]
     folder, recursive = templates_folder(pattern)
-    found = [(route_name_of(pattern, path), path) for path in templates.paths(folder, recursive=recursive)]
-    return [(name, path) for name, path in found if name is not None]
+    places = [(route_name_of(pattern, path), path) for path in templates.paths(folder, recursive=recursive)]
+    return [(name, path) for name, path in places if name is not None]
 
 
 def _read(templates: TemplateProject, path: str) -> str | UnfitFileError | None:

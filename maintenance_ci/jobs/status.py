@@ -30,7 +30,7 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
     snapshots = cluster.select("secrets", {MANAGED_BY_LABEL: MANAGED_BY})
     ready = PAGE in ready_services(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
     lease = cluster.get("leases", LEASE)
-    found = rows(routes, snapshots, page_ready=ready)
+    maintenances = rows(routes, snapshots, page_ready=ready)
     shown_by = routes_to(PAGE, (route for route in routes if admitting_routers(route)))
     at_work = f"{describe(lease)}; last renewed {lease['spec'].get('renewTime')}" if lease else None
     if as_json:
@@ -38,11 +38,11 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
             "namespace": cluster.namespace,
             "page": {"ready": ready, "shown_by": shown_by},
             "at_work": at_work,
-            "maintenance": [asdict(row) for row in found],
+            "maintenance": [asdict(row) for row in maintenances],
         }
         log.end(*json.dumps(document, indent=2).splitlines(), blank=False)
         return
-    lines = table(found) if found else [f"Nothing is in maintenance in {cluster.namespace}."]
+    lines = table(maintenances) if maintenances else [f"Nothing is in maintenance in {cluster.namespace}."]
     shown = ", ".join(shown_by) or "no Route"
     lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; sent to it by: {shown}.")
     if at_work:

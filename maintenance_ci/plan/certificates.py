@@ -107,16 +107,16 @@ def carry_over_certificates(
     termination = str(tls.get("termination", "")).lower()
     if termination not in ("edge", "reencrypt"):
         return dict(route), ""
-    own, found = _pair(tls), {name: _tls(other) for name, other in others.items()}
+    own, sources = _pair(tls), {name: _tls(other) for name, other in others.items()}
     named = (tls.get("externalCertificate") or {}).get("name")
-    carried = {} if named else newest([own, *found.values()])
-    authorities = [text for one in (tls, *found.values()) if (text := one.get(DESTINATION_CA))]
+    carried = {} if named else newest([own, *sources.values()])
+    authorities = [text for one in (tls, *sources.values()) if (text := one.get(DESTINATION_CA))]
     if termination == "reencrypt" and authorities:
         carried |= {DESTINATION_CA: authorities[0]}
     kept = {field: value for field, value in tls.items() if field not in CERTIFICATE_FIELDS}
     note = ""
     if own and carried and own != _pair(carried):
-        source = next(name for name, other in found.items() if _pair(other) == _pair(carried))
+        source = next(name for name, other in sources.items() if _pair(other) == _pair(carried))
         note = f"the certificate of {source} is newer than the restored one's, and is kept"
     return {**route, "spec": {**route["spec"], "tls": kept | carried}}, note
 
@@ -178,10 +178,10 @@ def _age(pair: Mapping[str, str]) -> tuple[bool, datetime]:
 
 def _fields(certificate: str) -> list[tuple[int, bytes]]:
     """Return what a certificate's issuer signed, without the version: serial, algorithm, issuer, validity, …"""
-    found = _LEAF.search(certificate)
-    if not found:
+    leaf = _LEAF.search(certificate)
+    if not leaf:
         raise ValueError("no certificate")
-    ((_, content),) = _elements(base64.b64decode("".join(found[1].split()), validate=True))
+    ((_, content),) = _elements(base64.b64decode("".join(leaf[1].split()), validate=True))
     (_, signed), *_ = _elements(content)
     fields = _elements(signed)
     return fields[1:] if fields and fields[0][0] == _VERSION else fields
@@ -189,7 +189,7 @@ def _fields(certificate: str) -> list[tuple[int, bytes]]:
 
 def _elements(content: bytes) -> list[tuple[int, bytes]]:
     """Return tag and content of each DER element; raises ValueError where they do not add up."""
-    found = []
+    elements = []
     while content:
         tag, length = content[:2]
         start = 2
@@ -200,6 +200,6 @@ def _elements(content: bytes) -> list[tuple[int, bytes]]:
             raise ValueError("DER knows no element without a length")
         if len(content) < start + length:
             raise ValueError("an element is cut off")
-        found.append((tag, content[start : start + length]))
+        elements.append((tag, content[start : start + length]))
         content = content[start + length :]
-    return found
+    return elements

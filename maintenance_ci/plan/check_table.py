@@ -1,6 +1,6 @@
 """What stands in the way of a plan: a table of checks over what was observed. Pure: no check asks the cluster.
 
-``plan`` and the jobs run the same table. A check that needs what an earlier one found missing does not apply. To add
+``plan`` and the jobs run the same table. A check that needs what an earlier one misses does not apply. To add
 one: a function in `maintenance_ci.plan.checks` that refuses, and a row here.
 """
 

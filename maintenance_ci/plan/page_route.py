@@ -174,7 +174,7 @@ def require_page_route(route: object, values: Mapping[str, Any]) -> Object:
 
 
 def _fixed(values: Mapping[str, Any]) -> dict[tuple[str, ...], object]:
-    """Return what a template may not change, by its place: by these the Route is served, and found again."""
+    """Return what a template may not change, by its place: by these the Route is served, and recognised."""
     notes_of = {name: value for name, value in values["annotations"].items() if name.startswith(NOTES)}
     fixed: dict[tuple[str, ...], object] = {
         ("kind",): "Route",

@@ -93,18 +93,18 @@ def describe_refusals(
     A Route that waits keeps the first message: one that names a Route which is ``gone`` says nothing of who holds the
     host now (recorded), and is not quoted.
     """
-    said = []
+    messages = []
     for router, reason in refusals(route, routers).items():
         holder = HOLDER.search(reason)
         if holder and holder["name"] in gone:
             reason = (
                 f"{HOST_TAKEN}, for Route {holder['name']}, which is gone since: who holds the host it does not say"
             )
-        said.append(f"{router} says {reason}")
-    return "; ".join(said) or "no router says why"
+        messages.append(f"{router} says {reason}")
+    return "; ".join(messages) or "no router says why"
 
 
 def holders_of_host(route: Mapping[str, Any] | None, routers: Set[str]) -> set[str]:
     """Return the names of the Routes of the namespace which hold the host, as the routers' messages have it."""
-    found = (HOLDER.search(reason) for reason in refusals(route, routers).values())
-    return {match["name"] for match in found if match}
+    matches = (HOLDER.search(reason) for reason in refusals(route, routers).values())
+    return {match["name"] for match in matches if match}

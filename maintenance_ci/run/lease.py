@@ -77,11 +77,11 @@ class Observation:
     since: float
 
 
-def observe(before: Observation | None, found: Object, now: float) -> Observation:
-    """Return what is known when ``found`` is seen at ``now``: a Lease that did not change was first seen before."""
-    if before and _version(before.lease) == _version(found):
+def observe(before: Observation | None, lease: Object, now: float) -> Observation:
+    """Return what is known when ``lease`` is seen at ``now``: a Lease that did not change was first seen before."""
+    if before and _version(before.lease) == _version(lease):
         return before
-    return Observation(found, now)
+    return Observation(lease, now)
 
 
 def patience(theirs: Object) -> float:
@@ -95,11 +95,11 @@ def patience(theirs: Object) -> float:
 
 def holder_of(lease: Object) -> Holder:
     """Return the holder as its Lease names it; empty where somebody else's tool wrote the Lease."""
-    noted = lease["metadata"].get("annotations") or {}
+    annotations = lease["metadata"].get("annotations") or {}
     return Holder(
-        pipeline=noted.get(PIPELINE_ANNOTATION, ""),
-        job=noted.get(JOB_ANNOTATION, ""),
-        url=noted.get(PIPELINE_URL_ANNOTATION, ""),
+        pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
+        job=annotations.get(JOB_ANNOTATION, ""),
+        url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
     )
 
 
@@ -138,12 +138,12 @@ def new_lease(holder: Holder, identity: str, *, duration: float, now: datetime) 
     }
 
 
-def taken_over(found: Object, ours: Object) -> Object:
-    """Return ``ours`` as the next version of the Lease that was found."""
-    kept = {key: found["metadata"][key] for key in ("uid", "resourceVersion")}
-    spec, before = ours["spec"], found.get("spec") or {}
-    transitions = int(before.get("leaseTransitions") or 0) + (_identity(found) != _identity(ours))
-    return ours | {"metadata": ours["metadata"] | kept, "spec": spec | {"leaseTransitions": transitions}}
+def taken_over(theirs: Object, ours: Object) -> Object:
+    """Return ``ours`` as the next version of the Lease that is there."""
+    version = {key: theirs["metadata"][key] for key in ("uid", "resourceVersion")}
+    spec, before = ours["spec"], theirs.get("spec") or {}
+    transitions = int(before.get("leaseTransitions") or 0) + (_identity(theirs) != _identity(ours))
+    return ours | {"metadata": ours["metadata"] | version, "spec": spec | {"leaseTransitions": transitions}}
 
 
 def renewed(lease: Object, now: datetime) -> Object:
@@ -278,17 +278,17 @@ class Lease:
     def _take(self) -> bool:
         if self._observed is None and self._create():
             return True
-        found = self._cluster.get("leases", LEASE)
-        if found is None:
+        live = self._cluster.get("leases", LEASE)
+        if live is None:
             return self._create()
         before, now = self._observed, time.monotonic()
-        self._observed = observe(before, found, now)
-        self._may_be_ours = self._is_ours(found)
-        needed = 0.0 if self._may_be_ours else patience(found)
+        self._observed = observe(before, live, now)
+        self._may_be_ours = self._is_ours(live)
+        needed = 0.0 if self._may_be_ours else patience(live)
         if now - self._observed.since >= needed:
-            return self._take_over(found, needed)
-        if before is None or _identity(before.lease) != _identity(found):
-            self._say(f"the Lease {LEASE} is held by {describe(found)}; waiting until it is free")
+            return self._take_over(live, needed)
+        if before is None or _identity(before.lease) != _identity(live):
+            self._say(f"the Lease {LEASE} is held by {describe(live)}; waiting until it is free")
         return False
 
     def _create(self) -> bool:
@@ -301,16 +301,16 @@ class Lease:
         self._renewed_at = began
         return True
 
-    def _take_over(self, found: Object, needed: float) -> bool:
+    def _take_over(self, theirs: Object, needed: float) -> bool:
         began, before = time.monotonic(), self._may_be_ours
         try:
             with self._claiming():
-                self._written = self._cluster.replace("leases", taken_over(found, self._new()))
+                self._written = self._cluster.replace("leases", taken_over(theirs, self._new()))
         except ConflictError:  # renewed, released or taken by another in this very moment
             return False
         self._renewed_at = began
         if not before:
-            self._say(f"took over the Lease {LEASE} of {describe(found)}: it was not renewed for {needed:.0f} s")
+            self._say(f"took over the Lease {LEASE} of {describe(theirs)}: it was not renewed for {needed:.0f} s")
         return True
 
     @contextlib.contextmanager
@@ -346,18 +346,18 @@ class Lease:
         except (TryAgainError, ForbiddenError):
             raise
         except MaintenanceError:  # it is not as we wrote it (409), or gone (404)
-            version = self._renew_found(self._cluster.get("leases", LEASE))
+            version = self._renew_changed(self._cluster.get("leases", LEASE))
         if version:
             self._written, self._renewed_at = version, began
 
-    def _renew_found(self, found: Object | None) -> Object | None:
+    def _renew_changed(self, live: Object | None) -> Object | None:
         """Renew a Lease that is not as we wrote it; None where that is not ours to do."""
         if self._ended.is_set():
             return None
-        if found and self._is_ours(found):
-            return self._cluster.replace("leases", renewed(found, datetime.now(UTC)))
-        if found:
-            self._lost_to = describe(found)
+        if live and self._is_ours(live):
+            return self._cluster.replace("leases", renewed(live, datetime.now(UTC)))
+        if live:
+            self._lost_to = describe(live)
             return None
         if self._is_stale():  # others may have had it since, and released it
             self._lost_to = "nobody any more"
@@ -375,15 +375,15 @@ class Lease:
             if written:
                 self._cluster.delete("leases", written)
                 return
-        found = self._cluster.get("leases", LEASE)
-        if found and self._is_ours(found):
-            self._cluster.delete("leases", found)
+        live = self._cluster.get("leases", LEASE)
+        if live and self._is_ours(live):
+            self._cluster.delete("leases", live)
 
     def _new(self) -> Object:
         return new_lease(self._holder, self._identity, duration=self._duration, now=datetime.now(UTC))
 
-    def _is_ours(self, found: Object) -> bool:
-        return _identity(found) == self._identity
+    def _is_ours(self, live: Object) -> bool:
+        return _identity(live) == self._identity
 
     def _not_free(self, timeout: float) -> TryAgainError:
         who = f"is held by {describe(self._observed.lease)}" if self._observed else "was taken by others each time"
