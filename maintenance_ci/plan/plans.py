@@ -65,7 +65,8 @@ def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
         below_page=observed.whole_is_shown,
     )
     steps = STRATEGIES[strategy].steps(handover)
-    return Plan(Direction.BEGIN, strategy, steps, undoable=not shown_before, routers=routers)
+    resumes = observed.phase in (Phase.PREPARED, Phase.DIVERTED)
+    return Plan(Direction.BEGIN, strategy, steps, undoable=not shown_before, resumes=resumes, routers=routers)
 
 
 def plan_end(settings: RouteSettings, observed: Observed) -> Plan:
@@ -104,8 +105,8 @@ def _steps_to_end(
     if observed.is_away and (shown := observed.annotated_route):
         handover = Handover(original, shown, routers, excused=excused)
         steps = undo(STRATEGIES[strategy].steps(handover))
-        if observed.is_rewritten and observed.page_route:  # of a swap that was cut short before its end
-            steps = (steps[0], Step(Change(Verb.REMOVE, observed.page_route, shows_page=True), until=back), *steps[1:])
+        if observed.is_rewritten and observed.page_route:  # of a swap that was cut short: nobody is served by it
+            steps = (steps[0], Step(Change(Verb.REMOVE, observed.page_route, shows_page=True)), *steps[1:])
     elif observed.is_away:
         judged = Judged(observed.route_name, routers)
         steps = (Step(Change(Verb.PLACE, original), until=(judged, *back)), forget)
@@ -166,8 +167,13 @@ def _wait_only(observed: Observed, *until: Condition) -> Step:
 def _with_outcomes(steps: tuple[Step, ...], observed: Observed) -> tuple[Step, ...]:
     """Return the steps, each with what users see when it was made."""
     placed = BACK_WAITS if observed.annotated_route else BACK_ALONE
-    words = {Verb.PLACE: placed, Verb.REWRITE: REWRITTEN_BACK, Verb.REMOVE: PAGE_ROUTE_GONE}
-    return tuple(replace(step, users=words.get(step.change.verb, "")) for step in steps)
+    sentences = {Verb.PLACE: placed, Verb.REWRITE: REWRITTEN_BACK, Verb.REMOVE: PAGE_ROUTE_GONE}
+    return tuple(
+        replace(step, users=sentences.get(step.change.verb, ""))
+        if step.moves_users or step.change.verb is Verb.PLACE
+        else step
+        for step in steps
+    )
 
 
 def _named(name: str, route: Object) -> Object:

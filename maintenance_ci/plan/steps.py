@@ -173,6 +173,7 @@ class Plan:
         strategy: by which it is switched.
         steps: in this order.
         undoable: whether a failure is undone: not where users met the page before, whatever happens now.
+        resumes: whether a run before was cut short among these steps: a way back undoes them all, not only its own.
         routers: those that serve, or served, the Route.
     """
 
@@ -180,6 +181,7 @@ class Plan:
     strategy: str
     steps: tuple[Step, ...]
     undoable: bool = True
+    resumes: bool = False
     routers: frozenset[str] = frozenset()
 
     @property
@@ -218,7 +220,7 @@ class Plan:
         if not self.undoable or self.direction is Direction.CONFIRM:
             return ()
         if self.direction is Direction.BEGIN:
-            return undo(tried)
+            return undo(self.steps if self.resumes else tried)
         # An end is taken back as long as users have not noticed it; then only where the application does not come.
         before_users = not any(step.moves_users for step in tried)
         if before_users and len(tried) <= len(self.switching):
