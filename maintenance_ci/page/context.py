@@ -12,7 +12,7 @@ import tarfile
 import unicodedata
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import MaintenanceError, VariableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def render_page_conf(name: str, tag: str, title: str, message: str, signature: s
     control characters are dropped.
 
     Raises:
-        MaintenanceError: a text is longer than nginx can read, `MAX_VALUE` bytes.
+        VariableError: a text is longer than nginx can read, `MAX_VALUE` bytes.
     """
     values = {"page": f"{name}:{tag}", "title": title, "message": message, "signature": signature}
     return "".join(f"geo $maintenance_{key} {{ default {_quoted(key, text)}; }}\n" for key, text in values.items())
@@ -51,7 +51,7 @@ def pack_build_context(folder: Path, page_conf: str) -> bytes:
             folders.
     """
     if not folder.is_dir():
-        raise MaintenanceError(f"there is no folder {folder} to build the page from")
+        raise MaintenanceError(f"There is no folder {folder} to build the page from.")
     packed = io.BytesIO()
     with (
         gzip.GzipFile(filename="", fileobj=packed, mode="wb", mtime=0) as compressed,
@@ -72,9 +72,8 @@ def _quoted(key: str, text: str) -> str:
     plain = "".join(character for character in spaced if unicodedata.category(character) not in {"Cc", "Cs"}).strip()
     escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
     if len(escaped.encode()) > MAX_VALUE:
-        raise MaintenanceError(
-            f"the page's {key} is too long: nginx takes {MAX_VALUE} bytes of UTF-8, with quotes and backslashes as two"
-        )
+        limit = f"{MAX_VALUE} bytes of UTF-8, a quote or a backslash as two"
+        raise VariableError([f"MAINTENANCE_{key.upper()}: is too long: nginx takes {limit}"])
     return f'"{escaped}"'
 
 
@@ -83,11 +82,11 @@ def _inside(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(folder)):
             raise MaintenanceError(
-                f"{path} is a link that leads out of the page's folder, or to no file",
+                f"{path} is a link that leads out of the page's folder, or to no file.",
                 "Replace it with the file itself: what is uploaded to the cluster is this folder alone.",
             )
         if not path.is_file() and not path.is_dir():
-            raise MaintenanceError(f"{path} is neither a file nor a folder", "Remove it from the page's folder.")
+            raise MaintenanceError(f"{path} is neither a file nor a folder.", "Remove it from the page's folder.")
         yield path
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.page.context import MAX_VALUE, pack_build_context, render_page_conf
 from maintenance_ci.rehearsal.builds.image_build import Options, build, unpack
 from maintenance_ci.rehearsal.builds.images import ImageStore
@@ -336,7 +336,7 @@ def test_the_longest_text_is_what_nginx_can_read(unit: str, tmp_path: Path) -> N
     conf = render_page_conf("page", "v1", longest, "", "")
     assert nginx_accepts(conf, tmp_path)
     assert not nginx_accepts(conf.replace('title { default "', 'title { default "x'), tmp_path)
-    with pytest.raises(MaintenanceError, match="title is too long"):
+    with pytest.raises(VariableError, match="MAINTENANCE_TITLE: is too long"):
         render_page_conf("page", "v1", longest + "x", "", "")
 
 

@@ -9,11 +9,15 @@ import pytest
 import yaml
 
 from maintenance_ci.errors import VariableError
+from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH
+from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.types import IMAGE_TAG, MAX_RELOAD, MAX_SECONDS, MIN_RELOAD
 from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings, read_settings
+from tests.tools.job_variables import GOOD
 from tests.tools.readme import README, table
 
 ROOT = Path(__file__).parents[2]
+COMPONENT = ROOT / "templates/maintenance/template.yml"
 MODELS = (BuildAndDeploySettings, RouteSettings)
 
 
@@ -39,6 +43,20 @@ def test_the_limits_of_the_variables_are_documented() -> None:
     assert IMAGE_TAG.fullmatch("v" * 63)
     assert not IMAGE_TAG.fullmatch("v" * 64)
     assert "63 characters at the most" in row("IMAGE_TAG")
+
+
+def test_each_strategy_is_one_of_the_variable_and_of_the_documents() -> None:
+    strategies = set(STRATEGIES) - {SUBPATH}
+    assert {
+        read_settings(RouteSettings, GOOD | {"ROUTE_STRATEGY": one}).route_strategy for one in strategies
+    } == strategies
+    offered = re.findall(r"options: \[(swap.*)\]", COMPONENT.read_text())
+    assert [set(options.split(", ")) for options in offered] == [strategies, strategies]
+    assert [one for one in strategies if f"`{one}`" not in row("ROUTE_STRATEGY")] == []
+
+
+def test_each_word_of_force_is_documented() -> None:
+    assert [word.value for word in Force if f"`{word.value}`" not in row("FORCE")] == []
 
 
 def test_who_needs_what_leads_to_the_templates_is_documented() -> None:
