@@ -128,12 +128,6 @@ def _snapshot_is_ours(case: Case) -> list[Remark]:
     return list(case.observed.snapshot.remarks)
 
 
-def _same_place(case: Case) -> list[Remark]:
-    ends = case.plan.direction is Direction.END
-    require_same_place(case.observed, accepted=ends and case.settings.accept_route_differences)
-    return []
-
-
 def _way_back(case: Case) -> list[Remark]:
     case.observed.way_back.require()
     return list(case.observed.way_back.remarks)
