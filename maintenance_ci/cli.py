@@ -337,11 +337,17 @@ def _note(settings: JobSettings, log: JobLog) -> None:
 @contextlib.contextmanager
 def _exclusive(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
     """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
+    from maintenance_ci.run.concurrently import require_not_stopped
     from maintenance_ci.run.lease import Holder, holding_lease
 
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
     with holding_lease(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
-        cluster.guard = lease.require
+
+        def guard() -> None:
+            require_not_stopped()
+            lease.require()
+
+        cluster.guard = guard
         yield
 
 

@@ -11,15 +11,32 @@ from maintenance_ci.waiting import in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
+# Of each piece of work in its thread, whether the job is stopped.
+_own = threading.local()
 # Seconds that a job which is stopped waits for requests under way: an answer that comes is better known.
 STOPPED_PATIENCE = 3.0
+# Seconds that one wait takes at the most: a signal that comes when it has just begun is heeded only when it ends.
+HEED = 0.2
+
+
+def require_not_stopped() -> None:
+    """Let a piece of work change nothing any more once its job is stopped: what it did is being undone by then.
+
+    Raises:
+        KeyboardInterrupt: the job is stopped.
+    """
+    stopped: threading.Event | None = getattr(_own, "stopped", None)
+    if stopped and stopped.is_set():
+        raise KeyboardInterrupt
 
 
 def concurrently(works: Sequence[Callable[[], object]], *, at_once: int) -> list[BaseException | None]:
     """Do each piece of work, ``at_once`` at a time, and return what each of them raised.
 
-    The threads end with the process: what hangs does not hold a job that is stopped.
+    The threads end with the process: what hangs does not hold a job that is stopped, and what tries again asks
+    `require_not_stopped` before each change.
 
     Raises:
         KeyboardInterrupt: the job is stopped; work under way had `STOPPED_PATIENCE` seconds to come to its end.
@@ -28,14 +45,17 @@ def concurrently(works: Sequence[Callable[[], object]], *, at_once: int) -> list
 
     def do(work: Callable[[], object]) -> None:
         with slots:
-            if stopped.is_set():
-                raise KeyboardInterrupt
+            _own.stopped = stopped
+            require_not_stopped()
             work()
 
-    futures = [in_background(partial(do, work)) for work in works]
+    futures: list[Future[None]] = []
     try:
+        futures.extend(in_background(partial(do, work)) for work in works)
+        while wait(futures, timeout=HEED).not_done:
+            pass
         return [future.exception() for future in futures]
-    except KeyboardInterrupt:
+    except BaseException:
         stopped.set()
         wait(futures, timeout=STOPPED_PATIENCE)
         raise

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.describe import title_of, title_of_wait
 from maintenance_ci.plan.steps import Direction, Judged, Plan, Step
 from maintenance_ci.run.concurrently import concurrently
@@ -86,7 +85,7 @@ class Teller:
         """A change is about to be made."""
 
     def after_change(self, run: Run) -> None:
-        """It was made, or has failed."""
+        """It was made, or has failed; where the job was stopped meanwhile, nobody knows."""
 
     def after_wait(self, run: Run) -> None:
         """What the step waits for has come."""
@@ -111,13 +110,15 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
             _wait_for_users(cluster, [run for run in wave if run.error is None], teller, undoing, log)
             undoing.work_off()
     except BaseException as error:
-        for run in runs:
-            if run.error is None and run.tried:
-                run.error = error
+        stopped = [run for run in runs if run.tried and run.error is None]
+        for run in stopped:
+            run.error = error
+        for run in runs:  # also one that had just failed: whoever stops the job may be in between
+            if run.error:
                 undoing.begin(run)
-        undoing.work_off()
-        for run in runs:
-            if isinstance(run.error, MaintenanceError):  # it could not be undone, either
+        undoing.join()
+        for run in stopped:
+            if run.error and run.error is not error:  # it could not be undone, either
                 raise run.error from error
         raise
     finally:
@@ -129,28 +130,43 @@ class _Undoing:
 
     def __init__(self, teller: Teller, *, alone: bool) -> None:
         self._teller, self._alone = teller, alone
+        self._begun: list[Run] = []
         self._due: list[Run] = []
         self._threads: list[threading.Thread] = []
 
     def begin(self, run: Run) -> None:
-        """Undo a run that failed."""
+        """Undo a run that failed; once."""
+        if run in self._begun:
+            return
+        self._begun.append(run)
         if self._alone:
             self._due.append(run)
             return
-        thread = threading.Thread(target=self._teller.undo, args=(run,), name=f"undo {run.observed.route_name}")
+        thread = threading.Thread(target=self._undo, args=(run,), name=f"undo {run.observed.route_name}")
         self._threads.append(thread)
         thread.start()
 
     def work_off(self) -> None:
-        """Undo what is to be undone in between."""
-        while self._due:
-            self._teller.undo(self._due.pop())
+        """Undo what is to be undone in between; whoever stops the job does not cut that short."""
+        if self._due:
+            with undisturbed():
+                while self._due:
+                    self._undo(self._due.pop())
 
     def join(self) -> None:
-        """Wait until all is undone: whoever stops the job does not cut that short."""
+        """Wait until all is undone."""
+        self.work_off()
         with undisturbed():
             for thread in self._threads:
                 thread.join()
+
+    def _undo(self, run: Run) -> None:
+        """Undo a run; a fault of ours on the way becomes the run's error, and is shown as one, also from a thread."""
+        try:
+            self._teller.undo(run)
+        except Exception as fault:  # noqa: BLE001 - raised by whoever executes the runs
+            fault.__cause__ = fault.__cause__ or run.error
+            run.error = fault
 
 
 class _WaveError(Exception):
@@ -174,7 +190,12 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
     with _phase(log, "; ".join(dict.fromkeys(title_of(run.step.change) for run in runs)), runs):
         for run in runs:
             teller.before_change(run)
-        errors = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
+        try:
+            errors = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
+        except BaseException:  # the job is stopped: each change may have been made
+            for run in runs:
+                teller.after_change(run)
+            raise
         for run, run.error in zip(runs, errors, strict=True):
             run.made = run.error is None
             teller.after_change(run)

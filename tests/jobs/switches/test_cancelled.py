@@ -83,6 +83,13 @@ def cancel(
     return on.told(done)
 
 
+# Nobody knows, or it is known, that users were sent to the application, and nothing brings them back.
+USERS_MAY_BE_SWITCHED = (
+    "delete: the maintenance Route is gone",
+    "delete: users are waited for",
+    "delete: pointed back",
+    "delete: the path's Route is gone",
+)
 QUICK_MOMENTS = ("users are waited for, repoint", "delete: the maintenance Route is gone")
 
 
@@ -106,6 +113,9 @@ def test_a_cancelled_job_leaves_nothing_half_done(on: Stage, when: str, tmp_path
         assert changes(before, on.picture()) == []
     else:
         assert "Run the job delete again." in done.log
+    if when in USERS_MAY_BE_SWITCHED:
+        assert done.code == 3, done.log
+        assert "users still meet the page" not in done.lines[-1]
     on.ok("delete", WAYS[way])
 
 
