@@ -93,6 +93,16 @@ def test_every_link_leads_to_a_file() -> None:
     assert len(re.findall(r"\]\(docs/", README)) >= 4
 
 
+def test_every_test_that_a_recipe_names_is_there() -> None:
+    text = " ".join((ROOT / "CONTRIBUTING.md").read_text().split("## Recipes")[1].split())
+    file, named = "", []
+    for path, name in re.findall(r"`((?:tests/\w+/\w+\.py)?)(?:::)?(test_\w+)?`", text):
+        file = path or file
+        named += [(file, name)] if name else []
+    assert len(named) > 10
+    assert [one for one in named if f"def {one[1]}(" not in (ROOT / one[0]).read_text()] == []
+
+
 def test_every_make_target_that_is_named_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
     named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)*)", README + (ROOT / "CONTRIBUTING.md").read_text()))
