@@ -104,13 +104,17 @@ def test_paths_beside_and_under_a_whole_route(cluster: Cluster) -> None:
     assert [cells(line)[2] for line in table(cluster)[1:-1]] == ["/", "/cart"]
 
 
-HALF = "half done, the original is there too: run the job deploy-route or delete"
+HALF = "begun, and cut short before the switch; run the job deploy-route or delete"
 
 
 @pytest.mark.parametrize(
     ("trouble", "strategy", "state"),
     [
-        ("ours PATCH routes/shop-maintenance-page: kill", "swap", "over, but for its snapshot: run the job delete"),
+        (
+            "ours PATCH routes/shop-maintenance-page: kill",
+            "swap",
+            "ended, but its snapshot is left; run the job delete",
+        ),
         ("ours DELETE routes/shop$: kill", "swap", HALF),
         ("ours DELETE routes/shop$: kill after", "swap", "shown"),
         ("ours PATCH routes/shop$: kill after", "repoint", "shown"),
@@ -139,7 +143,7 @@ def test_the_route_is_gone_and_its_snapshot_is_there(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route"))
     remove(cluster, "routes", WHOLE)
     [row] = document(cluster)["maintenance"]
-    assert row["state"] == "the Route is gone: run the job delete"
+    assert row["state"] == "the Route is gone; its snapshot is left; run the job delete"
 
 
 @pytest.mark.slow
