@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from maintenance_ci.waiting import in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
 # Of each piece of work in its thread, whether the job is stopped.
 _own = threading.local()
@@ -49,13 +49,19 @@ def concurrently(works: Sequence[Callable[[], object]], *, at_once: int) -> list
             require_not_stopped()
             work()
 
-    futures: list[Future[None]] = []
     try:
-        futures.extend(in_background(partial(do, work)) for work in works)
+        futures = [in_background(partial(do, work)) for work in works]
         while wait(futures, timeout=HEED).not_done:
             pass
         return [future.exception() for future in futures]
     except BaseException:
         stopped.set()
-        wait(futures, timeout=STOPPED_PATIENCE)
+        _wait_until_free(slots, at_once)
         raise
+
+
+def _wait_until_free(slots: threading.Semaphore, number: int) -> None:
+    """Take all slots, whose work then has ended, also where it was only just begun; `STOPPED_PATIENCE` at the most."""
+    deadline = time.monotonic() + STOPPED_PATIENCE
+    for _ in range(number):
+        slots.acquire(timeout=max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,343 @@
+"""Several plans at once: each has its own end, and a job that is stopped undoes all of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.log.log import JobLog
+from maintenance_ci.names import PAGE, notes, page_route_name, snapshot_name
+from maintenance_ci.plan.observed import Observed, Reading
+from maintenance_ci.plan.page_route import backend_services, maintenance_values
+from maintenance_ci.plan.plans import plan_begin, plan_end
+from maintenance_ci.plan.snapshot import manifest_of
+from maintenance_ci.plan.steps import Condition, Met, Side
+from maintenance_ci.plan.strategies import STRATEGIES
+from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.rehearsal.apiserver.store import Object
+from maintenance_ci.run import concurrently, wait
+from maintenance_ci.run import execute as executor
+from maintenance_ci.run.changes import Changes
+from maintenance_ci.run.execute import Run, execute
+from maintenance_ci.run.interruption import SIGNALS, interrupted_when_cancelled
+from maintenance_ci.run.undo import Undo
+from tests.tools.cluster_model import ClusterModel
+from tests.tools.observations import original, settings
+
+MANY = pytest.mark.parametrize("number", [3, 30])
+FIRST = "shop-0"
+
+
+def names(number: int) -> list[str]:
+    return [f"shop-{one}" for one in range(number)]
+
+
+def site(name: str) -> Object:
+    route = original(host=f"{name}.example.test")
+    return {**route, "metadata": {**route["metadata"], "name": name, "uid": f"uid-of-{name}"}}
+
+
+def page_of(route: Object) -> Object:
+    """The maintenance Route that a job would make."""
+    name = route["metadata"]["name"]
+    values = maintenance_values(route, route_name=name, subpath=None, strategy="swap", pipeline="42")
+    metadata = {key: values[key] for key in ("name", "namespace", "labels", "annotations")}
+    spec = {"host": values["host"], "to": {"kind": "Service", "name": PAGE}, "tls": values["tls"]}
+    return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": metadata, "spec": spec}
+
+
+class Site:
+    """Some Routes in one namespace, whose users are looked for in the model.
+
+    Attributes:
+        hindrances: by the name of a Route, what is done before its users are looked for, with the side that is wanted;
+            it returns False where they do not meet it yet, or raises.
+        patience: seconds after which a wait is given up, and the test fails.
+    """
+
+    def __init__(self, number: int, patch: pytest.MonkeyPatch) -> None:
+        self.model = ClusterModel([site(name) for name in names(number)])
+        self.log = JobLog(io.StringIO())
+        self.hindrances: dict[str, Callable[[Side], bool]] = {}
+        self.patience = 30.0
+        self.before = self.model.content()
+        watch = wait.watch
+
+        def watch_model(given: Any, cluster: Any, condition: Condition, log: JobLog) -> Any:
+            return Users(self, condition) if isinstance(condition, Met) else watch(given, cluster, condition, log)
+
+        patch.setattr(wait, "watch", watch_model)
+
+    def runs(self, number: int, *, job: str = "deploy-route", **variables: str) -> list[Run]:
+        """A plan for each Route, as a job makes it."""
+        result = []
+        for name in names(number):
+            given = settings(ROUTE_NAME=name, **variables)
+            observed = Observed.of("web", self.model.select("routes"), name, None)
+            route = site(name)
+            rewrite = STRATEGIES[given.route_strategy].rewrite
+            shown = rewrite(route, notes(name, given.route_strategy, "42"), None) if rewrite else page_of(route)
+            observed = replace(
+                observed,
+                wanted_page_route=Reading(shown),
+                restored=Reading(manifest_of(route)),
+                snapshot=Reading(self.model.get("secrets", snapshot_name(name))),
+            )
+            plan = plan_begin(given, observed) if job == "deploy-route" else plan_end(given, observed)
+            changes = Changes(given, self.model.as_cluster(), observed, plan.strategy, self.log.say)
+            result.append(Run(given, observed, plan, changes))
+        return result
+
+    def execute(self, runs: Sequence[Run]) -> None:
+        cluster = self.model.as_cluster()
+        execute(cluster, runs, Undo(cluster, self.log), self.log)
+
+    def shows_page(self, name: str) -> bool:
+        """Whether users of that Route meet the page."""
+        host = f"{name}.example.test"
+        [served] = [
+            one for one in self.model.select("routes") if one["spec"]["host"] == host and admitting_routers(one)
+        ]
+        return PAGE in backend_services(served)
+
+    def shown(self, number: int) -> list[str]:
+        return [name for name in names(number) if self.shows_page(name)]
+
+    def is_rolled_back(self, name: str) -> bool:
+        """Whether nothing of its switch is left."""
+        left = [self.model.get("routes", page_route_name(name, None))]
+        left.append(self.model.get("secrets", snapshot_name(name)))
+        return left == [None, None] and self.model.content()["routes", name] == self.before["routes", name]
+
+
+class Users:
+    """Watches for users of one Route to meet a side."""
+
+    every, outcome = 0.01, None
+
+    def __init__(self, on: Site, condition: Met) -> None:
+        self._on, self._side = on, condition.side
+        self._name = condition.route["spec"]["host"].partition(".")[0]
+        self._began = time.monotonic()
+
+    def has_come(self) -> bool:
+        if time.monotonic() - self._began > self._on.patience:
+            raise AssertionError(f"users of {self._name} were waited for in vain")
+        let_pass = self._on.hindrances.get(self._name, lambda _: True)(self._side)
+        return let_pass and self._on.shows_page(self._name) == (self._side is Side.PAGE)
+
+
+@pytest.fixture
+def on(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Site:
+    number = request.getfixturevalue("number") if "number" in request.fixturenames else 3
+    return Site(number, monkeypatch)
+
+
+@pytest.fixture
+def cancellable() -> Iterator[None]:
+    """A SIGTERM interrupts, as in a job."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with interrupted_when_cancelled():
+        yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@MANY
+@pytest.mark.parametrize("strategy", ["swap", "repoint"])
+def test_all_come_to_their_end_and_back(on: Site, number: int, strategy: str) -> None:
+    for job, shown in (("deploy-route", names(number)), ("delete", [])):
+        runs = on.runs(number, job=job, ROUTE_STRATEGY=strategy)
+        on.execute(runs)
+        assert [run.error for run in runs] == [None] * number
+        assert on.shown(number) == shown
+    assert on.model.content() == on.before
+
+
+def test_some_changes_are_made_at_the_same_time_but_not_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    on, under_way, most = Site(30, monkeypatch), 0, 0
+    all_at_once = threading.Barrier(executor.AT_ONCE)
+
+    def count(verb: str, plural: str, _: str) -> None:
+        nonlocal under_way, most
+        if (verb, plural) == ("create", "secrets"):
+            with on.model.changed:
+                under_way += 1
+                most = max(most, under_way)
+                turn = len(on.model.history)
+            if turn == 0:
+                all_at_once.wait(timeout=30)
+            with on.model.changed:
+                under_way -= 1
+
+    on.model.before_change = count
+    on.execute(on.runs(30))
+    assert most == executor.AT_ONCE
+
+
+def fails(side: Side) -> bool:
+    if side is Side.PAGE:
+        raise MaintenanceError("Users do not meet the page.")
+    return True
+
+
+def others_wait_for_way_back(on: Site, number: int) -> None:
+    """Users of the first Route do not meet the page; those of the others not before the first one is rolled back."""
+    on.hindrances = {name: lambda side: side is Side.APPLICATION or on.is_rolled_back(FIRST) for name in names(number)}
+    on.hindrances[FIRST] = fails
+
+
+@MANY
+def test_one_that_users_do_not_meet_is_undone_alone_and_at_once(on: Site, number: int) -> None:
+    others_wait_for_way_back(on, number)
+    runs = on.runs(number)
+    on.execute(runs)
+    assert [run.observed.route_name for run in runs if run.error] == [FIRST]
+    assert on.shown(number) == names(number)[1:]
+    assert on.is_rolled_back(FIRST)
+
+
+@pytest.mark.parametrize("number", [3])
+def test_one_that_is_undone_only_after_the_others_wait_is_noticed(
+    on: Site, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor._Undoing, "begin", lambda self, run: self._due.append(run))
+    others_wait_for_way_back(on, number)
+    on.patience = 0.3
+    with pytest.raises(AssertionError, match="in vain"):
+        on.execute(on.runs(number))
+
+
+@MANY
+@pytest.mark.parametrize("error", [MaintenanceError("The cluster refuses it."), KeyError("a fault of ours")], ids=repr)
+def test_one_whose_change_fails_is_undone_alone(on: Site, number: int, error: Exception) -> None:
+    def refuse(verb: str, plural: str, name: str) -> None:
+        if (verb, plural, name) == ("delete", "routes", FIRST):
+            raise error
+
+    on.model.before_change = refuse
+    runs = on.runs(number)
+    on.execute(runs)
+    assert [run.error for run in runs] == [error] + [None] * (number - 1)
+    assert on.shown(number) == names(number)[1:]
+    assert on.is_rolled_back(FIRST)
+
+
+@MANY
+def test_a_job_that_is_stopped_while_it_waits_undoes_all(on: Site, number: int, cancellable: None) -> None:
+    def cancel(side: Side) -> bool:
+        if side is Side.PAGE:
+            assert on.shown(number) == names(number)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    on.hindrances[names(number)[-1]] = cancel
+    with pytest.raises(KeyboardInterrupt):
+        on.execute(on.runs(number))
+    assert on.model.content() == on.before
+
+
+def test_a_way_back_under_way_comes_to_its_end_when_the_job_is_stopped(on: Site, cancellable: None) -> None:
+    """The first one's is held up until the others are rolled back."""
+    begun, page = threading.Event(), page_route_name(FIRST, None)
+
+    def hold(verb: str, _: str, name: str) -> None:
+        if (verb, name) == ("delete", page):
+            begun.set()
+            assert on.model.wait_until(lambda: on.is_rolled_back("shop-1") and on.is_rolled_back("shop-2"))
+
+    def cancel_then(side: Side) -> bool:
+        if side is Side.PAGE:
+            assert begun.wait(30)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    on.model.before_change = hold
+    on.hindrances = {FIRST: fails, "shop-1": cancel_then}
+    with pytest.raises(KeyboardInterrupt):
+        on.execute(on.runs(3))
+    assert on.model.content() == on.before
+
+
+def test_a_way_back_is_not_cut_short_as_it_begins(monkeypatch: pytest.MonkeyPatch, cancellable: None) -> None:
+    on = Site(1, monkeypatch)
+    on.hindrances = {FIRST: fails}
+    note = on.log.outcome.set
+
+    def cancel_once(users: str, **more: Any) -> None:
+        monkeypatch.setattr(on.log.outcome, "set", note)
+        os.kill(os.getpid(), signal.SIGTERM)
+        note(users, **more)
+
+    monkeypatch.setattr(on.log.outcome, "set", cancel_once)
+    on.execute(on.runs(1))
+    assert on.model.content() == on.before
+
+
+def test_one_that_cannot_be_undone_either_is_told_of_a_job_that_is_stopped(on: Site, cancellable: None) -> None:
+    def refuse(verb: str, _: str, name: str) -> None:
+        if (verb, name) == ("delete", page_route_name("shop-1", None)):
+            raise MaintenanceError("The cluster refuses it.")
+
+    def cancel(side: Side) -> bool:
+        if side is Side.PAGE:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    on.model.before_change, on.hindrances = refuse, {"shop-1": cancel}
+    with pytest.raises(MaintenanceError, match="The way back failed, too: The cluster refuses it"):
+        on.execute(on.runs(3))
+    assert on.is_rolled_back(FIRST)
+    assert on.is_rolled_back("shop-2")
+
+
+def stopped_in_flight(on: Site, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Stop a job while the page's Route of the first one is made; it is there once the job waits, or has gone back.
+
+    Returns the changes that were made of that Route.
+    """
+    page, waits = page_route_name(FIRST, None), threading.Event()
+    wait_until_free = concurrently._wait_until_free
+
+    def wait_and_tell(slots: threading.Semaphore, number: int) -> None:
+        if concurrently.STOPPED_PATIENCE:
+            waits.set()
+        wait_until_free(slots, number)
+
+    def hold(verb: str, _: str, name: str) -> None:
+        if (verb, name) == ("apply", page):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert waits.wait(30)
+
+    monkeypatch.setattr(concurrently, "_wait_until_free", wait_and_tell)
+    on.model.before_change = hold
+    with pytest.raises(KeyboardInterrupt):
+        on.execute(on.runs(3))
+    waits.set()
+    assert on.model.wait_until(lambda: ("apply", page) in on.model.history)
+    return [change for change in on.model.history if change[1] == page]
+
+
+def test_a_change_in_flight_is_waited_for_before_it_is_undone(
+    on: Site, monkeypatch: pytest.MonkeyPatch, cancellable: None
+) -> None:
+    page = page_route_name(FIRST, None)
+    assert stopped_in_flight(on, monkeypatch) == [("apply", page), ("delete", page)]
+    assert on.model.content() == on.before
+
+
+def test_a_job_that_does_not_wait_for_it_is_noticed(
+    on: Site, monkeypatch: pytest.MonkeyPatch, cancellable: None
+) -> None:
+    monkeypatch.setattr(concurrently, "STOPPED_PATIENCE", 0.0)
+    assert stopped_in_flight(on, monkeypatch) == [("apply", page_route_name(FIRST, None))]
+    assert not on.is_rolled_back(FIRST)
