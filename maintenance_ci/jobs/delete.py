@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import PAGE
-from maintenance_ci.plan.describe import commands_to_end, commands_to_remove_page
+from maintenance_ci.plan.describe import commands_to_end, commands_to_forget, commands_to_remove_page
 from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import routes_to
+from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.steps import Verb
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.check import require_all
@@ -43,12 +44,14 @@ def delete(
         observed = observe(settings, cluster)
         log.record.strategy = strategy_in(observed)
         log.say(_describe(observed))
-        if observed.annotated_route:
-            log.outcome.set(unchanged(observed))
+        page_left = commands_to_remove_page(settings.project)
+        if observed.annotated_route:  # whether there is a snapshot is not known yet
+            forget = [] if observed.subpath else commands_to_forget(observed)
+            commands = commands_to_end(plan_end(settings, observed), observed, snapshot=True)
+            log.outcome.set(unchanged(observed), manual_steps=[*commands, *forget, *page_left])
 
     with log.phase("Check what could go wrong"):
         observed, plan = observe_end(settings, cluster, templates, observed)
-        page_left = commands_to_remove_page(settings.project)
         if observed.annotated_route:
             commands = commands_to_end(plan, observed, snapshot=observed.saved_original is not None)
             log.outcome.set(unchanged(observed), manual_steps=[*commands, *page_left])

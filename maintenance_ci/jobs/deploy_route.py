@@ -52,12 +52,12 @@ def deploy_route(
         log.record.strategy = plan.strategy
         require_all(settings, observed, plan, log)
         run = Run(settings, observed, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
+        port_forwards = _port_forwards(cluster, observed)
         if plan.direction is Direction.CONFIRM:
             _tell_confirmed(run, log)
         else:
             log.say(STRATEGIES[plan.strategy].description)
             run.met_before = look_once(settings, require_route(observed), log)
-        port_forwards = _port_forwards(cluster, observed)
 
     execute(cluster, [run], Undo(cluster, log), log)
     if run.error:

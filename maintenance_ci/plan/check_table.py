@@ -6,7 +6,7 @@ one: a function in `maintenance_ci.plan.checks` that refuses, and a row here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -115,27 +115,32 @@ def _page(case: Case) -> list[Remark]:
     return []
 
 
-def _below(case: Case) -> list[Remark]:
+def _below(case: Case) -> tuple[Remark, ...]:
     require_below(case.original, case.settings.subpath or "")
     if case.observed.active_strategy:
         case.observed.snapshot.require()
         require_no_passthrough(case.observed.saved_original)
-    return list(case.observed.snapshot.remarks)
+    return case.observed.snapshot.remarks
 
 
-def _snapshot_is_ours(case: Case) -> list[Remark]:
+def _snapshot(case: Case) -> tuple[Remark, ...]:
+    case.observed.snapshot.require()
+    return case.observed.snapshot.remarks
+
+
+def _snapshot_is_ours(case: Case) -> tuple[Remark, ...]:
     require_ours(case.observed.snapshot.require(), case.settings.route_name)
-    return list(case.observed.snapshot.remarks)
+    return case.observed.snapshot.remarks
 
 
-def _way_back(case: Case) -> list[Remark]:
+def _way_back(case: Case) -> Iterator[Remark]:
+    yield from case.observed.way_back.remarks  # also of a template that is refused
     case.observed.way_back.require()
-    return list(case.observed.way_back.remarks)
 
 
-def _restored(case: Case) -> list[Remark]:
+def _restored(case: Case) -> Iterator[Remark]:
+    yield from case.observed.restored.remarks
     case.observed.restored.require()
-    return list(case.observed.restored.remarks)
 
 
 def _application(case: Case) -> list[Remark]:
@@ -222,7 +227,7 @@ CHECKS: dict[Direction, tuple[Check, ...]] = {
         ),
         Check("the template brings the Route back", _way_back, _is_whole),
     ),
-    Direction.CONFIRM: (PAGE_ROUTE_IS_OURS,),
+    Direction.CONFIRM: (PAGE_ROUTE_IS_OURS, Check("the snapshot can be read", _snapshot)),
     Direction.END: (
         RIGHTS,
         PAGE_ROUTE_IS_OURS,

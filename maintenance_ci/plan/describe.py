@@ -147,10 +147,10 @@ def _commands(change: Change, observed: Observed, *, snapshot: bool) -> list[str
         return [f"oc delete route {change.name} {where} --ignore-not-found"] if change.verb is Verb.REMOVE else []
     if change.verb is Verb.FORGET:
         return commands_to_forget(observed) if snapshot else []
-    if change.verb not in (Verb.PLACE, Verb.REWRITE):
+    if change.verb not in (Verb.PLACE, Verb.REWRITE, Verb.CERTIFY):
         return []
     # One that is there is replaced as a whole: an apply would leave what others wrote.
-    verb = "oc replace" if change.verb is Verb.REWRITE or observed.is_unserved_restore else APPLY
+    verb = "oc replace" if change.verb is not Verb.PLACE or observed.is_unserved_restore else APPLY
     if snapshot:
         return [f"oc extract secret/{snapshot_name(name)} {where} --to=- --keys={KEY} | {verb} {where} -f -"]
     # No apostrophe: not every shell reads comments.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BACK_WAITS = "The original Route may wait for its host; users still meet the page."
 BACK_ALONE = "The original Route may wait for its host."
 REWRITTEN_BACK = "The original Route is its own again, or may be."
+CERTIFIED = "The re-created Route got its certificate back; nothing else was changed."
 PAGE_ROUTE_GONE = "The maintenance Route is deleted, or may be; the page still runs."
 
 
@@ -54,10 +55,12 @@ def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
         return Plan(Direction.BEGIN, strategy, ())
     if observed.phase is Phase.SHOWN and strategy != SUBPATH:
         return Plan(Direction.CONFIRM, strategy, (_confirm(settings, observed),), routers=routers)
+    # Where the Route that shows the page cannot be made, which a check tells, its name still counts.
+    shown = observed.route_name if STRATEGIES[strategy].rewrite else observed.page_route_name
     shown_before = observed.phase in (Phase.RETURNING, Phase.SHOWN)
     handover = Handover(
         original,
-        observed.wanted_page_route.value or _named(observed.page_route_name, original),
+        observed.wanted_page_route.value or _named(shown, original),
         routers,
         live=observed.original,
         subpath=settings.subpath,
@@ -167,12 +170,10 @@ def _wait_only(observed: Observed, *until: Condition) -> Step:
 def _with_outcomes(steps: tuple[Step, ...], observed: Observed) -> tuple[Step, ...]:
     """Return the steps, each with what users see when it was made."""
     placed = BACK_WAITS if observed.annotated_route else BACK_ALONE
-    sentences = {Verb.PLACE: placed, Verb.REWRITE: REWRITTEN_BACK, Verb.REMOVE: PAGE_ROUTE_GONE}
+    sentences = {Verb.PLACE: placed, Verb.CERTIFY: CERTIFIED}
+    moving = {Verb.REWRITE: REWRITTEN_BACK, Verb.REMOVE: PAGE_ROUTE_GONE, **sentences}
     return tuple(
-        replace(step, users=sentences.get(step.change.verb, ""))
-        if step.moves_users or step.change.verb is Verb.PLACE
-        else step
-        for step in steps
+        replace(step, users=(moving if step.moves_users else sentences).get(step.change.verb, "")) for step in steps
     )
 
 

@@ -220,7 +220,9 @@ class Plan:
         if not self.undoable or self.direction is Direction.CONFIRM:
             return ()
         if self.direction is Direction.BEGIN:
-            return undo(self.steps if self.resumes else tried)
+            # After the snapshot all of it: somebody else may have removed the original before we came to that, and
+            # undoing what was not done changes nothing.
+            return undo(self.steps if self.resumes or len(tried) > 1 else tried)
         # An end is taken back as long as users have not noticed it; then only where the application does not come.
         before_users = not any(step.moves_users for step in tried)
         if before_users and len(tried) <= len(self.switching):

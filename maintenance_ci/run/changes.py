@@ -110,6 +110,10 @@ class Changes:
             case Verb.LEAVE:
                 pass
 
+    def leaves(self, change: Change) -> bool:
+        """Tell whether a change would delete an original that this job has not created, which it never does."""
+        return change.verb is Verb.REMOVE and not change.shows_page and change.name not in self._created
+
     def created_waits(self) -> bool:
         """Tell whether the original that this job created is there, and waits for its host behind the page's Route."""
         live = self._cluster.get("routes", self._settings.route_name)

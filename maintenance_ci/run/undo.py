@@ -100,7 +100,9 @@ class Undo(Teller):
         if isinstance(error, HostLostError) and run.step.moves_users:
             self._tell_host_lost(run, kept=run.observed.snapshot.value is not None)
         steps = run.plan.to_undo(run.tried, waited=run.made, gave_up=gave_up)
-        if not steps:
+        # An original that somebody else put there meanwhile is not ours to take away: the page would only wait for it.
+        theirs = any(run.changes.leaves(step.change) for step in steps)
+        if not steps or theirs:
             return
         if run.made and run.step.moves_users and isinstance(error, MaintenanceError):
             self._show_page_again(run, steps, error)
@@ -142,7 +144,8 @@ class Undo(Teller):
                 users = "It was rolled back, but for the snapshot, which does no harm."
                 self._log.outcome.set(users, needs_person=True, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
-            wait = Waiting(run, run.settings, self._cluster, _conditions(run, step, moved=moved), self._log)
+            conditions = _conditions(run, step, moved=moved)
+            wait = Waiting(run, run.settings, self._cluster, conditions, self._log, even_if_forbidden=begins)
             for ended in wait_for_all([wait]):
                 if ended.error:
                     raise ended.error

@@ -137,7 +137,8 @@ class ReloadedWatch(Watch):
     def __init__(self, settings: RouteSettings, log: JobLog) -> None:
         interval = settings.router_reload_interval
         self._seconds = drain_time(interval)
-        super().__init__("the routers to reload", log.say)
+        super().__init__("", log.say)
+        self._sign = SignOfLife(log.say, "the routers to reload", self._seconds)
         self.every, self.outcome = min(1.0, self._seconds), Outcome.UNSEEN
         log.say(f"{self._seconds:g} s: one reload interval ({interval:g} s) and a margin")
 

@@ -43,7 +43,14 @@ class Waiting(Generic[Key]):
     """
 
     def __init__(
-        self, key: Key, settings: RouteSettings, cluster: OpenShift, conditions: Sequence[Condition], log: JobLog
+        self,
+        key: Key,
+        settings: RouteSettings,
+        cluster: OpenShift,
+        conditions: Sequence[Condition],
+        log: JobLog,
+        *,
+        even_if_forbidden: bool = False,
     ) -> None:
         self.key = key
         self.outcome: Outcome | None = None
@@ -52,12 +59,13 @@ class Waiting(Generic[Key]):
         # Each one's time begins when those before it have come.
         self._watches: Iterator[Watch] = (watch(settings, cluster, one, log) for one in conditions)
         self._now: Watch | None = None
+        self._even_if_forbidden = even_if_forbidden
 
     def look(self) -> bool:
         """Look at what is waited for now; tell whether all has come, or failed."""
         try:
             while now := self._now or next(self._watches, None):
-                self._now = now
+                self._now, now.even_if_forbidden = now, self._even_if_forbidden
                 if not now.has_come():
                     self.due = time.monotonic() + now.every
                     return False

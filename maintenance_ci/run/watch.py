@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import TryAgainError
+from maintenance_ci.errors import ForbiddenError, TryAgainError
 from maintenance_ci.waiting import SignOfLife
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ class Watch:
 
     Attributes:
         every: seconds between two looks.
+        even_if_forbidden: go on also while the token is refused, as `Changes.insist` does.
         waited: seconds at the begin of the last look: an answer that is late is old.
         outcome: what users were seen to meet, in the end; None where that is no question.
     """
 
     every = 0.5
+    even_if_forbidden = False
 
     def __init__(self, subject: str, say: Callable[[str], None], *, timeout: float = math.inf) -> None:
         self.say, self.timeout, self.waited = say, timeout, 0.0
@@ -47,7 +49,9 @@ class Watch:
         try:
             if self.look():
                 return True
-        except TryAgainError as error:
+        except (TryAgainError, ForbiddenError) as error:
+            if isinstance(error, ForbiddenError) and not self.even_if_forbidden:
+                raise
             self.say(f"{error.what} Asking again.")
         if time.monotonic() - self._began >= self.timeout:
             self.give_up()

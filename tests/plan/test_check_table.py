@@ -211,7 +211,10 @@ BEGIN: list[tuple[str, Spoiler]] = [
     (CLAIM, given("claims", refused("The list of all Routes"))),
     ("the template brings the Route back", given("way_back", refused("The Route's template"))),
 ]
-CONFIRM: list[tuple[str, Spoiler]] = [(PAGE_ROUTE, foreign_page_route)]
+CONFIRM: list[tuple[str, Spoiler]] = [
+    (PAGE_ROUTE, foreign_page_route),
+    ("the snapshot can be read", unreadable_snapshot),
+]
 END: list[tuple[str, Spoiler]] = [
     (RIGHTS, given("missing_rights", LACKING)),
     (RIGHTS, given("missing_rights", refused("The list of rights"))),

@@ -1,0 +1,81 @@
+"""What is undone, told, and typed by a person, where somebody else has changed a Route meanwhile."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.log.log import JobLog
+from maintenance_ci.plan.describe import commands_to_end, lines_of
+from maintenance_ci.plan.observed import Observed, Phase, Reading, Remark
+from maintenance_ci.plan.plans import plan_begin, plan_end
+from maintenance_ci.plan.rights import needed_rights
+from maintenance_ci.plan.snapshot import manifest_of
+from maintenance_ci.plan.steps import Verb
+from maintenance_ci.plan.strategies import REPOINT, SWAP
+from maintenance_ci.run.check import check_all
+from tests.tools.observations import observed_in, original, page_route, settings, status
+
+CERTIFICATE = {"termination": "edge", "certificate": "c", "key": "k"}
+
+
+def without_certificate() -> Observed:
+    """Somebody re-created the original, which waits, without the certificate that its maintenance Route has."""
+    bare = {**original(), "status": status(admitted=False)}
+    shown = page_route(of=original(tls=CERTIFICATE))
+    observed = observed_in(Phase.RETURNING, SWAP)
+    routes = {"shop": bare, shown["metadata"]["name"]: shown}
+    return replace(observed, routes=routes, saved_original=manifest_of(original(tls=CERTIFICATE)))
+
+
+def test_a_rollback_puts_the_original_back_before_the_page_s_route_goes_even_where_it_was_not_deleted_yet() -> None:
+    """Somebody else may have deleted it, while the page's Route was made."""
+    plan = plan_begin(settings(), observed_in(Phase.LIVE, SWAP))
+    assert [step.change.verb for step in plan.steps[:2]] == [Verb.KEEP, Verb.PLACE]
+    back = plan.to_undo(plan.steps[:2], waited=True, gave_up=False)
+    assert [step.change.verb for step in back] == [Verb.PLACE, Verb.REMOVE, Verb.FORGET]
+    assert [step.change.shows_page for step in back] == [False, True, False]
+    only_snapshot = plan.to_undo(plan.steps[:1], waited=False, gave_up=False)
+    assert [step.change.verb for step in only_snapshot] == [Verb.FORGET]
+
+
+def test_a_certificate_that_was_put_back_is_told_as_a_change() -> None:
+    steps = plan_end(settings(), without_certificate()).steps
+    [certify] = [step for step in steps if step.change.verb is Verb.CERTIFY]
+    assert "got its certificate back" in certify.users
+    assert not certify.moves_users
+
+
+def test_a_person_puts_the_lost_certificate_back_before_the_page_s_route_goes() -> None:
+    observed = without_certificate()
+    commands = commands_to_end(plan_end(settings(), observed), observed, snapshot=True)
+    assert "| oc replace -n web -f - &&" in commands[0]
+    assert commands[1].startswith("oc delete route shop-maintenance-page ")
+    bare = observed_in(Phase.RETURNING, SWAP)  # its certificate is its own
+    assert not any("oc replace" in line for line in commands_to_end(plan_end(settings(), bare), bare, snapshot=True))
+
+
+def test_a_page_that_cannot_be_made_of_the_route_does_not_change_which_route_is_meant() -> None:
+    """A passthrough Route without a certificate: refused, and the plan still says what is right."""
+    refused: Reading[dict[str, object]] = Reading(error=MaintenanceError("passthrough"))
+    observed = replace(observed_in(Phase.LIVE, REPOINT), wanted_page_route=refused)
+    plan = plan_begin(settings(ROUTE_STRATEGY=REPOINT), observed)
+    assert any("send Route shop to the page" in line for line in lines_of(plan, observed, reload_interval=5))
+    named = {right.name for right in needed_rights(plan, observed) if right.resource == "routes"}
+    assert named == {"", "shop"}
+
+
+@pytest.mark.parametrize("refused", [MaintenanceError("It does not render."), None])
+def test_what_there_is_to_say_of_a_template_is_said_whether_it_is_refused_or_not(
+    refused: MaintenanceError | None,
+) -> None:
+    observed = observed_in(Phase.SHOWN, SWAP)
+    remark = Remark("the template has the form of apiVersion v1")
+    observed = replace(observed, restored=replace(observed.restored, error=refused, remarks=(remark,)))
+    stream = io.StringIO()
+    refusals = check_all(settings(), observed, plan_end(settings(), observed), JobLog(stream))
+    assert remark.text in stream.getvalue()
+    assert (refused in refusals.errors) is bool(refused)
