@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.log.log import JobLog
+from maintenance_ci.names import ROUTE_STRATEGIES
 from maintenance_ci.run.interruption import interrupted_when_cancelled, signals_restored
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=REHEARSE_EPILOG,
     )
     rehearse.add_argument(
-        "--strategy", choices=("swap", "repoint"), default="swap", help="ROUTE_STRATEGY of the jobs (default: swap)"
+        "--strategy", choices=ROUTE_STRATEGIES, default="swap", help="ROUTE_STRATEGY of the jobs (default: swap)"
     )
     rehearse.add_argument("--subpath", metavar="PATH", help="put only this path into maintenance")
     rehearse.add_argument("--keep", action="store_true", help="leave the cluster up, and print how to use it")

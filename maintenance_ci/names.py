@@ -12,6 +12,9 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 # The Lease of the namespace: one job at a time.
 LEASE = "maintenance-ci"
 
+# What ROUTE_STRATEGY may be: each is an entry of `maintenance_ci.plan.strategies.STRATEGIES`.
+ROUTE_STRATEGIES = ("swap", "repoint")
+
 NOTES = "maintenance-ci/"  # what the names of our own annotations and labels begin with
 ROUTE_ANNOTATION = "maintenance-ci/route"
 # oc get routes -l maintenance-ci/route=shop: all maintenance Routes of one Route.

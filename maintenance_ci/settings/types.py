@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from maintenance_ci import names
 from maintenance_ci.settings.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.proxies import is_server_address
@@ -164,6 +165,12 @@ def _parameters(value: object) -> dict[str, Any]:
     return parsed
 
 
+def _route_strategy(value: str) -> str:
+    if value not in names.ROUTE_STRATEGIES:
+        raise ValueError(f"must be {' or '.join(map(repr, names.ROUTE_STRATEGIES))}")
+    return value
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
@@ -244,6 +251,7 @@ RouteName = Annotated[
         longest=MAX_ROUTE_NAME,
     ),
 ]
+RouteStrategy = Annotated[str, AfterValidator(_route_strategy)]
 Seconds = Annotated[
     float,
     _between(MIN_SECONDS, MAX_SECONDS, f"must be seconds: a number above 0, {MAX_SECONDS} at the most"),

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -165,7 +165,7 @@ class RouteSettings(TemplatesSettings):
 
     route_name: types.RouteName
     subpath: types.Subpath | None = None
-    route_strategy: Literal["swap", "repoint"] = "swap"
+    route_strategy: types.RouteStrategy = "swap"
     accept_route_differences: types.Boolean = False
     # With which the host of a passthrough Route is served during its maintenance.
     passthrough_certificate_secret: types.SecretName | None = None
