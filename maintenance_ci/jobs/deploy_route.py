@@ -105,14 +105,9 @@ def _closing_words(run: Run) -> list[str]:
     ]
 
 
-def _application(observed: Observed) -> Object | None:
-    """Return the original as it leads to the application."""
-    return observed.saved_original if observed.active_strategy else observed.route_to_mirror
-
-
 def _meanwhile(observed: Observed, port_forwards: list[str]) -> list[str]:
     """Return what leads to the application during its maintenance: other Routes, and a person's own way."""
-    application, ours = _application(observed), {observed.route_name, observed.page_route_name}
+    application, ours = observed.application_route, {observed.route_name, observed.page_route_name}
     others = other_ways(application, observed.routes.values(), ours) if application else []
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
     return [*(f"{way}: who comes there does not meet the page." for way in others), *look]
@@ -128,7 +123,7 @@ def _of_newest_pipeline(settings: RouteSettings, annotated: Object) -> str:
 
 def _port_forwards(cluster: OpenShift, observed: Observed) -> list[str]:
     """Return a line for each Service behind the Route: oc forwards its port, as the Route picks it, to this machine."""
-    application = _application(observed)
+    application = observed.application_route
     if application is None:
         return []
     target = (application["spec"].get("port") or {}).get("targetPort")

@@ -175,6 +175,11 @@ class Observed:
         return without_notes(carry_over_certificates(route, others)[0])
 
     @property
+    def application_route(self) -> Object | None:
+        """The Route as it leads to the application: the original, or while it is away, or rewritten, its snapshot."""
+        return self.saved_original if self.original is None or self.is_rewritten else self.original
+
+    @property
     def page_is_served(self) -> bool:
         """Whether users of the whole Route meet the page by its maintenance Route, as far as the routers say.
 

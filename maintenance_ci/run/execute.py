@@ -138,9 +138,10 @@ class _Undoing:
         """Undo a run that failed; once."""
         if run in self._begun:
             return
+        if self._alone:  # whoever stops the job between these two lines has it twice in the list
+            self._due.append(run)
         self._begun.append(run)
         if self._alone:
-            self._due.append(run)
             return
         thread = threading.Thread(target=self._undo, args=(run,), name=f"undo {run.observed.route_name}")
         self._threads.append(thread)
@@ -150,8 +151,9 @@ class _Undoing:
         """Undo what is to be undone in between; whoever stops the job does not cut that short."""
         if self._due:
             with undisturbed():
-                while self._due:
-                    self._undo(self._due.pop())
+                due, self._due = list(dict.fromkeys(self._due)), []
+                for run in due:
+                    self._undo(run)
 
     def join(self) -> None:
         """Wait until all is undone."""
@@ -192,13 +194,12 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
             teller.before_change(run)
         try:
             errors = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
-        except BaseException:  # the job is stopped: each change may have been made
+            for run, run.error in zip(runs, errors, strict=True):
+                run.made = run.error is None
+        finally:  # also where the job is stopped: each change may have been made
             for run in runs:
                 teller.after_change(run)
-            raise
-        for run, run.error in zip(runs, errors, strict=True):
-            run.made = run.error is None
-            teller.after_change(run)
+        for run in runs:
             if run.error:
                 undoing.begin(run)
         _wait(cluster, [run for run in runs if run.made], undoing, log, judged=True)

@@ -79,3 +79,16 @@ def test_what_there_is_to_say_of_a_template_is_said_whether_it_is_refused_or_not
     refusals = check_all(settings(), observed, plan_end(settings(), observed), JobLog(stream))
     assert remark.text in stream.getvalue()
     assert (refused in refusals.errors) is bool(refused)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARED, Phase.RETURNING])
+def test_the_way_to_the_application_is_the_original_s_where_that_is_there_also_without_a_snapshot(phase: Phase) -> None:
+    observed = replace(observed_in(phase, SWAP), snapshot=Reading(), saved_original=None)
+    assert observed.application_route == observed.original is not None
+
+
+def test_the_way_to_the_application_is_the_snapshot_s_while_the_original_is_away() -> None:
+    for strategy in (SWAP, REPOINT):
+        observed = observed_in(Phase.SHOWN, strategy)
+        assert observed.application_route == observed.saved_original is not None
+        assert replace(observed, saved_original=None).application_route is None
