@@ -138,7 +138,7 @@ def _require_base(settings: BuildAndDeploySettings, cluster: OpenShift, log: Job
             try:
                 stream = cluster.get("imagestreams", base.name.partition(":")[0], namespace=base.namespace)
             except ForbiddenError:  # another namespace's: the server looks for it when it builds
-                log.say(f"whether there is an image {base.name} in {where} is not ours to see")
+                log.say(f"the token may not see whether there is an image {base.name} in {where}")
             else:
                 require_base_image(stream, base.name, where)
 

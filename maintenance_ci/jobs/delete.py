@@ -68,7 +68,7 @@ def delete(
     with log.phase("Remove the page, if no Route needs it any more"):
         page_users = routes_to(PAGE, cluster.select("routes"))
         if page_users:
-            log.say(f"it stays, needed by {', '.join(page_users)}")
+            log.say(f"it stays: {', '.join(page_users)} shows it")
         else:
             cluster.guard()
         removed = not page_users and helm.uninstall(PAGE)
@@ -78,7 +78,7 @@ def delete(
     log.end(
         _ended(run, page_users),
         f"The page stays: {', '.join(page_users)} shows it." if page_users else page,
-        "To end that as well: the job delete of its own pipeline." if page_users else remains,
+        "To end that maintenance, too: run the job delete of its pipeline." if page_users else remains,
     )
 
 
@@ -95,9 +95,9 @@ def unchanged(observed: Observed) -> str:
 
 def _describe(observed: Observed) -> str:
     if observed.annotated_route is None and observed.subpath is None and observed.is_unserved_restore:
-        return "it was put back by a run before, and no router serves it yet"
+        return "an earlier run put it back, and no router serves it yet"
     if observed.annotated_route is None:
-        return "it is not in maintenance: that was ended already, or never begun"
+        return "it is not in maintenance: the maintenance has ended, or never began"
     by = observed.active_strategy if observed.subpath is None else f"Route {observed.page_route_name}"
     return f"it is in maintenance, by {by}"
 
@@ -108,7 +108,7 @@ def _ended(run: Run, page_users: Sequence[str]) -> str:
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
     ours = (*observed.path_routes, observed.route_name, observed.page_route_name)
     still = [name for name in page_users if name in ours]
-    but = f", but for what {', '.join(still)} still shows." if still else "."
+    but = f", except for what {', '.join(still)} still shows." if still else "."
     if settings.subpath and observed.active_strategy:
         return f"{place} has no maintenance of its own now; that of the whole Route goes on."
     if not run.plan.changes:
@@ -116,5 +116,5 @@ def _ended(run: Run, page_users: Sequence[str]) -> str:
     if run.seen is Outcome.NOT_YET:
         return f"{place} is out of maintenance{but} Its application does not run: the router answers its users 503."
     if run.seen is Outcome.UNSEEN:
-        return f"{place} is out of maintenance{but} Whether its users reach the application was not seen from here."
+        return f"{place} is out of maintenance{but} The runner could not see whether its users reach the application."
     return f"{place} is out of maintenance, and its users reach the application again{but}"

@@ -73,7 +73,9 @@ def _tell_confirmed(run: Run, log: JobLog) -> None:
     if observed.snapshot.value is None:
         log.warn("there is no snapshot of the original any more: only its template can bring it back")
     if run.settings.route_strategy != strategy:
-        log.say(f"ROUTE_STRATEGY={run.settings.route_strategy} has no effect now: it was begun by {strategy}")
+        log.say(
+            f"ROUTE_STRATEGY={run.settings.route_strategy} has no effect now: the maintenance was begun by {strategy}"
+        )
     log.outcome.set(
         f"It was put into maintenance before, by {strategy}.",
         next_step=TO_END,
@@ -90,14 +92,14 @@ def _closing_words(run: Run) -> list[str]:
     shown = run.step.change.route
     url = public_url(shown, settings.subpath)
     if run.plan.direction is Direction.CONFIRM:
-        met = f"users of {url} meet the page" if seen else "whether users meet the page was not seen"
+        met = f"users of {url} meet the page" if seen else "the runner could not see whether users meet the page"
         return [
             f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
             f"To end it: run the job delete{_of_newest_pipeline(settings, shown)}.",
         ]
     beside = routes_beside(shown, observed.routes.values(), {observed.route_name, observed.page_route_name})
-    but = f", but for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
-    unseen = f"Users of {url} were sent to the maintenance page{but}; whether they meet it was not seen from here."
+    but = f", except for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
+    unseen = f"Users of {url} were sent to the maintenance page{but}; the runner could not see whether they meet it."
     pipeline = f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
     return [
         f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
@@ -110,7 +112,7 @@ def _meanwhile(observed: Observed, port_forwards: list[str]) -> list[str]:
     application, ours = observed.application_route, {observed.route_name, observed.page_route_name}
     others = other_ways(application, observed.routes.values(), ours) if application else []
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
-    return [*(f"{way}: who comes there does not meet the page." for way in others), *look]
+    return [*(f"{way}: users of these Routes do not meet the page." for way in others), *look]
 
 
 def _of_newest_pipeline(settings: RouteSettings, annotated: Object) -> str:

@@ -52,7 +52,7 @@ def plan_deploy(
         for line in lines_of(plan, observed, reload_interval=settings.router_reload_interval):
             log.say(f"- {line}")
         for way in other_ways(original, observed.routes.values(), {observed.route_name, observed.page_route_name}):
-            log.warn(f"{way}: who comes there does not meet the page.")
+            log.warn(f"{way}: users of these Routes do not meet the page.")
         look_once(settings, original, log)
     refusals.raise_any()
     log.end(

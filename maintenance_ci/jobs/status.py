@@ -44,7 +44,7 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
         return
     lines = table(maintenances) if maintenances else [f"Nothing is in maintenance in {cluster.namespace}."]
     shown = ", ".join(shown_by) or "no Route"
-    lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; sent to it by: {shown}.")
+    lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; shown by: {shown}.")
     if at_work:
-        lines.append(f"At work now: {at_work} (dead where that is over {DURATION:.0f} s ago).")
+        lines.append(f"At work now: {at_work} (dead if that is over {DURATION:.0f} s ago).")
     log.end(*lines, blank=False)

@@ -173,7 +173,7 @@ class JobLog:
         """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
         self.warn(why)
         if self.folder:
-            self.record.error = f"{why} The way back has begun; its end is not reported."
+            self.record.error = f"{why} The rollback has begun; its end is not reported."
             self.record.result = str(self.outcome)
             self.leave_reports(self.folder, EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import PAGE
 from maintenance_ci.plan.checks import (
     ready_services,
@@ -36,7 +35,7 @@ from maintenance_ci.plan.ownership import require_unowned
 from maintenance_ci.plan.page_route import left_out
 from maintenance_ci.plan.rights import require_rights
 from maintenance_ci.plan.steps import Direction, Plan
-from maintenance_ci.plan.verdicts import describe_refusals
+from maintenance_ci.plan.verdicts import serving_routers
 
 if TYPE_CHECKING:
     from maintenance_ci.plan.observed import Object
@@ -96,15 +95,9 @@ def _page_route(case: Case) -> list[Remark]:
     return remarks
 
 
-def _served(case: Case) -> list[Remark]:
+def _served(case: Case) -> None:
     if not case.plan.routers:
-        metadata = case.original["metadata"]
-        raise MaintenanceError(
-            f"No router serves Route {metadata['name']} ({describe_refusals(case.original)}): its users do not reach "
-            "it now.",
-            f"Find out why first: oc describe route {metadata['name']} -n {case.observed.namespace}",
-        )
-    return []
+        serving_routers(case.original)
 
 
 def _page(case: Case) -> list[Remark]:

@@ -121,7 +121,7 @@ def require_ready_endpoints(
     if Force.ENDPOINTS not in force:
         raise UnsafeError(
             f"Users of Route {name} would be answered 503: {why}.",
-            f"Start the application first; {Force.ENDPOINTS} brings the Route back all the same.",
+            f"Start the application first; {Force.ENDPOINTS} brings the Route back anyway.",
         )
     return [f"forced, although users of Route {name} will be answered 503: {why}"]
 
@@ -167,7 +167,7 @@ def require_host_returns(
     return _require_unclaimed(
         maintenance,
         claims,
-        f"Have it removed first; {Force.HOST} goes on all the same.",
+        f"Have it removed first; {Force.HOST} goes on anyway.",
         unseen="an administrator can look: oc get routes --all-namespaces",
         forced=Force.HOST in force,
     )
@@ -213,12 +213,12 @@ def require_ours(there: Mapping[str, Any] | None, route_name: str, subpath: str 
     name = there["metadata"]["name"]
     if stands_for(there) != route_name:
         raise MaintenanceError(
-            f"{there.get('kind', 'Route')} {name} is there, but not of a maintenance of {route_name}.",
+            f"{there.get('kind', 'Route')} {name} exists, but belongs to no maintenance of {route_name}.",
             "Whoever made it must rename or remove it.",
         )
     if subpath is not None and _place(there)[1] != subpath:
         raise MaintenanceError(
-            f"Route {name} is there, but is the maintenance Route of another path, {_place(there)[1]}.",
+            f"Route {name} exists, and is the maintenance Route of another path, {_place(there)[1]}.",
             "End the maintenance of that path first: their names collide.",
         )
 
@@ -227,8 +227,8 @@ def require_trace(observed: Observed, *, force: Container[Force]) -> None:
     """Refuse to create a Route of which nothing says that it was ever there: a wrong PROJECT, or one long given up."""
     if observed.phase is Phase.UNKNOWN and Force.TRACE not in force:
         raise UnsafeError(
-            f"Route {observed.route_name} is not there, and nothing says that it was in maintenance: "
-            "there is no maintenance Route, and no snapshot.",
+            f"Route {observed.route_name} does not exist, and nothing shows that it was in maintenance: "
+            "there is no maintenance Route and no snapshot.",
             f"Check ROUTE_NAME and PROJECT; {Force.TRACE} creates it from its template.",
         )
 
@@ -240,7 +240,7 @@ def require_newest(annotated: Mapping[str, Any] | None, pipeline: str, *, force:
     if pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
         where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
         raise UnsafeError(
-            f"{metadata['name']} belongs to the newer pipeline {newer}: this one, {pipeline}, is not to end it.",
+            f"{metadata['name']} belongs to the newer pipeline {newer}: this pipeline, {pipeline}, must not end it.",
             f"Run the job delete there{f' ({where})' if where else ''}; {Force.PIPELINE} ends it from here.",
         )
 
@@ -297,7 +297,7 @@ def require_same_place(observed: Observed, *, accepted: bool) -> None:
     if faults and not accepted:
         raise UnsafeError(
             f"Route {observed.route_name} was re-created, but not where its maintenance is: {'; '.join(faults)}.",
-            "Correct it; or, where the move was meant, run the job delete with ACCEPT_ROUTE_DIFFERENCES=true: "
+            "Correct it; or, if it was moved on purpose, run the job delete with ACCEPT_ROUTE_DIFFERENCES=true: "
             f"it removes {observed.page_route_name}, and nobody serves the old place any more.",
         )
 
@@ -306,7 +306,7 @@ def require_no_passthrough(saved: Mapping[str, Any] | None) -> None:
     """Refuse a SUBPATH of a Route whose certificate its Pods have: when it is back, its router sees no path."""
     if saved and is_passthrough(saved["spec"].get("tls")):
         raise MaintenanceError(
-            f"Route {saved['metadata']['name']} is passthrough, but for its maintenance: it has no paths.",
+            f"Route {saved['metadata']['name']} is passthrough outside of its maintenance: it has no paths.",
             "Leave SUBPATH empty.",
         )
 

@@ -48,7 +48,7 @@ DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
     (Verb.KEEP, False): Description(
         "Keep a snapshot of the original", "keep a snapshot of Route {name} in the Secret {snapshot}"
     ),
-    (Verb.FORGET, False): Description("Forget the snapshot", "remove the Secret {snapshot}"),
+    (Verb.FORGET, False): Description("Remove the snapshot", "remove the Secret {snapshot}"),
     (Verb.PLACE, True): Description(
         "Create the maintenance Route {name}", "create Route {name}, which shows the page on {url}"
     ),
@@ -65,13 +65,13 @@ DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
         "Put Route {name} back", "send Route {name} back to the application by one patch"
     ),
     (Verb.CERTIFY, False): Description(
-        "Let Route {name}, which is there, keep its certificate", "give Route {name} the certificate that it lost"
+        "Give the re-created Route {name} its certificate back", "give Route {name} the certificate that it lost"
     ),
     (Verb.ANNOTATE, True): Description(
         "Note this pipeline on Route {name}", "note this pipeline, the newest, on Route {name}"
     ),
     (Verb.LEAVE, True): Description("Confirm that users of Route {name} meet the page", ""),
-    (Verb.LEAVE, False): Description("Look whether the routers would serve Route {name}, which is there", ""),
+    (Verb.LEAVE, False): Description("Check that the routers would serve Route {name}", ""),
 }
 
 
@@ -99,7 +99,7 @@ def lines_of(plan: Plan, observed: Observed, *, reload_interval: float) -> list[
             lines.append(_wait_line(plan, step, reload_interval))
     if plan.direction is Direction.END:
         users = page_users_after(observed)
-        lines.append(f"leave the page, needed by {', '.join(users)}" if users else "remove the page")
+        lines.append(f"keep the page: {', '.join(users)} shows it" if users else "remove the page")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Who would make a Route again, or change it back, during its maintenance: pure.
+"""Who would re-create a Route, or change it back, during its maintenance: pure.
 
 What each tool writes on its objects is in its documentation: Argo CD ("resource tracking"), Helm ("labels and
 annotations"), Flux ("Kustomization" and "HelmRelease"), OLM, and OpenShift's ingress-to-route controller.
@@ -36,15 +36,15 @@ def recreated_by(route: Mapping[str, Any]) -> list[str]:
 
 
 def require_unowned(route: Mapping[str, Any], *, force: Container[Force]) -> list[str]:
-    """Refuse a Route that somebody would make again or change back; forced, return what to say of it instead."""
+    """Refuse a Route that somebody would re-create or change back; forced, return what to say of it instead."""
     owners = recreated_by(route)
     name = route["metadata"]["name"]
     if owners and Force.OWNER not in force:
         raise MaintenanceError(
-            f"Route {name} would be made again, or changed back, by {'; by '.join(owners)}.",
-            f"Pause that first; {Force.OWNER} goes on all the same.",
+            f"Route {name} would be re-created, or changed back, by {'; by '.join(owners)}.",
+            f"Pause that first; {Force.OWNER} goes on anyway.",
         )
-    return [f"forced, although Route {name} would be made again, or changed back, by {owner}" for owner in owners]
+    return [f"forced, although Route {name} would be re-created, or changed back, by {owner}" for owner in owners]
 
 
 def _owners(references: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -47,7 +47,7 @@ def maintenance_tls(tls: Mapping[str, Any] | None, *, certificate: Mapping[str, 
     if is_passthrough(tls):
         if not certificate:
             raise MaintenanceError(
-                "The Route is passthrough: its certificate is in the application, so its host can show no page.",
+                "The Route is passthrough: its certificate is in the application, so the router cannot show the page.",
                 "Put a certificate for the host into a Secret (oc create secret tls …), and name it with "
                 "PASSTHROUGH_CERTIFICATE_SECRET.",
             )
@@ -90,7 +90,7 @@ def maintenance_values(
     metadata, spec = original["metadata"], original["spec"]
     if subpath and is_passthrough(spec.get("tls")):
         raise MaintenanceError(
-            "The Route is passthrough: the router does not see the paths, and cannot serve one of them otherwise.",
+            "The Route is passthrough: the router does not see its paths, and cannot send one of them to the page.",
             "Leave SUBPATH empty, for the whole host.",
         )
     values = {
@@ -151,7 +151,7 @@ def _require_short_file_name(values: Mapping[str, Any]) -> None:
     acme = any(is_certificate_annotation(name) for name in values["annotations"])
     if len(file_name) > MAX_FILE_NAME and tls and (acme or tls.get("certificate") or tls.get("externalCertificate")):
         raise MaintenanceError(
-            f"Route {values['name']} would have a certificate, and a name too long for the router's file of it "
+            f"With a certificate, the name of Route {values['name']} is too long for the router's file of it "
             f"({len(file_name)} characters, {MAX_FILE_NAME} at the most).",
             "Give the Route a shorter name first.",
         )

@@ -59,7 +59,7 @@ class JudgedWatch(Watch):
         if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route, self._routers).values()):
             raise MaintenanceError(
                 f"Route {self._name} would not be served ({describe_refusals(route, self._routers)}).",
-                "Correct what it is made of, then run the job again.",
+                "Correct the Route or its template, then run the job again.",
             )
         return True
 
@@ -67,8 +67,8 @@ class JudgedWatch(Watch):
         """Say which routers have not, within `SEEN_TIMEOUT` seconds."""
         raise MaintenanceError(
             f"The routers ({_names(self._routers)}) have not seen Route {self._name} within {SEEN_TIMEOUT:.0f} s.",
-            "Ask the cluster's administrators whether the router is well, or gone and its entry in the status "
-            "stale; ROUTE_STRATEGY=repoint does not wait for it.",
+            "Ask the cluster's administrators whether the router works. One that was removed may have left its "
+            "entry in the Route's status: ROUTE_STRATEGY=repoint does not wait for it.",
         )
 
 

@@ -161,7 +161,7 @@ class Changes:
             made = self._cluster.apply("routes", manifest_of(change.route))
             self._created[change.name] = made["metadata"]["uid"]
         else:
-            self._say("it is there: it is left as it is")
+            self._say("it exists: it is left as it is")
 
     def _remove(self, change: Change) -> None:
         """Delete the Route as it is now; of originals what this job created alone, while the page's Route is there."""
@@ -197,7 +197,7 @@ class Changes:
             before = self._observed.saved_original
             self._cluster.patch("routes", live, merge_patch(live, pointed_back(live, newest, before)))
         else:
-            self._say("it is there: it is left as it is")
+            self._say("it exists: it is left as it is")
 
     def _annotate(self, change: Change) -> None:
         """Note that this pipeline wants the maintenance, too, unless a newer one does."""
@@ -253,13 +253,13 @@ def _subject(change: Change) -> str:
         case Verb.PLACE | Verb.REWRITE:
             return f"Route {change.name} to show the page"
         case Verb.REMOVE if change.shows_page:
-            return "the maintenance Route to go"
+            return "the maintenance Route to be deleted"
         case Verb.REMOVE:
-            return f"Route {change.name} to go again"
+            return f"Route {change.name} to be deleted again"
         case Verb.FORGET:
-            return "the snapshot to go"
+            return "the snapshot to be deleted"
         case Verb.CERTIFY:
-            return "the certificate to be kept"
+            return "the certificate to be restored"
         case Verb.ANNOTATE:
             return "the pipeline to be noted"
     return f"Route {change.name} to be looked at"

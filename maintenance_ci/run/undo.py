@@ -84,7 +84,7 @@ class Undo(Teller):
             except MaintenanceError as fault:
                 if isinstance(fault, HostLostError):  # the original is there, and waits for its host; ours is gone
                     self._tell_host_lost(run, kept=kept)
-                run.error = MaintenanceError(f"{why} The way back failed, too: {fault.what}", fault.advice)
+                run.error = MaintenanceError(f"{why} The rollback failed, too: {fault.what}", fault.advice)
                 run.error.__cause__ = error
                 return
         log.outcome.set(f"It was rolled back: {_met_now(run, seen=seen)}.", manual_steps=[])
@@ -141,7 +141,7 @@ class Undo(Teller):
         for step in steps:
             if step.change.verb is Verb.FORGET:
                 left = commands_to_forget(run.observed)
-                users = "It was rolled back, but for the snapshot, which does no harm."
+                users = "It was rolled back. Only the snapshot is left, which does no harm."
                 self._log.outcome.set(users, needs_person=True, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
             conditions = _conditions(run, step, moved=moved)

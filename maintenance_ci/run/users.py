@@ -158,8 +158,8 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     if answer.side is Side.UNSEEN:
         seconds = drain_time(settings.router_reload_interval)
         log.warn(
-            "the runner cannot see it (PUBLIC_ADDRESS says where it is asked for, PUBLIC_CA whom it trusts): "
-            f"instead of watching it, deploy-route waits {seconds:g} s"
+            "the runner cannot see it (PUBLIC_ADDRESS or PUBLIC_CA may help): deploy-route cannot watch the switch, and "
+            f"waits {seconds:g} s"
         )
     return answer.side
 
@@ -175,7 +175,7 @@ def met_instead(settings: RouteSettings, route: Object, log: JobLog) -> str:
     sides = {answer.side for answer in probe.answers}
     statuses = ", ".join(sorted({answer.words for answer in probe.answers}))
     if sides == {Side.APPLICATION}:
-        return f"Users of {probe.url} meet another site, none of ours: it answers {statuses}."
+        return f"Users of {probe.url} meet another site, neither the page nor the application: it answers {statuses}."
     if sides == {Side.ROUTER}:
         return f"Users of {probe.url} meet neither the page nor the application: the router itself answers {statuses}."
     return f"{unknown} The last answers of {probe.url}: {seen}."

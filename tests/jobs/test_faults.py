@@ -158,7 +158,7 @@ def test_a_template_that_is_none(
 def test_a_route_of_which_there_is_no_trace_is_not_made(cluster: Cluster, template: MutableMapping[str, bytes]) -> None:
     template["gone.yaml"] = manifests.template(manifests.route("gone", "gone.apps.example.test"))
     line = refused(cluster, "delete", {"ROUTE_NAME": "gone"}, 1)
-    assert "Route gone is not there, and nothing says that it was in maintenance" in line
+    assert "Route gone does not exist, and nothing shows that it was in maintenance" in line
     assert "Nothing was changed. Check ROUTE_NAME and PROJECT; FORCE=trace creates it from its template." in line
 
 
@@ -286,7 +286,7 @@ def test_a_route_of_that_name_that_is_not_ours(cluster: Cluster, job: str) -> No
     theirs = manifests.route("shop-maintenance-page", "theirs.apps.example.test")
     cluster.call(cluster.store.create, "routes", theirs, manager="somebody")
     try:
-        assert "is there, but not of a maintenance of shop" in refused(cluster, job, {}, 1)
+        assert "exists, but belongs to no maintenance of shop" in refused(cluster, job, {}, 1)
     finally:
         cluster.call(cluster.store.delete, "routes", "web", "shop-maintenance-page")
 
@@ -344,7 +344,7 @@ def test_a_lost_host_is_exit_code_3_again_and_again(cluster: Cluster) -> None:
     done = cluster.run("deploy-route", {"ADMISSION_TIMEOUT": "2"})
     assert done.code == 3, done.log
     assert "after 2 s (default says HostAlreadyClaimed" in done.lines[-1]
-    assert "The way back failed, too: Route shop is not admitted" in done.lines[-1]
+    assert "The rollback failed, too: Route shop is not admitted" in done.lines[-1]
     assert "Another Route holds its host: have that one removed" in done.lines[-1]
     # The original is there, and waits for its host: who holds it is all that is left to find out.
     assert any(f"oc get routes --all-namespaces | grep -F {manifests.HOST}" in line for line in done.lines)

@@ -86,7 +86,7 @@ def test_two_routes_in_and_one_out_keeps_the_page(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route", {"ROUTE_NAME": "portal"}))
 
     log = ok(cluster.run("delete")).log
-    assert "it stays, needed by portal-maintenance-page" in log
+    assert "it stays: portal-maintenance-page shows it" in log
     assert cluster.find("deployments", "maintenance-page") is not None
     assert cluster.routes() == {"shop", "portal-maintenance-page"}
 
@@ -102,7 +102,7 @@ def test_a_route_that_somebody_else_pointed_to_the_page_keeps_it(cluster: Cluste
     theirs["spec"]["alternateBackends"] = [{"kind": "Service", "name": "maintenance-page", "weight": 1}]
     cluster.call(cluster.store.create, "routes", theirs, manager="somebody")
     ok(cluster.run("deploy-route"))
-    assert "it stays, needed by by-hand" in ok(cluster.run("delete")).log
+    assert "it stays: by-hand shows it" in ok(cluster.run("delete")).log
     assert cluster.find("deployments", "maintenance-page") is not None
 
 

@@ -203,7 +203,7 @@ def test_passthrough_needs_a_certificate(cluster: Cluster, secure: str) -> None:
     assert "PRIVATE KEY" not in done.log
     refused = site.run("deploy-route", SUBPATH="/cart")
     assert refused.code == 1
-    assert "is passthrough, but for its maintenance: it has no paths. Nothing was changed." in refused.lines[-1]
+    assert "is passthrough outside of its maintenance: it has no paths. Nothing was changed." in refused.lines[-1]
     site.end()
     assert site.who(trust=secure) == ["secure"]
     assert site.is_back()
@@ -271,7 +271,7 @@ def test_a_name_that_would_break_the_router_is_refused(cluster: Cluster) -> None
     site = Site(cluster, "b" * MAX_ROUTE_NAME, host="broken.apps.example.test", tls={"termination": "edge", **pair})
     refused = site.run("deploy-route", SUBPATH="/cart")
     assert refused.code == 1
-    assert "a name too long for the router's file" in refused.lines[-1]
+    assert "is too long for the router's file" in refused.lines[-1]
     assert site.is_back()
     assert site.who() == [APPLICATION]
 

@@ -233,7 +233,7 @@ def test_a_cancelled_job_leaves_its_reports(cluster: Cluster) -> None:
         meanwhile = json.loads((place.folder / REPORT).read_text())
         lines += list(job.stdout or ())
     assert (meanwhile["exit_code"], meanwhile["phases"][-1]["title"]) == (3, "Roll back")
-    assert meanwhile["error"] == "The job was stopped. The way back has begun; its end is not reported."
+    assert meanwhile["error"] == "The job was stopped. The rollback has begun; its end is not reported."
     assert meanwhile["result"] == "What users see now is not certain."
     done = Done(job.returncode, b"".join(lines).decode(), place.folder)
     assert done.code == 1

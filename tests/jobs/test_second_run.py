@@ -82,7 +82,7 @@ def test_a_snapshot_that_is_somebody_elses_is_left(cluster: Cluster) -> None:
     cluster.call(cluster.store.create, "secrets", theirs, manager="somebody")
     failed = cluster.run("deploy-route")
     assert failed.code == 1, failed.log
-    assert "shop-maintenance-snapshot is there, but not of a maintenance of shop. Nothing was changed." in failed.log
+    assert "shop-maintenance-snapshot exists, but belongs to no maintenance of shop. Nothing was changed." in failed.log
     assert "Roll back" not in failed.log
     kept = cluster.find("secrets", "shop-maintenance-snapshot")
     assert kept is not None

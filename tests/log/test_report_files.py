@@ -218,5 +218,5 @@ def test_a_way_back_leaves_reports_when_it_begins(tmp_path: Path) -> None:
     log.way_back("Users do not meet the page.")
     report = json.loads((tmp_path / REPORT).read_text())
     assert (report["exit_code"], report["result"]) == (3, "What users see now is not certain.")
-    assert report["error"] == "Users do not meet the page. The way back has begun; its end is not reported."
+    assert report["error"] == "Users do not meet the page. The rollback has begun; its end is not reported."
     assert report["warnings"] == ["Users do not meet the page."] * 2

@@ -153,7 +153,10 @@ def test_a_host_that_was_lost_is_told_with_the_reason(on: Stage) -> None:
     let_thief_serve(on)
     send_thief(on)
     done = lost(on, "deploy-route")
-    assert f"Users of https://{manifests.HOST}/ meet another site, none of ours: it answers 200." in done.lines[-1]
+    assert (
+        f"Users of https://{manifests.HOST}/ meet another site, neither the page nor the application: it answers 200."
+        in done.lines[-1]
+    )
     assert on.crowd.served_by() == {"application"}  # of the other namespace
     let_thief_go(on)
 

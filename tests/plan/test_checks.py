@@ -157,7 +157,7 @@ def test_only_what_we_made_for_that_route_is_ours() -> None:
         route(labels=labels, annotations={"maintenance-ci/route": "other"}),
         route(annotations={"maintenance-ci/route": "shop"}),
     ):
-        with pytest.raises(MaintenanceError, match="not of a maintenance of shop"):
+        with pytest.raises(MaintenanceError, match="belongs to no maintenance of shop"):
             require_ours(theirs, "shop")
 
 

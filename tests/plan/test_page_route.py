@@ -215,7 +215,7 @@ def test_passthrough_is_refused_without_a_certificate(termination: str) -> None:
         "insecureEdgeTerminationPolicy": "Redirect",
         **CERTIFICATE,
     }
-    with pytest.raises(MaintenanceError, match="does not see the paths"):
+    with pytest.raises(MaintenanceError, match="does not see its paths"):
         mirror(changed(tls=tls), certificate=CERTIFICATE, subpath="/a")
 
 

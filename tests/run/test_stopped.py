@@ -138,12 +138,12 @@ def test_a_rollback_that_fails_is_the_error_of_a_job_that_is_stopped(
     class Fails(Told):
         def undo(self, run: Run) -> None:
             time.sleep(0.05)
-            run.error = MaintenanceError("The way back failed, too.")
+            run.error = MaintenanceError("The rollback failed, too.")
 
     begun = threading.Event()
     runs = [run_of(partial(wait_for_stop, begun)) for _ in range(several)]
     stop_when(begun)
-    with pytest.raises(MaintenanceError, match="The way back failed, too"):
+    with pytest.raises(MaintenanceError, match="The rollback failed, too"):
         executed(runs, Fails())
 
 

@@ -71,7 +71,7 @@ def test_what_deploy_route_would_do_is_what_it_does(cluster: Cluster, case: str)
 
 
 BACK = "wait until users meet the application"
-STAYS = "leave the page, needed by keeper"
+STAYS = "keep the page: keeper shows it"
 DELETE: dict[str, tuple[Variables, list[str], list[str]]] = {
     "swap": (
         {},

@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[Arrange, Variables, str]] = {
     "a rival": (create_rival, {}, "Route rival is on shop.apps.example.test too"),
     "a stranger of that name": (
         lambda cluster: create(cluster, "routes", manifests.route(WHOLE, "x.apps.example.test")), {},
-        "is there, but not of a maintenance of shop"),
+        "exists, but belongs to no maintenance of shop"),
     "no host, by swap": (
         lambda cluster: cluster.call(recreate, cluster, host=None, subdomain="shop"), {},
         "Route shop has no host of its own."),
@@ -292,7 +292,7 @@ REFUSED_BACK: dict[str, tuple[Arrange, Variables, str]] = {
     "a snapshot that is not ours": (
         begin_and_meet_a_stranger,
         {},
-        "is there, but not of a maintenance of shop",
+        "exists, but belongs to no maintenance of shop",
     ),
 }
 

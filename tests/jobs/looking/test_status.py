@@ -52,7 +52,7 @@ def cells(line: list[str]) -> list[str]:
 def test_nothing_is_in_maintenance(cluster: Cluster) -> None:
     assert table(cluster) == [
         ["Nothing is in maintenance in web."],
-        ["The page is ready; sent to it by: keeper."],
+        ["The page is ready; shown by: keeper."],
     ]
     assert document(cluster) == {
         "namespace": "web",
@@ -74,7 +74,7 @@ def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[st
     head, row, page = table(cluster)
     assert cells(head) == ["ROUTE", "HOST", "PATH", "STRATEGY", "SINCE", "PIPELINE", "STATE"]
     assert cells(row) == ["shop", HOST, "/", strategy, since, "42", "shown"]
-    assert page == [f"The page is ready; sent to it by: {', '.join(shown_by)}."]
+    assert page == [f"The page is ready; shown by: {', '.join(shown_by)}."]
     found = document(cluster)
     assert found["page"] == {"ready": True, "shown_by": shown_by}
     assert found["maintenance"] == [
@@ -184,7 +184,7 @@ def test_a_page_that_is_not_ready(cluster: Cluster) -> None:
     finally:
         scale(cluster, 1)
     assert cells(row)[-1] == "the page is not ready"
-    assert page == [f"The page has no ready endpoint; sent to it by: keeper, {WHOLE}."]
+    assert page == [f"The page has no ready endpoint; shown by: keeper, {WHOLE}."]
     assert (found["page"]["ready"], found["maintenance"][0]["state"]) == (False, "the page is not ready")
     assert document(cluster)["maintenance"][0]["state"] == "shown"
 
@@ -195,7 +195,7 @@ def test_who_is_at_work(cluster: Cluster) -> None:
         "job build-and-deploy of pipeline 99 (https://gitlab.example.test/p/99), since 2026-11-23T06:00:00.000000Z; "
         "last renewed 2026-11-23T06:00:00.000000Z"
     )
-    assert table(cluster)[-1] == [f"At work now: {at_work} (dead where that is over 30 s ago)."]
+    assert table(cluster)[-1] == [f"At work now: {at_work} (dead if that is over 30 s ago)."]
     assert document(cluster)["at_work"] == at_work
 
 

@@ -139,7 +139,7 @@ def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way:
             done = sleepy.run("deploy-route", WAYS[way] | HOPEFUL)
             taken.result(timeout=40)
         assert done.code == 3, done.log
-        assert "The way back failed, too" in done.log
+        assert "The rollback failed, too" in done.log
         assert sleepy.cluster.find("leases", LEASE) is None
         assert changes(sleepy.before, sleepy.picture()) != []
         rights.give_back()  # the commands are typed with the pipeline's own
@@ -198,7 +198,7 @@ def test_a_way_back_that_lacks_its_last_step_alone_tells_that_one(on: Stage, tmp
     done = on.run("deploy-route", WAYS["repoint"] | SOON)
     on.relieve()
     assert done.code == 3, done.log
-    assert "It was rolled back, but for the snapshot" in done.lines[-1]
+    assert "It was rolled back. Only the snapshot is left" in done.lines[-1]
     assert told_by_hand(done)[0].splitlines() == [FORGET]
     run_by_hand(on, done, tmp_path)
     assert on.differs() == []

@@ -167,7 +167,7 @@ def test_delete_before_deploy_route_and_twice(on: Stage, strategy: str) -> None:
     variables: Variables = {"ROUTE_STRATEGY": strategy}
     before = live(on)["metadata"]["uid"]
     early = on.ok("delete", variables)
-    assert "ended already, or never begun" in early.log
+    assert "has ended, or never began" in early.log
     assert on.differs() == []
     assert live(on)["metadata"]["uid"] == before
     on.ok("deploy-route", variables)
