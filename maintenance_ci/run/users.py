@@ -158,7 +158,7 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     if answer.side is Side.UNSEEN:
         seconds = drain_time(settings.router_reload_interval)
         log.warn(
-            "the runner cannot see it (PUBLIC_ADDRESS or PUBLIC_CA may help): deploy-route cannot watch the switch, and "
+            "the runner cannot see it (PUBLIC_ADDRESS or PUBLIC_CA may help): deploy-route cannot watch the switch and "
             f"waits {seconds:g} s"
         )
     return answer.side
