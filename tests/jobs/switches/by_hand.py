@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
@@ -23,8 +24,13 @@ def told_by_hand(done: Job) -> tuple[str, str]:
             break
         lines.append(line.strip())
     assert lines
-    later = [line.removeprefix(WHEN_BACK).strip() for line in lines if line.startswith(WHEN_BACK)]
-    return "\n".join(lines), "\n".join(later)
+    return texts_of(lines)
+
+
+def texts_of(commands: Sequence[str]) -> tuple[str, str]:
+    """Return what is pasted at once, and what is typed when users reach the application."""
+    later = [line.removeprefix(WHEN_BACK).strip() for line in commands if line.startswith(WHEN_BACK)]
+    return "\n".join(commands), "\n".join(later)
 
 
 def paste(on: Stage, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -44,6 +50,11 @@ def paste(on: Stage, text: str, folder: Path) -> subprocess.CompletedProcess[str
 
 def run_by_hand(on: Stage, done: Job, folder: Path) -> None:
     """Do what a job told: all that it told to paste, then the rest."""
-    for text in told_by_hand(done):
+    paste_all(on, told_by_hand(done), folder)
+
+
+def paste_all(on: Stage, texts: Iterable[str], folder: Path) -> None:
+    """Paste one text after the other; each must succeed."""
+    for text in texts:
         ran = paste(on, text, folder)
         assert ran.returncode == 0, f"{text}\n{ran.stdout}{ran.stderr}"
