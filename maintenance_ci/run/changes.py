@@ -111,8 +111,11 @@ class Changes:
                 pass
 
     def leaves(self, change: Change) -> bool:
-        """Tell whether a change would delete an original that this job has not created, which it never does."""
-        return change.verb is Verb.REMOVE and not change.shows_page and change.name not in self._created
+        """Tell whether a change would delete an original that somebody else has put there: it is left."""
+        if change.verb is not Verb.REMOVE or change.shows_page:
+            return False
+        live = self._cluster.get("routes", change.name)
+        return live is not None and live["metadata"]["uid"] != self._created.get(change.name)
 
     def created_waits(self) -> bool:
         """Tell whether the original that this job created is there, and waits for its host behind the page's Route."""

@@ -100,9 +100,7 @@ class Undo(Teller):
         if isinstance(error, HostLostError) and run.step.moves_users:
             self._tell_host_lost(run, kept=run.observed.snapshot.value is not None)
         steps = run.plan.to_undo(run.tried, waited=run.made, gave_up=gave_up)
-        # An original that somebody else put there meanwhile is not ours to take away: the page would only wait for it.
-        theirs = any(run.changes.leaves(step.change) for step in steps)
-        if not steps or theirs:
+        if not steps:
             return
         if run.made and run.step.moves_users and isinstance(error, MaintenanceError):
             self._show_page_again(run, steps, error)
@@ -119,6 +117,8 @@ class Undo(Teller):
         log = self._log
         with undisturbed():
             try:
+                if any(run.changes.leaves(step.change) for step in steps):
+                    return  # the page's Route would only wait for that original
                 with log.phase("Send users back to the page"):
                     log.way_back(error.what)
                     self._make(run, steps)
