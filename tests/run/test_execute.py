@@ -294,7 +294,7 @@ def test_one_that_cannot_be_undone_either_is_told_of_a_job_that_is_stopped(on: S
         return True
 
     on.model.before_change, on.hindrances = refuse, {"shop-1": cancel}
-    with pytest.raises(MaintenanceError, match="The way back failed, too: The cluster refuses it"):
+    with pytest.raises(MaintenanceError, match="The rollback failed, too: The cluster refuses it"):
         on.execute(on.runs(3))
     assert on.is_rolled_back(FIRST)
     assert on.is_rolled_back("shop-2")
