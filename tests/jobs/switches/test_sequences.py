@@ -9,7 +9,8 @@ import pytest
 
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.jobs.switches.scene import CART, SNAPSHOT, WHOLE, as_before, live, patient_stages
+from maintenance_ci.rehearsal.trouble import Trouble
+from tests.jobs.switches.scene import CART, SNAPSHOT, WHOLE, as_before, live, patient_stages, rolled_back
 from tests.matrices.stage import SHOWN, Crowd, Stage, Step, Variables, bare_stage, changes
 
 STRATEGIES = ("swap", "repoint")
@@ -269,6 +270,17 @@ def test_deploy_route_goes_on_from_half_of_it(on: Stage, left: str, given: str) 
     assert on.crowd.served_by() == {SHOWN}
     assert generated_hosts(on) == []
     on.ok("delete", {"ROUTE_STRATEGY": None})
+
+
+@pytest.mark.slow
+def test_what_a_run_before_has_left_is_rolled_back_too(on: Stage) -> None:
+    """The first one was killed with both Routes there, the second one may not write the snapshot anew."""
+    strategy, method, path, _ = HALF_DEPLOYED["both Routes"]
+    cut_short(on, "deploy-route", {"ROUTE_STRATEGY": strategy}, Step("ours", method, path, 1))
+    on.befall(Trouble("422", method="POST", path="/secrets$", client="ours"))
+    done = on.run("deploy-route", {"ROUTE_STRATEGY": strategy})
+    assert on.relieve() == 1, done.log
+    rolled_back(on, done)
 
 
 @pytest.mark.slow
