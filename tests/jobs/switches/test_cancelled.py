@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from maintenance_ci.cluster.openshift import PAUSES
 from maintenance_ci.names import LEASE
-from maintenance_ci.rehearsal.trouble import Trouble
+from maintenance_ci.rehearsal.trouble import FOR_GOOD, Trouble
 from tests.jobs.switches.scene import APPLY, PART, WAYS, WHOLE, rolled_back
 from tests.matrices.stage import SHOWN, Stage, Variables, changes
 from tests.tools.clusters import Job
@@ -117,6 +118,19 @@ def test_a_cancelled_job_leaves_nothing_half_done(on: Stage, when: str, tmp_path
         assert done.code == 3, done.log
         assert "users still meet the page" not in done.lines[-1]
     on.ok("delete", WAYS[way])
+
+
+@pytest.mark.slow
+def test_a_change_that_is_tried_again_is_not_sent_any_more_when_the_job_is_cancelled(on: Stage, tmp_path: Path) -> None:
+    """It would go on while it is undone: the original is taken away again, and the page must stay."""
+    on.ok("deploy-route", WAYS["swap"])
+    refused = Trouble("503", method="DELETE", path=f"/routes/{WHOLE}$", client="ours", times=FOR_GOOD)
+    done = cancel(on, "delete", WAYS["swap"], refused, tmp_path)
+    sent = sum(trouble == refused for trouble, _ in on.cluster.inside.troubles.met)
+    assert sent <= len(PAUSES), done.log  # it would be sent once more in the time that a cancelled job waits
+    assert "It was undone: users still meet the page." in done.lines[-1], done.log
+    assert done.code == 1, done.log
+    on.ok("delete", WAYS["swap"])
 
 
 @pytest.mark.slow
