@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maintenance_ci.plan.observed import Phase
-from maintenance_ci.plan.plans import plan_begin
+from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.steps import Admitted, Condition, Judged, Met, Plan, Step, Verb
 from maintenance_ci.plan.strategies import STRATEGIES
 from tests.tools.observations import observed_in, original
@@ -242,6 +242,18 @@ def test_a_begin_waits_for_each_router_that_serves_the_original(strategy: str) -
     live = original()
     live["status"]["ingress"].append({**live["status"]["ingress"][0], "routerName": "internal"})
     plan = plan_begin(settings_for(strategy), observed_in(Phase.LIVE, strategy, live=live))
+    conditions = [one for step in plan.steps for one in (*step.until, *step.undone)]
+    asked = {one.routers for one in conditions if isinstance(one, (Judged, Admitted))}
+    assert asked == {frozenset({"default", "internal"})}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_end_waits_for_each_router_that_serves_what_shows_the_page(strategy: str) -> None:
+    observed = observed_in(Phase.SHOWN, strategy)
+    assert observed.annotated_route
+    ingress = observed.annotated_route["status"]["ingress"]
+    ingress.append({**ingress[0], "routerName": "internal"})
+    plan = plan_end(settings_for(strategy), observed)
     conditions = [one for step in plan.steps for one in (*step.until, *step.undone)]
     asked = {one.routers for one in conditions if isinstance(one, (Judged, Admitted))}
     assert asked == {frozenset({"default", "internal"})}
