@@ -83,7 +83,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
 
     digest = None
     if not settings.build_maintenance_page:
-        with log.phase(f"Make {settings.image_tag} the latest image, where it is there"):
+        with log.phase(f"Make {settings.image_tag} the latest image, where it exists"):
             digest, _ = _tag_latest(cluster, settings.image_tag, registry_image, log)
 
     if digest is None:

@@ -69,7 +69,7 @@ def deploy_route(
 def _tell_confirmed(run: Run, log: JobLog) -> None:
     """Say that the whole Route is in maintenance already, and how that ends should the job fail now."""
     observed, strategy = run.observed, run.plan.strategy
-    log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): only confirmed")
+    log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): this job only confirms it")
     if observed.snapshot.value is None:
         log.warn("there is no snapshot of the original any more: only its template can bring it back")
     if run.settings.route_strategy != strategy:

@@ -40,7 +40,9 @@ def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
     for line in template.left_out:
         log.say(f"left out: {line}")
     if template.secret_headers:
-        log.warn(f"the values of these headers are in it, and may be secret: {', '.join(template.secret_headers)}")
+        log.warn(
+            f"the template holds the values of these headers, which may be secret: {', '.join(template.secret_headers)}"
+        )
     return template
 
 
@@ -61,7 +63,7 @@ def commit(settings: ExportSettings, templates: TemplateProject, template: Expor
     path = template_path(settings.route_template_path, name)
     there = templates.find(path)
     if there and says_the_same(there.text, path, template.manifest):
-        log.end(f"{path} in {templates.name} says the same already: no commit.", blank=False)
+        log.end(f"{path} in {templates.name} is the same already: no commit.", blank=False)
         return
     form = form_of(there.text, path) if there else "Route"
     if form != "Route" and not force:

@@ -42,7 +42,7 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         snapshots = by_name(cluster.select("secrets", labels))
         log.say(f"{len(routes)} Routes")
     there, findings = _Namespace(settings, cluster, routes, snapshots), []
-    with log.phase(f"Hold the templates of {templates.name} against them"):
+    with log.phase(f"Compare the templates of {templates.name} with them"):
         if not templates.can_list:
             log.warn(UNLISTED)
         for finding in _findings(there, templates):

@@ -90,7 +90,7 @@ class Helm:
         try:
             self._run("rollback", release, str(last["revision"]))
         except CommandError as error:  # the release is "failed" now, and can be upgraded: to what is asked for anyway
-            self._say(f"{error.what} The upgrade is tried all the same.")
+            self._say(f"{error.what} The upgrade is tried anyway.")
 
     def _last_revision(self, release: str) -> dict[str, Any] | None:
         """Return the release's last revision, or None when there is no such release."""

@@ -139,8 +139,8 @@ def way_back(
     require_same_route(unlike, accepted=settings.accept_route_differences)
     try_out(cluster, template, others, live=observed.original)
     for difference in unlike:
-        remarks.warn(f"accepted: {difference}; the template's state will come back")
-    remarks.say("the template of the original is there, and the cluster takes what it renders to")
+        remarks.warn(f"accepted: {difference}; delete will restore the template's state")
+    remarks.say("the template of the original exists, and the cluster accepts what it renders")
     return template.route
 
 
@@ -185,7 +185,7 @@ def original_to_restore(
         remarks.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
         restored = saved
     else:
-        remarks.say("its template is there, and the cluster takes what it renders to")
+        remarks.say("its template exists, and the cluster accepts what it renders")
         if saved:
             restored = keep_bookkeeping(restored, saved)
             for difference in differences(restored, saved):

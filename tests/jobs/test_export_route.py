@@ -102,9 +102,9 @@ def test_a_template_is_created_then_left_then_updated(shared: Cluster, project: 
     assert project.commits == [Commit("main", "shop.yaml", message)]
     assert project.branches["main"]["shop.yaml"].decode() == run(shared, "export-route", "shop").stdout
 
-    assert "says the same already: no commit" in commit(shared).stderr
+    assert "is the same already: no commit" in commit(shared).stderr
     project.branches["main"]["shop.yaml"] = b"# by hand\n" + project.branches["main"]["shop.yaml"]
-    assert "says the same already: no commit" in commit(shared).stderr
+    assert "is the same already: no commit" in commit(shared).stderr
     assert len(project.commits) == 1
 
     change(port={"targetPort": 8080})
@@ -171,7 +171,8 @@ def test_a_committed_template_takes_a_route_there_and_back(shared: Cluster, proj
     before = shared.find("routes", "shop")
     assert before is not None
     assert commit(shared).returncode == 0
-    assert shared.run("build-and-deploy").code == 0
+    built = shared.run("build-and-deploy")
+    assert built.code == 0, built.log
     deployed = shared.run("deploy-route", {"ROUTE_STRATEGY": strategy})
     assert deployed.code == 0, deployed.log
     assert "accepted" not in deployed.log
@@ -179,7 +180,7 @@ def test_a_committed_template_takes_a_route_there_and_back(shared: Cluster, proj
     away = run(shared, "export-route", "shop")
     assert "Route shop is in maintenance: this is the original" in away.stderr
     assert away.stdout == project.branches["main"]["shop.yaml"].decode()
-    assert "says the same already" in commit(shared).stderr
+    assert "is the same already" in commit(shared).stderr
     if strategy == "swap":
         ours = run(shared, "export-route", "shop-maintenance-page")
         assert ours.returncode == 1

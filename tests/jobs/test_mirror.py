@@ -336,7 +336,7 @@ def test_every_form_is_repointed_and_pointed_back(cluster: Cluster, secure: str,
     assert cluster.find("routes", page_route_name(site.name, None)) is None
     # Its good template brings it back: nobody needs the snapshot.
     cluster.call(cluster.store.delete, "secrets", manifests.NAMESPACE, f"{site.name}-maintenance-snapshot")
-    assert "the cluster takes what it renders to" in site.end().log
+    assert "the cluster accepts what it renders" in site.end().log
     application = "secure" if "service" in spec else APPLICATION
     if form != "passthrough":  # whose certificate is for another host
         assert site.who(path, plain=form == "plain") == [application]

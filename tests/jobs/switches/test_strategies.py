@@ -211,7 +211,7 @@ def test_the_templates_state_comes_back_where_that_was_accepted(on: Stage, strat
         on.cluster.call(on.cluster.store.update, "routes", live, manager="somebody")
         accepted: Variables = {"ROUTE_STRATEGY": strategy, "ACCEPT_ROUTE_DIFFERENCES": "true"}
         began = site.begin(**accepted)
-        assert "the template's state will come back" in began.log
+        assert "delete will restore the template's state" in began.log
         site.end(**accepted)
         assert site.live["metadata"]["annotations"].pop("team") == "noted"
         assert set(site.live["metadata"]["annotations"]) - {"team"} == set(site.before[0]["annotations"])
