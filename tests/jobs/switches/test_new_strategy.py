@@ -38,7 +38,7 @@ def test_users_meet_the_page_and_the_application_again(on: Stage) -> None:
     [row] = [line for line in on.ok("status", {}).lines if line.startswith("shop ")]
     assert row.split()[3] == WEIGHTED
     assert row.endswith("shown")
-    assert "only confirmed" in on.ok("deploy-route", {}).log
+    assert "this job only confirms it" in on.ok("deploy-route", {}).log
     on.ok("delete", {})
     assert essence(live(on)) == essence(before)
 
