@@ -13,7 +13,7 @@ from maintenance_ci.plan.steps import Verb
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.check import require_all
 from maintenance_ci.run.execute import Run, execute
-from maintenance_ci.run.observe import observe, observe_end
+from maintenance_ci.run.observe import observe, observe_end, observe_snapshot
 from maintenance_ci.run.probe import Outcome
 from maintenance_ci.run.undo import AGAIN, Undo, back
 
@@ -51,10 +51,12 @@ def delete(
             log.outcome.set(unchanged(observed), manual_steps=[*commands, *forget, *page_left])
 
     with log.phase("Check what could go wrong"):
-        observed, plan = observe_end(settings, cluster, templates, observed)
+        observed = observe_snapshot(settings, cluster, observed)
         if observed.annotated_route:
-            commands = commands_to_end(plan, observed, snapshot=observed.saved_original is not None)
+            kept = observed.saved_original is not None
+            commands = commands_to_end(plan_end(settings, observed), observed, snapshot=kept)
             log.outcome.set(unchanged(observed), manual_steps=[*commands, *page_left])
+        observed, plan = observe_end(settings, cluster, templates, observed)
         require_all(settings, observed, plan, log)
 
     run = Run(settings, observed, plan, Changes(settings, cluster, observed, plan.strategy, log.say))

@@ -10,7 +10,7 @@ from maintenance_ci.plan.describe import lines_of
 from maintenance_ci.plan.route_access import other_ways, public_url
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.run.check import check_all
-from maintenance_ci.run.observe import observe, observe_begin, observe_end, require_route
+from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot, require_route
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def plan_delete(settings: RouteSettings, cluster: OpenShift, templates: Template
         observed = observe(settings, cluster)
         log.record.strategy = strategy_in(observed)
     with log.phase("Check what could go wrong"):
+        observed = observe_snapshot(settings, cluster, observed)
         observed, plan = observe_end(settings, cluster, templates, observed)
         refusals = check_all(settings, observed, plan, log)
     with log.phase("What delete would do"):

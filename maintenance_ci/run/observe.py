@@ -95,6 +95,11 @@ def observe_begin(
     return _with_missing_rights(cluster, observed, plan), plan
 
 
+def observe_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:
+    """Read the snapshot of a whole Route: it decides on the commands for a person, and on the rest of what is read."""
+    return observed if settings.subpath else _with_snapshot(settings, cluster, observed)
+
+
 def observe_end(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, observed: Observed
 ) -> tuple[Observed, Plan]:
@@ -104,8 +109,6 @@ def observe_end(
         TryAgainError: the cluster, or GitLab, is away. What a server refuses is for the checks.
         VariableError: a variable is wrong.
     """
-    if settings.subpath is None:
-        observed = _with_snapshot(settings, cluster, observed)
     if templates and observed.is_away:
         remarks = Remarks()
         reading = _read(partial(original_to_restore, settings, cluster, templates, observed, remarks))
