@@ -55,16 +55,19 @@ def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
         return Plan(Direction.BEGIN, strategy, ())
     if observed.phase is Phase.SHOWN and strategy != SUBPATH:
         return Plan(Direction.CONFIRM, strategy, (_confirm(settings, observed),), routers=routers)
+    # What a rewritten Route is sent to by somebody tells nothing of what it was: that the snapshot knows.
+    diverted = observed.phase is Phase.DIVERTED and observed.saved_original is not None
+    keeps_snapshot = diverted or (observed.phase is Phase.RETURNING and not observed.is_unserved_restore)
     # Where the Route that shows the page cannot be made, which a check tells, its name still counts.
     shown = observed.route_name if STRATEGIES[strategy].rewrite else observed.page_route_name
     shown_before = observed.phase in (Phase.RETURNING, Phase.SHOWN)
     handover = Handover(
-        original,
+        observed.saved_original if diverted and observed.saved_original else original,
         observed.wanted_page_route.value or _named(shown, original),
         routers,
         live=observed.original,
         subpath=settings.subpath,
-        keeps_snapshot=observed.phase is Phase.RETURNING and not observed.is_unserved_restore,
+        keeps_snapshot=keeps_snapshot,
         below_page=observed.whole_is_shown,
     )
     steps = STRATEGIES[strategy].steps(handover)

@@ -137,7 +137,12 @@ def test_who_else_claims_a_host_where_we_may_look(shared: Cluster, client: OpenS
 
 def variables(case: str) -> dict[str, str | None]:
     given = CASES[case]
-    return {"OKD_TOKEN": TOKEN, "ROUTE_STRATEGY": given["strategy"], "SUBPATH": CART if given["subpath"] else None, "PROBES": "false"}
+    return {
+        "OKD_TOKEN": TOKEN,
+        "ROUTE_STRATEGY": given["strategy"],
+        "SUBPATH": CART if given["subpath"] else None,
+        "PROBES": "false",
+    }
 
 
 @pytest.mark.slow

@@ -65,7 +65,8 @@ TABLE: dict[str, list[tuple[list[str], str]]] = {
     annotate page: page admitted, met by page
 """,
         ),
-        (["repoint LIVE", "repoint LEFTOVER", "repoint DIVERTED", "repoint STRANDED"], REPOINT),
+        (["repoint LIVE", "repoint LEFTOVER", "repoint STRANDED"], REPOINT),
+        (["repoint DIVERTED"], REPOINT.replace("keep snapshot", "keep snapshot, unless there is one")),
         (
             ["repoint SHOWN", "repoint SHOWN on half a swap", "repoint SHOWN without a snapshot"],
             """

@@ -92,3 +92,18 @@ def test_the_way_to_the_application_is_the_snapshot_s_while_the_original_is_away
         observed = observed_in(Phase.SHOWN, strategy)
         assert observed.application_route == observed.saved_original is not None
         assert replace(observed, saved_original=None).application_route is None
+
+
+@pytest.mark.parametrize("has_snapshot", [True, False])
+def test_a_route_that_somebody_sent_elsewhere_is_no_original_to_save(has_snapshot: bool) -> None:
+    """It lacks what its maintenance took away: the snapshot has it, and stays as it is."""
+    headers = {"actions": {"request": [{"name": "X-A", "action": {"type": "Delete"}}]}}
+    observed = observed_in(Phase.DIVERTED, REPOINT, live=original(httpHeaders=headers))
+    if not has_snapshot:
+        observed = replace(observed, snapshot=Reading(), saved_original=None)
+    plan = plan_begin(settings(ROUTE_STRATEGY=REPOINT), observed)
+    keep, *others = [step.change for step in plan.steps]
+    assert (keep.verb, keep.keeps_existing) == (Verb.KEEP, has_snapshot)
+    assert ("httpHeaders" in keep.route["spec"]) is has_snapshot
+    [back] = [change.inverse() for change in others if change.verb is Verb.REWRITE]
+    assert ("httpHeaders" in back.route["spec"]) is has_snapshot
