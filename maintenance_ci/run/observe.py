@@ -103,7 +103,7 @@ def observe_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Obse
 def observe_end(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, observed: Observed
 ) -> tuple[Observed, Plan]:
-    """Read what the end of a maintenance needs, and return it with the plan.
+    """Read what the end of a maintenance needs, besides its snapshot (`observe_snapshot`), and return it with the plan.
 
     Raises:
         TryAgainError: the cluster, or GitLab, is away. What a server refuses is for the checks.

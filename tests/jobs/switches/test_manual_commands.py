@@ -20,7 +20,7 @@ from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.steps import Admitted, Direction, Judged, Plan
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.run.changes import Changes
-from maintenance_ci.run.observe import observe, observe_begin, observe_end
+from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot
 from maintenance_ci.run.wait import Waiting, wait_for_all
 from maintenance_ci.settings.variables import RouteSettings, read_settings
 from tests.jobs.switches.by_hand import paste_all, texts_of
@@ -82,6 +82,7 @@ def begun(on: Stage, job: str, way: str, folder: Path) -> Iterator[Begun]:
         if job == "deploy-route":
             observed, plan = observe_begin(settings, cluster, None, PAGE_ROUTE.read_text(), observed)
         else:
+            observed = observe_snapshot(settings, cluster, observed)
             observed, _ = observe_end(settings, cluster, None, observed)
             observed = replace(observed, restored=Reading(observed.saved_original))
             plan = plan_end(settings, observed)
