@@ -142,7 +142,8 @@ class Undo(Teller):
             if step.change.verb is Verb.FORGET:
                 left = commands_to_forget(run.observed)
                 users = "It was rolled back. Only the snapshot is left, which does no harm."
-                self._log.outcome.set(users, needs_person=True, manual_steps=left)
+                # Where it is all that was begun, no user can have noticed anything: the job is just run again.
+                self._log.outcome.set(users, needs_person=len(run.tried) > 1, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
             conditions = _conditions(run, step, moved=moved)
             wait = Waiting(run, run.settings, self._cluster, conditions, self._log, even_if_forbidden=begins)
