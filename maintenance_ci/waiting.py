@@ -128,8 +128,3 @@ class Standing:
         elif self._since is None:
             self._since = now
         return self._since is not None and now - self._since >= self._seconds
-
-
-def sleep_aloud(seconds: float, *, say: Callable[[str], None], subject: str) -> None:
-    """Wait ``seconds``, with a sign of life."""
-    wait_for(lambda: None, timeout=seconds, say=say, subject=subject, every=1.0)

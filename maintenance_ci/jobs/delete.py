@@ -10,6 +10,7 @@ from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.steps import Verb
+from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.check import require_all
 from maintenance_ci.run.execute import Run, execute
@@ -44,18 +45,14 @@ def delete(
         observed = observe(settings, cluster)
         log.record.strategy = strategy_in(observed)
         log.say(_describe(observed))
-        page_left = commands_to_remove_page(settings.project)
-        if observed.annotated_route:  # whether there is a snapshot is not known yet
-            forget = [] if observed.subpath else commands_to_forget(observed)
-            commands = commands_to_end(plan_end(settings, observed), observed, snapshot=True)
-            log.outcome.set(unchanged(observed), manual_steps=[*commands, *forget, *page_left])
+        # Whether there is a snapshot is not known yet: of a whole Route there should be one.
+        _tell_unchanged(
+            settings, observed, log, snapshot=True, forget=[] if observed.subpath else commands_to_forget(observed)
+        )
 
     with log.phase("Check what could go wrong"):
         observed = observe_snapshot(settings, cluster, observed)
-        if observed.annotated_route:
-            kept = observed.saved_original is not None
-            commands = commands_to_end(plan_end(settings, observed), observed, snapshot=kept)
-            log.outcome.set(unchanged(observed), manual_steps=[*commands, *page_left])
+        _tell_unchanged(settings, observed, log, snapshot=observed.saved_original is not None)
         observed, plan = observe_end(settings, cluster, templates, observed)
         require_all(settings, observed, plan, log)
 
@@ -65,7 +62,7 @@ def delete(
         raise run.error
     if plan.steps[-1].change.verb is Verb.FORGET:
         users = f"{back(run)} the application. Only the page may be left."
-        log.outcome.set(users, manual_steps=page_left, next_step=AGAIN)
+        log.outcome.set(users, manual_steps=commands_to_remove_page(settings.project), next_step=AGAIN)
 
     with log.phase("Remove the page, if no Route needs it any more"):
         page_users = routes_to(PAGE, cluster.select("routes"))
@@ -86,13 +83,23 @@ def delete(
 
 def strategy_in(observed: Observed) -> str | None:
     """Return the strategy of the maintenance that is to end; None where there is none."""
-    return "subpath" if observed.subpath else observed.active_strategy
+    return SUBPATH if observed.subpath else observed.active_strategy
 
 
-def unchanged(observed: Observed) -> str:
-    """Say what a failure leaves as it was; of a switch that was cut short half-way users may meet either side."""
-    shown = observed.phase is Phase.SHOWN
-    return f"Nothing was changed{': users still meet the page' if shown else ''}."
+def _tell_unchanged(
+    settings: RouteSettings, observed: Observed, log: JobLog, *, snapshot: bool, forget: Sequence[str] = ()
+) -> None:
+    """Note what a failure leaves as it is, and the commands that end the maintenance without this job.
+
+    Of a switch that was cut short half-way users may meet either side.
+    """
+    if observed.annotated_route:
+        commands = commands_to_end(plan_end(settings, observed), observed, snapshot=snapshot)
+        shown = observed.phase is Phase.SHOWN
+        log.outcome.set(
+            f"Nothing was changed{': users still meet the page' if shown else ''}.",
+            manual_steps=[*commands, *forget, *commands_to_remove_page(settings.project)],
+        )
 
 
 def _describe(observed: Observed) -> str:

@@ -17,8 +17,6 @@ from maintenance_ci.plan.steps import Direction, Met, Side, Verb, undo
 from maintenance_ci.plan.verdicts import drain_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from maintenance_ci.plan.observed import Observed
     from maintenance_ci.plan.steps import Change, Plan, Step
 
@@ -116,29 +114,24 @@ def page_users_after(observed: Observed) -> list[str]:
     return [name for name in routes_to(PAGE, observed.routes.values()) if name not in leaving]
 
 
-def commands_for(steps: Iterable[Step], observed: Observed, *, snapshot: bool) -> list[str]:
-    """Return the commands by which a person makes these changes.
+PUTS_BACK = ("oc extract", "oc apply", "oc replace")
+
+
+def commands_to_end(plan: Plan, observed: Observed, *, snapshot: bool) -> list[str]:
+    """Return the commands by which a person ends the maintenance that a plan begins, or is about to end.
 
     Args:
-        steps: that lead to the application.
-        observed: what they are about.
+        plan: one that ends a maintenance, or one whose inverse does.
+        observed: what it is about.
         snapshot: there is one; otherwise the Route's manifest must come from elsewhere.
     """
+    steps = plan.steps if plan.direction is Direction.END else undo(plan.steps)
     commands = [command for step in steps for command in _commands(step.change, observed, snapshot=snapshot)]
     # What takes away comes only after what puts back, also where several lines are pasted at once.
     return [
         f"{command} &&" if command.startswith(PUTS_BACK) and later.startswith("oc delete") else command
         for command, later in zip_longest(commands, commands[1:], fillvalue="")
     ]
-
-
-PUTS_BACK = ("oc extract", "oc apply", "oc replace")
-
-
-def commands_to_end(plan: Plan, observed: Observed, *, snapshot: bool) -> list[str]:
-    """Return the commands by which a person ends the maintenance that a plan begins, or is about to end."""
-    steps = plan.steps if plan.direction is Direction.END else undo(plan.steps)
-    return commands_for(steps, observed, snapshot=snapshot)
 
 
 def _commands(change: Change, observed: Observed, *, snapshot: bool) -> list[str]:

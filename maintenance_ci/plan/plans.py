@@ -80,7 +80,7 @@ def plan_end(settings: RouteSettings, observed: Observed) -> Plan:
 
     An original that somebody re-created stays as it is, and gets the certificate that it lost.
     """
-    strategy = SUBPATH if settings.subpath else observed.active_strategy or settings.route_strategy
+    strategy = strategy_of(settings, observed)
     routers = admitting_routers(observed.annotated_route)
     steps = _steps_to_end(settings, observed, strategy, routers)
     ours = observed.subpath is not None or (observed.is_away and observed.annotated_route is not None)

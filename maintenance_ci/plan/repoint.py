@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def repointed(
-    original: Mapping[str, Any], notes: Mapping[str, str], *, certificate: Mapping[str, str] | None = None
+    original: Mapping[str, Any], notes: Mapping[str, str], certificate: Mapping[str, str] | None = None
 ) -> Object:
     """Return the original as it is during its maintenance: sent to the page, with our notes, otherwise untouched.
 

@@ -116,14 +116,10 @@ def add_path(handover: Handover) -> tuple[Step, ...]:
     return (Step(change, until=until, undone=(handover.application_met(),)),)
 
 
-def _repoint(original: Mapping[str, Any], notes: Mapping[str, str], certificate: Mapping[str, str] | None) -> Object:
-    return repointed(original, notes, certificate=certificate)
-
-
 STRATEGIES: dict[str, Strategy] = {
     SWAP: Strategy("by swap: a maintenance Route takes the host over, then the original is deleted", swap),
     REPOINT: Strategy(
-        "by repoint: the original itself is sent to the page, and keeps its host", rewrite, rewrite=_repoint
+        "by repoint: the original itself is sent to the page, and keeps its host", rewrite, rewrite=repointed
     ),
     SUBPATH: Strategy("by a Route for the path: the original is not touched", add_path),
 }

@@ -68,6 +68,11 @@ class Run:
         """Whether nothing failed, and there is a step left."""
         return self.error is None and len(self.tried) < len(self.plan.steps)
 
+    @property
+    def may_have_moved_users(self) -> bool:
+        """Whether a step was tried after which users meet another side."""
+        return any(step.moves_users for step in self.tried)
+
     def begin_step(self) -> None:
         """Go on to the next step."""
         self.tried.append(self.plan.steps[len(self.tried)])

@@ -89,9 +89,8 @@ def observe_begin(
     if host and plan.deletes_original:
         observed = replace(observed, claims=_read(partial(find_claims, cluster, host)))
     if templates and settings.subpath is None:
-        remarks = Remarks()
-        reading = _read(partial(way_back, settings, cluster, templates, observed, remarks))
-        observed = replace(observed, way_back=replace(reading, remarks=tuple(remarks.all)))
+        reading = _read_remarked(partial(way_back, settings, cluster, templates, observed))
+        observed = replace(observed, way_back=reading)
     return _with_missing_rights(cluster, observed, plan), plan
 
 
@@ -110,9 +109,8 @@ def observe_end(
         VariableError: a variable is wrong.
     """
     if templates and observed.is_away:
-        remarks = Remarks()
-        reading = _read(partial(original_to_restore, settings, cluster, templates, observed, remarks))
-        observed = replace(observed, restored=replace(reading, remarks=tuple(remarks.all)))
+        reading = _read_remarked(partial(original_to_restore, settings, cluster, templates, observed))
+        observed = replace(observed, restored=reading)
     if observed.annotated_route:
         observed = replace(observed, endpoint_slices=_read(partial(cluster.select, "endpointslices")))
     host = observed.page_route["spec"].get("host") if observed.page_route else None
@@ -130,6 +128,13 @@ def _read(read: Callable[[], Value | None]) -> Reading[Value]:
         raise
     except MaintenanceError as error:
         return Reading(error=error)
+
+
+def _read_remarked(read: Callable[[Remarks], Value]) -> Reading[Value]:
+    """Return what is read, or the refusal, with what was noticed meanwhile."""
+    remarks = Remarks()
+    reading = _read(partial(read, remarks))
+    return replace(reading, remarks=tuple(remarks.all))
 
 
 def _with_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:

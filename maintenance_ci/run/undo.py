@@ -137,7 +137,6 @@ class Undo(Teller):
             MaintenanceError: one of them cannot be made, or does not come.
         """
         begins, seen = run.plan.direction is Direction.BEGIN, False
-        moved = any(step.moves_users for step in run.tried)
         for step in steps:
             if step.change.verb is Verb.FORGET:
                 left = commands_to_forget(run.observed)
@@ -145,7 +144,7 @@ class Undo(Teller):
                 # Where it is all that was begun, no user can have noticed anything: the job is just run again.
                 self._log.outcome.set(users, needs_person=len(run.tried) > 1, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
-            conditions = _conditions(run, step, moved=moved)
+            conditions = _conditions(run, step)
             wait = Waiting(run, run.settings, self._cluster, conditions, self._log, even_if_forbidden=begins)
             for ended in wait_for_all([wait]):
                 if ended.error:
@@ -168,10 +167,10 @@ def back(run: Run) -> str:
     return "Users reach" if run.seen is Outcome.SEEN else "Users were sent back to"
 
 
-def _conditions(run: Run, step: Step, *, moved: bool) -> list[Condition]:
+def _conditions(run: Run, step: Step) -> list[Condition]:
     """Return what is waited for when a step undoes another: users only where they may have met the other side."""
     conditions = list(step.until)
-    if not moved:
+    if not run.may_have_moved_users:
         return [one for one in conditions if not isinstance(one, (Met, Reloaded))]
     if run.met_before is Side.ROUTER:  # an application that was down before
         return [Reloaded() if isinstance(one, Met) and one.side is Side.APPLICATION else one for one in conditions]
@@ -184,6 +183,5 @@ def _met_now(run: Run, *, seen: bool) -> str:
         return "the path is in maintenance, as it was before"
     if run.observed.whole_is_shown:
         return "the whole Route is in maintenance, as it was before"
-    moved = any(step.moves_users for step in run.tried)
-    met = "users reach the application" if seen or not moved else "the Route is as it was before"
+    met = "users reach the application" if seen or not run.may_have_moved_users else "the Route is as it was before"
     return f"{met}, and nothing of the switch is left"

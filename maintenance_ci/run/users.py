@@ -195,7 +195,8 @@ def _ask(settings: RouteSettings, route: Object, times: int, log: JobLog) -> Pro
 
 def _record(record: ProbeRun, probe: Probe, log: JobLog) -> None:
     record.summary = summarize(probe.answers)
-    record.answers = [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in probe.answers]
+    new = probe.answers[len(record.answers) :]
+    record.answers += [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in new]
 
 
 def _probe(settings: RouteSettings, route: Object, subpath: str | None) -> Probe:

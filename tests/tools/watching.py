@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from typing import Any
 
 from maintenance_ci.plan.steps import Side
 from maintenance_ci.run.probe import PAUSE, Outcome, Probe
 from maintenance_ci.run.users import UsersWatch
 
 
-def watched(
-    probe: Probe,
-    wanted: Side,
-    *,
-    window: float,
-    timeout: float,
-    say: Callable[[str], None],
-    warn: Callable[[str], None],
-) -> Outcome:
-    """Look until the wait has ended."""
-    watch = UsersWatch(probe, wanted, window=window, timeout=timeout, say=say, warn=warn)
+def watched(probe: Probe, wanted: Side, **limits: Any) -> Outcome:
+    """Look until the wait has ended; ``limits`` are those of `UsersWatch`, and what is told."""
+    watch = UsersWatch(probe, wanted, **limits)
     while (outcome := watch.look()) is None:
         time.sleep(PAUSE)
     return outcome
