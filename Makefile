@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # The tests mostly wait: five at a time keep two cores busy. Whoever has nothing left takes over from the others.
 JOBS ?= 5
 SPREAD := -n $(JOBS) --dist worksteal
+BENCHMARKS := start_up requests api_server article
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # A caller's PYTHONPATH, PYTEST_ADDOPTS, locale, … would change the Python, the pytest and the pip that run here; of pip's
@@ -42,10 +43,8 @@ test-slow: setup ## run the tests that `make test` leaves out
 test-all: setup  ## run all tests
 	$(BIN)/pytest $(SPREAD) $(ARGS)
 
-bench: setup     ## measure how long commands take to begin, how many requests jobs make, how quick the embedded API is
-	$(BIN)/python -m benchmarks.start_up
-	$(BIN)/python -m benchmarks.requests
-	$(BIN)/python -m benchmarks.api_server
+bench: setup     ## measure all that is counted in seconds, and the jobs beside the article's; the results: benchmarks/RESULTS.md
+	for one in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$one --markdown benchmarks/RESULTS.md || exit; done
 
 lint: setup      ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

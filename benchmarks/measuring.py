@@ -1,4 +1,4 @@
-"""Measuring other processes, and showing it as a table."""
+"""Measuring other processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from benchmarks.results import Table, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,18 +46,5 @@ def _run(argv: Sequence[str], environment: Mapping[str, str] | None, folder: Pat
 
 
 def show(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: texts to the left, numbers (with two decimals where they are seconds) to the right."""
-    lines = [tuple(head), *(tuple(_cell(value) for value in row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    sys.stdout.write(f"{title}\n")
-    for line in lines:
-        first, *others = (
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        sys.stdout.write("  " + "  ".join([first, *others]).rstrip() + "\n")
-    sys.stdout.write("\n")
-
-
-def _cell(value: object) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    """Print a table."""
+    sys.stdout.write(f"{as_text(Table(title, head, list(rows)))}\n")

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.measuring import show
+from benchmarks.results import Table, arguments, publish
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift, Options
 from maintenance_ci.rehearsal.workplace import prepare
@@ -44,11 +44,18 @@ async def measure(strategy: str, folder: Path) -> list[tuple[object, ...]]:
 
 def main() -> None:
     """Measure both strategies, and print a table."""
+    given = arguments(__doc__).parse_args()
     rows: list[tuple[object, ...]] = []
     for strategy in STRATEGIES:
         with tempfile.TemporaryDirectory() as folder:
             rows += asyncio.run(measure(strategy, Path(folder)))
-    show("Requests to the cluster, on an embedded one", ("job", "its own", "Helm's", "elapsed s"), rows)
+    table = Table(
+        "Requests to the cluster, on an embedded one, polls included",
+        ("job", "its own", "Helm's", "elapsed s"),
+        rows,
+        f"One run; the router reloads every {INTERVAL} s at the most.",
+    )
+    publish("Requests of each job", [table], given)
 
 
 if __name__ == "__main__":

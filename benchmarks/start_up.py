@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.measuring import cost_of, show
+from benchmarks.measuring import ROUNDS, cost_of
+from benchmarks.results import Table, arguments, publish
 
 PYTHON = (sys.executable,)
 OURS = (*PYTHON, "-m", "maintenance_ci")
@@ -24,6 +25,7 @@ IMPORTS = {
 
 def main() -> None:
     """Measure, and print two tables."""
+    given = arguments(__doc__).parse_args()
     commands = {"--help": cost_of([*OURS, "--help"])}
     # Without variables a job ends when it has read them: what comes before its first request.
     commands |= {
@@ -33,12 +35,16 @@ def main() -> None:
     commands["rehearse, with a wrong option"] = cost_of([*OURS, "rehearse", "--picture", "/nowhere/x.png"])
     imports = {name: cost_of([*PYTHON, "-c", code]) for name, code in IMPORTS.items()}
     head = ("processor s", "elapsed s")
-    show(
-        "Until a command begins",
-        ("command", *head),
-        [(name, one.processor, one.elapsed) for name, one in commands.items()],
-    )
-    show("Importing", ("what", *head), [(name, one.processor, one.elapsed) for name, one in imports.items()])
+    tables = [
+        Table(
+            title,
+            (what, *head),
+            [(name, one.processor, one.elapsed) for name, one in costs.items()],
+            f"Medians of {ROUNDS} runs.",
+        )
+        for title, what, costs in (("Until a command begins", "command", commands), ("Importing", "what", imports))
+    ]
+    publish("Start-up", tables, given)
 
 
 if __name__ == "__main__":

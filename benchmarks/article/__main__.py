@@ -1,0 +1,188 @@
+"""The article's jobs beside ours, in one run on the embedded OpenShift: python -m benchmarks.article."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from benchmarks.article.figures import Measured, cost_of_pipelines, median_cost
+from benchmarks.article.picture import draw
+from benchmarks.article.sides import JOBS, Article, JobRun, Ours
+from benchmarks.article.stage import RATE, RELOAD_INTERVAL, Seen, Stage, judge
+from benchmarks.article.targets import judge_targets
+from benchmarks.results import Table, arguments, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.article.figures import Cost
+
+ROUTES, ROUND_TRIPS, RUNS, PIPELINES = (1,), (0, 25), 5, 3
+PICTURE = "article.png"
+INTRODUCTION = f"""\
+Both sides work on the same cluster in turn. The article's side is one pipeline for each Route, one after the other: its
+shell steps with the real Helm, and with kubectl as its oc. Ours is one pipeline for all. Both are cold: each job has an
+empty home. What a pipeline costs besides (a runner, a container, a checkout) is left out: the article pays it for each
+Route.
+
+- requests: to the cluster's API, without polls (the same read again, watches, renewals of the Lease)
+- processor: seconds of processor time, of all processes together
+- time: seconds, one job after the other
+- waits aside: time without that from the last change of a Route until the job goes on, in which ours waits for the
+  router (it reloads every {RELOAD_INTERVAL:g} s at the most) and for users. The article's jobs do not wait for them
+- ratio: ours to the article's, waits aside
+"""
+
+
+def main() -> None:
+    """Measure, print the tables, and draw the picture beside the Markdown file, where one is named."""
+    given = _arguments()
+    measured: list[Measured] = []
+    for routes in given.routes:
+        measured += asyncio.run(measure(routes, given))
+    tables = [
+        *(_costs(trip / 1000, measured, given) for trip in given.round_trips),
+        _users(measured),
+        Table("Targets", ("what", "target", "measured", ""), judge_targets(measured)),
+    ]
+    picture = ""
+    if given.markdown:
+        draw(measured, given.markdown.with_name(PICTURE))
+        picture = f"\n![Seconds and requests of both sides by the number of Routes]({PICTURE})"
+    publish("Beside the article's jobs", tables, given, introduction=f"{INTRODUCTION}{picture}")
+
+
+async def measure(routes: int, given: argparse.Namespace) -> list[Measured]:
+    """Measure both sides with this many Routes, at each distance."""
+    results = []
+    async with Stage(routes) as stage:
+        for trip in given.round_trips:
+            stage.set_round_trip(trip / 1000)
+            runs = [await _run_both(stage, given.pipelines) for _ in range(given.runs)]
+            article, ours, article_seen, ours_seen = zip(*runs, strict=True)
+            results.append(
+                Measured(
+                    routes=routes,
+                    round_trip=trip / 1000,
+                    runs=given.runs,
+                    pipelines=min(given.pipelines, routes),
+                    article=_medians([{job: cost_of_pipelines(one[job], routes) for job in JOBS} for one in article]),
+                    ours=_medians([{job: cost_of_pipelines([one[job]], 1) for job in JOBS} for one in ours]),
+                    article_seen=_together(article_seen),
+                    ours_seen=_together(ours_seen),
+                )
+            )
+    return results
+
+
+async def _run_both(stage: Stage, pipelines: int) -> tuple[dict[str, list[JobRun]], dict[str, JobRun], Seen, Seen]:
+    """Put the Routes into maintenance and out again: some of them as the article does it, then all as we do."""
+    theirs, ours = Article(stage), Ours(stage)
+    article_runs: dict[str, list[JobRun]] = defaultdict(list)
+    async with stage.users() as article_answers:
+        names = stage.names[:pipelines]
+        for name in names:
+            build = "true" if name == names[0] else ""
+            job = "build-and-deploy"
+            article_runs[job].append(await theirs.run(job, name, BUILD_MAINTENANCE_PAGE=build))
+            article_runs["deploy-route"].append(await theirs.run("deploy-route", name))
+        await stage.settled()
+        for name in names:
+            article_runs["delete"].append(await theirs.run("delete", name))
+        await stage.settled()
+    our_runs: dict[str, JobRun] = {}
+    async with stage.users() as our_answers:
+        for job in JOBS:
+            our_runs[job] = await ours.run(job, stage.names)
+            await stage.settled()
+    return article_runs, our_runs, judge(article_answers), judge(our_answers)
+
+
+def _medians(runs: Sequence[dict[str, Cost]]) -> dict[str, Cost]:
+    return {job: median_cost([one[job] for one in runs]) for job in JOBS}
+
+
+def _together(seen: Sequence[Seen]) -> Seen:
+    return Seen(sum(one.requests for one in seen), sum(one.failed for one in seen))
+
+
+def _costs(round_trip: float, measured: Sequence[Measured], given: argparse.Namespace) -> Table:
+    head = (
+        "Routes",
+        "job",
+        "article: requests",
+        "processor",
+        "time",
+        "ours: requests",
+        "processor",
+        "time",
+        "waits aside",
+        "ratio",
+    )
+    rows = []
+    for one in measured:
+        if one.round_trip != round_trip:
+            continue
+        scaled = "" if one.pipelines == one.routes else " *"
+        for job in JOBS:
+            article, ours = one.article[job], one.ours[job]
+            rows.append(
+                (
+                    f"{one.routes}{scaled}",
+                    job,
+                    round(article.requests),
+                    article.processor,
+                    article.elapsed,
+                    round(ours.requests),
+                    ours.processor,
+                    ours.elapsed,
+                    ours.working,
+                    ours.working / article.working,
+                )
+            )
+    note = f"Medians of {given.runs} {'run' if given.runs == 1 else 'runs'}."
+    if any(one.pipelines != one.routes for one in measured):
+        note += (
+            f" \\*: of the article's pipelines {given.pipelines} ran in each run: the first, which builds the page, "
+            "the last, which removes it, and one or more in between, by whose median the others are counted."
+        )
+    return Table(f"A round trip of {1000 * round_trip:.0f} ms", head, rows, note)
+
+
+def _users(measured: Sequence[Measured]) -> Table:
+    rows = [
+        (
+            f"{one.routes}, {1000 * one.round_trip:.0f} ms",
+            one.article_seen.requests,
+            one.article_seen.failed,
+            one.ours_seen.requests,
+            one.ours_seen.failed,
+        )
+        for one in measured
+    ]
+    note = f"All runs together, {RATE:g} requests a second on a router with two replicas. failed: a 5xx, or no answer."
+    head = ("Routes", "beside the article's jobs", "failed", "beside ours", "failed")
+    return Table("What users saw", head, rows, note)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--routes", type=int, nargs="+", default=ROUTES, metavar="N", help="how many; several sizes")
+    parser.add_argument(
+        "--round-trips", type=int, nargs="+", default=ROUND_TRIPS, metavar="MS", help="of the network, in milliseconds"
+    )
+    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="of both sides, for the medians")
+    parser.add_argument(
+        "--pipelines",
+        type=int,
+        default=PIPELINES,
+        metavar="N",
+        help="of the article, that really run in each run (3 or more); the others are counted by them",
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
