@@ -6,6 +6,7 @@
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
     ├── MissingError                 1   the cluster has no such object
+    ├── ExpiredError                 1   the cluster has forgotten what a list was to go on with
     ├── HostLostError                1   another Route holds the host that ours waits for
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
@@ -84,6 +85,10 @@ class ForbiddenError(MaintenanceError):
 
 class MissingError(MaintenanceError):
     """The cluster has no such object."""
+
+
+class ExpiredError(MaintenanceError):
+    """The cluster has forgotten the version of its objects that a list was to go on with."""
 
 
 class HostLostError(MaintenanceError):

@@ -25,6 +25,7 @@ from maintenance_ci.cluster.command import CHUNK, Lines
 from maintenance_ci.cluster.network_faults import Server
 from maintenance_ci.errors import (
     ConflictError,
+    ExpiredError,
     ForbiddenError,
     MaintenanceError,
     MissingError,
@@ -81,6 +82,7 @@ class Api:
         ForbiddenError: the token is refused (401), or lacks the right (403).
         ConflictError: the server refuses a change for the state that the object is in (409).
         MissingError: there is no such object (404).
+        ExpiredError: what a list was to go on with is forgotten (410).
         MaintenanceError: any other refusal, with the server's own message.
     """
 
@@ -165,12 +167,12 @@ class Api:
                     raise TryAgainError(f"The cluster's answer did not end within {timeout:.0f} s.", run_again=True)
 
     def _content(self, response: Any) -> bytes:
-        content = b""
+        content = bytearray()  # grows in place: many small chunks must not be copied once for each other one
         for chunk in self._chunks(response, ANSWER_TIMEOUT):
             content += chunk
             if len(content) > MAX_ANSWER:
                 raise MaintenanceError(f"The cluster's answer is over {MAX_ANSWER} bytes.", "Check OKD_URL.")
-        return content
+        return bytes(content)
 
     def _request(
         self,
@@ -268,6 +270,8 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
     if status == 429 or status >= 500:
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", run_again=True)
     what = f"The cluster refuses (HTTP {status}): {message}."
+    if status == 410:
+        return ExpiredError(what)
     if status != 404:
         return MaintenanceError(what)
     # A path that the server does not know is a 404, too, but no Status that names an object.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from maintenance_ci.cluster.api import TIMEOUT, Api, no_kubernetes
-from maintenance_ci.errors import ConflictError, MissingError
+from maintenance_ci.errors import ConflictError, ExpiredError, MaintenanceError, MissingError, TryAgainError
 from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.waiting import retried
 
@@ -22,6 +22,12 @@ Answer = TypeVar("Answer")
 LEASE_PATIENCE = (2.0, 10.0)
 # A binary build is answered when its Pod has the upload: 5 minutes at the most (recorded on OpenShift 4.21).
 BUILD_START_TIMEOUT = (5.0, 330.0)
+# Objects of a list that are asked for at once, as kubectl asks for them: memory holds no more JSON than that.
+PAGE_SIZE = 500
+# How often a list is begun whose continuation the server forgets (after 5 to 10 minutes, by default), and its pages at
+# the most: a server that always says "go on" has an end, too.
+LIST_TRIES = 3
+MAX_PAGES = 1000
 # How often a change is tried again when a controller wrote the object's status meanwhile.
 CONFLICT_RETRIES = 5
 # Seconds after which a change whose answer did not come is sent again.
@@ -80,12 +86,11 @@ class OpenShift:
     def select(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return the namespace's objects, those with ``labels`` only where given."""
         query = [("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
-        return self._request("GET", plural, query=query).get("items") or []
+        return self._list(plural, query)
 
     def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
         """Return the objects of all namespaces that the field selector names."""
-        query = [("fieldSelector", field_selector)]
-        return self._request("GET", plural, everywhere=True, query=query).get("items") or []
+        return self._list(plural, [("fieldSelector", field_selector)], everywhere=True)
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
@@ -175,6 +180,25 @@ class OpenShift:
         """Return the lines of a Build's log until it ends, or until ``timeout`` seconds have passed."""
         return self._api.lines(self._path("builds", build, "log"), query=[("follow", "true")], timeout=timeout)
 
+    def _list(self, plural: str, query: Sequence[tuple[str, str]], *, everywhere: bool = False) -> list[Object]:
+        """Return a list, read page by page: as it was when its first page was read."""
+        for _ in range(LIST_TRIES):
+            with contextlib.suppress(ExpiredError):
+                return [_trimmed(one) for page in self._pages(plural, query, everywhere) for one in page]
+        raise TryAgainError(f"The list of {plural} took too long: the cluster forgets it meanwhile.", run_again=True)
+
+    def _pages(self, plural: str, query: Sequence[tuple[str, str]], everywhere: bool) -> Iterator[list[Object]]:
+        query = [*query, ("limit", str(PAGE_SIZE))]
+        more: list[tuple[str, str]] = []
+        for _ in range(MAX_PAGES):
+            page = self._request("GET", plural, everywhere=everywhere, query=[*query, *more])
+            yield page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            more = [("continue", str(token))]
+        raise MaintenanceError(f"The list of {plural} does not end after {MAX_PAGES} pages.", "Check OKD_URL.")
+
     def _change_as_read(
         self, plural: str, observed: Object, change: Callable[[Object], None], done: Callable[[Object | None], bool]
     ) -> None:
@@ -230,7 +254,20 @@ def _is_list(answer: Object) -> bool:
     """Tell a list of objects. Nothing else passes for an empty one, by which nobody would need the page any more."""
     items = answer.get("items") or []
     objects = isinstance(items, list) and all(isinstance(item, dict) and _is_object(item) for item in items)
-    return objects and str(answer["kind"]).endswith("List")
+    return objects and isinstance(answer.get("metadata"), dict | None) and str(answer["kind"]).endswith("List")
+
+
+def _trimmed(listed: Object) -> Object:
+    """Return a listed object without the fields that others manage, where none are ours: nobody asks for them.
+
+    They are half of what a Route takes in memory. Who manages it stays.
+    """
+    metadata = listed["metadata"]
+    managers = metadata.get("managedFields") or []
+    if not any(one.get("manager") == MANAGED_BY for one in managers):
+        for one in managers:
+            one.pop("fieldsV1", None)
+    return listed
 
 
 def _is_object(answer: Object) -> bool:

@@ -14,6 +14,7 @@ One trouble is one line, ``[gitlab|ours|helm] [METHOD] [PATH[$]] [#N]: EFFECT [A
 
 Effects: a status (``503``), ``delay SECONDS``, ``drip``, ``silence``, ``reset``, ``sign-in`` (GitLab), ``html``;
 ``rewrite [PLURAL/NAME]``, another writer; ``delete PLURAL/PREFIX``, which stops Pods or takes anything else away;
+``forget``, by which the cluster has no past any more: a list or a watch that was to go on is answered 410;
 ``fail-build``; ``kill``, which ends the job, and what it runs, without a word.
 """
 
@@ -49,7 +50,8 @@ SILENCE = 600.0
 DRIP = 0.2  # seconds from one byte to the next
 RETRY_AFTER = "1"  # seconds, of a 429 or 503
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", "rewrite", "delete", "fail-build", "kill")
+CHANGES = ("rewrite", "delete", "forget", "fail-build")  # of the cluster: the request itself is answered as ever
+EFFECTS = ("delay", "drip", "silence", "reset", "sign-in", "html", *CHANGES, "kill")
 # How the User-Agent of each begins.
 CLIENTS = {"ours": "maintenance-ci", "helm": "Helm/"}
 FORM = "[gitlab|ours|helm] [METHOD] [PATH[$]] [#N]: EFFECT [ARGUMENT] [after] [xN|always]"
@@ -203,7 +205,7 @@ class Troubles:
         taken = await self._take_effect(trouble, request, handler) if trouble.after else None
         if taken is not None and taken.status >= 400:
             return taken
-        if trouble.effect in ("rewrite", "delete", "fail-build", "delay"):
+        if trouble.effect in (*CHANGES, "delay"):
             if trouble.effect == "delay":
                 await asyncio.sleep(float(trouble.argument))
             if trouble.effect == "delay" or self._change_cluster(trouble, request):
@@ -251,6 +253,9 @@ class Troubles:
         """Change it, and say whether there was anything to change."""
         if trouble.effect == "fail-build":
             self._builds.fail_next = "the rehearsal fails this build"
+            return True
+        if trouble.effect == "forget":
+            self._store.forget()
             return True
         plural, _, name = (trouble.argument or "/".join(request.path.split("/")[-2:])).partition("/")
         if trouble.effect == "rewrite":

@@ -32,6 +32,7 @@ from tests.tools.clusters import QUICK, Cluster, running
         ("ours DELETE routes/shop$: kill", Trouble("kill", method="DELETE", path="routes/shop$", client="ours")),
         ("helm PATCH #2: kill after", Trouble("kill", method="PATCH", first=2, after=True, client="helm")),
         ("helm: 503", Trouble("503", client="helm")),
+        ("GET continue=: forget always", Trouble("forget", method="GET", path="continue=", times=FOR_GOOD)),
         ("GET ours: 500", Trouble("500", method="GET", path="ours")),
     ],
 )  # fmt: skip

@@ -24,10 +24,14 @@ class Cause:
 
 
 class ApiError(Exception):
-    """A refusal of the API server."""
+    """A refusal of the API server.
+
+    ``metadata`` is that of the ``Status``: of a list that cannot go on it has a token, and is empty otherwise.
+    """
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
+        self.metadata: dict[str, Any] = {}
         self.code = code
         self.reason = reason
         self.message = message
@@ -39,7 +43,7 @@ class ApiError(Exception):
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
         }
@@ -122,6 +126,23 @@ def apply_conflict(message: str, causes: Sequence[Cause]) -> ApiError:
 def gone(message: str) -> ApiError:
     """410: the resourceVersion to watch from is too old."""
     return ApiError(410, "Expired", message)
+
+
+def expired_list(inconsistent: str) -> ApiError:
+    """410: the version of a list that goes on is forgotten. With the token ``inconsistent`` it goes on all the same.
+
+    The wording is that of k8s.io/apiserver (pkg/storage/etcd3/errors.go); it was not recorded.
+    """
+    error = ApiError(
+        410,
+        "Expired",
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+    )
+    error.metadata = {"continue": inconsistent}
+    return error
 
 
 def bad_request(message: str) -> ApiError:

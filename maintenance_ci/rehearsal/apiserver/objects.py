@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver import apply, errors, kinds, patches, selectors
 from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
+from maintenance_ci.rehearsal.apiserver.pages import NEWEST, Token, take_page
 from maintenance_ci.rehearsal.apiserver.request import is_true, number
 from maintenance_ci.rehearsal.apiserver.rights import Action, is_allowed, refusal
 from maintenance_ci.rehearsal.apiserver.store import Owner, now
@@ -14,6 +15,7 @@ from maintenance_ci.rehearsal.apiserver.store import Owner, now
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from maintenance_ci.rehearsal.apiserver.pages import Page
     from maintenance_ci.rehearsal.apiserver.request import Request
     from maintenance_ci.rehearsal.apiserver.store import Store
 
@@ -36,8 +38,23 @@ class Objects:
         return 200, self.store.get(target.plural, target.namespace, target.name)
 
     def list_all(self, request: Request) -> Answer:
-        """The objects of a namespace, or of all, that fit the selectors."""
-        return 200, as_list(request, self._selected(request), self.store.resource_version)
+        """The objects of a namespace, or of all, that fit the selectors: all, or a page of them."""
+        query, namespace = request.query, request.target.namespace or None
+        version, limit = query.get("resourceVersion", ""), number(request.query, "limit", 0)
+        if "continue" not in query:
+            # Version 0 is whatever the server has at hand, and that always is all of it.
+            objects = self.store.list(request.resource.plural, namespace)
+            page = take_page(objects, matcher(request), limit=0 if version == "0" else limit)
+            return 200, as_page(request, page, self.store.resource_version)
+        if version not in ("", "0"):
+            raise errors.bad_request("specifying resource version is not allowed when using continue")
+        token = Token.decode(query["continue"])
+        at = self.store.resource_version if token.version == NEWEST else token.version
+        try:
+            objects = self.store.list_at(at, request.resource.plural, namespace)
+        except errors.ApiError as too_old:
+            raise errors.expired_list(Token(NEWEST, token.start).encode()) from too_old
+        return 200, as_page(request, take_page(objects, matcher(request), start=token.start, limit=limit), at)
 
     def create(self, request: Request) -> Answer:
         """A new object."""
@@ -183,6 +200,16 @@ def as_list(request: Request, objects: list[Object], resource_version: int) -> O
         "metadata": {"resourceVersion": str(resource_version)},
         "items": items,
     }
+
+
+def as_page(request: Request, page: Page, resource_version: int) -> Object:
+    """A page of a list: it says how to go on, and, where all objects are meant, how many are left."""
+    answer = as_list(request, list(page.objects), resource_version)
+    if page.end:
+        answer["metadata"]["continue"] = Token(resource_version, f"{page.end}\0").encode()
+        if not (request.query.get("labelSelector") or request.query.get("fieldSelector")):
+            answer["metadata"]["remainingItemCount"] = page.left
+    return answer
 
 
 def delete_options(request: Request) -> Object:

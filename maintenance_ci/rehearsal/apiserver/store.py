@@ -67,10 +67,23 @@ class Store:
         return self._objects[plural].get(namespace, {}).get(name)
 
     def list(self, plural: str, namespace: str | None = None) -> list[Object]:
-        """The objects of a namespace (None: of all), sorted by namespace and name."""
-        namespaces = self._objects[plural]
-        wanted = sorted(namespaces) if namespace is None else [namespace]
-        return [obj for where in wanted for _, obj in sorted(namespaces.get(where, {}).items())]
+        """The objects of a namespace (None: of all), in the order of their keys ``NAMESPACE/NAME``, as in etcd."""
+        return _in_order(self._objects[plural], namespace)
+
+    def list_at(self, version: int, plural: str, namespace: str | None = None) -> builtins.list[Object]:
+        """The objects as they were at that resourceVersion; raises ``ApiError`` 410 when it is too long ago."""
+        if version < self._forgotten:
+            raise errors.gone(f"too old resource version: {version} ({self._forgotten})")
+        then = {where: dict(objects) for where, objects in self._objects[plural].items()}
+        for changed, event in reversed(self._history):
+            if changed <= version:
+                break
+            if event.plural == plural:
+                where, name = _key(event.object)
+                then[where].pop(name, None)
+                if event.previous is not None:
+                    then[where][name] = event.previous
+        return _in_order(then, namespace)
 
     def create(self, plural: str, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Store a new object; raises ``ApiError`` 409 (it exists) or 422 (its kind's rules)."""
@@ -158,7 +171,8 @@ class Store:
             self._followers.discard(queue)
 
     def forget(self) -> None:
-        """Forget the past, as a compaction of etcd does: a watch from an older version is answered 410."""
+        """Forget the past, as a compaction of etcd does: a watch, or a list, that goes on from then is answered 410."""
+        self.resource_version += 1  # somebody writes something somewhere: what is newest is never forgotten
         self._history.clear()
         self._forgotten = self.resource_version
 
@@ -225,6 +239,11 @@ class Owner:
     manager: str
     subresource: str = ""
     entries: list[Entry] | None = None
+
+
+def _in_order(namespaces: dict[str, dict[str, Object]], namespace: str | None) -> list[Object]:
+    wanted = sorted(namespaces, key=lambda where: f"{where}/") if namespace is None else [namespace]
+    return [obj for where in wanted for _, obj in sorted(namespaces.get(where, {}).items())]
 
 
 def _key(obj: Object) -> tuple[str, str]:

@@ -156,7 +156,7 @@ def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
     hold = {
         "swap": Trouble("delay", "0.5", method="GET", path="/routes/shop$", client="ours", first=2),
         "repoint": Trouble("delay", "0.5", method="GET", path="/routes/shop$", client="ours"),
-        "path": Trouble("delay", "0.5", method="GET", path="/endpointslices$", client="ours"),
+        "path": Trouble("delay", "0.5", method="GET", path="/endpointslices?limit=500$", client="ours"),
     }
     with Rights(on) as rights:
         done = meanwhile(on, hold[way], lambda: rights.take("create", "patch", "delete"), "delete", WAYS[way])
@@ -173,7 +173,11 @@ FORGET = f"{WHEN_BACK} oc delete secret {SNAPSHOT} -n web --ignore-not-found"
 # What is away from which moment on, what a person is then told to do, and what the job says is left.
 LAST_STEPS = {
     "the snapshot stays": (f"ours DELETE /secrets/{SNAPSHOT}: 503 always", [FORGET, PAGE_LEFT], "the application. Run"),
-    "the page stays": ("ours GET /routes$ #2: 503 always", [PAGE_LEFT], "the application. Only the page may be left."),
+    "the page stays": (
+        "ours GET /routes?limit=500$ #2: 503 always",
+        [PAGE_LEFT],
+        "the application. Only the page may be left.",
+    ),
 }
 
 
