@@ -10,7 +10,7 @@ import json
 import os
 import re
 import unicodedata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
@@ -18,6 +18,10 @@ from maintenance_ci import names
 from maintenance_ci.settings.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.proxies import is_server_address
+from maintenance_ci.settings.selector import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Kubernetes' rules for names (RFC 1123), from its API conventions.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -42,6 +46,9 @@ PIPELINE_ID = re.compile(r"[0-9]{1,20}")
 # What means something to a shell. (GitLab shows addresses to many a script.)
 FOR_SHELLS = r";$()<>\\\"'`{}|^"
 PIPELINE_URL = re.compile(rf"https?://[^\s\x00-\x20{FOR_SHELLS}]+")
+
+# The name of a maintenance: part of an environment's name in GitLab, where `-plan` is the one of the job `plan`.
+MAINTENANCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*([ /][A-Za-z0-9._-]+)*")
 
 # A Route's name may have 253 characters; the maintenance Route's adds up to 26 (maintenance_route.maintenance_name).
 MAX_ROUTE_NAME = 253 - 26
@@ -76,6 +83,23 @@ def _matching(pattern: re.Pattern[str], message: str, *, longest: int = 255) -> 
     return AfterValidator(check)
 
 
+def _several(read_one: Callable[[str], str]) -> BeforeValidator:
+    """Return what takes several values with a space between two of them, sorted, each once.
+
+    Otherwise the same Routes would have an environment of GitLab for each order. What is right may be shown: each part
+    is a good name or path, which stands in the environment's name, and in each message about its Route.
+    """
+
+    def check(value: object) -> tuple[str, ...]:
+        parts = [read_one(part) for part in str(value).split()]
+        right = " ".join(sorted(set(parts)))
+        if value != right:
+            raise ValueError(f"must be sorted, each once, with one space between two: give '{right}'")
+        return tuple(parts)
+
+    return BeforeValidator(check)
+
+
 def _between(lowest: float, highest: float, message: str) -> BeforeValidator:
     """Return what takes a number within these bounds, and refuses all else with ``message``."""
 
@@ -95,10 +119,41 @@ def _boolean(value: object) -> bool:
     raise ValueError("must be true or false (or 1/0, yes/no)")
 
 
+def _route_name(value: str) -> str:
+    # With a comma between them, or each in quotes, as in other lists, none of them is a name.
+    if len(value) > MAX_ROUTE_NAME or not OBJECT_NAME.fullmatch(value):
+        raise ValueError(
+            "must be a Route's name, or several with spaces between them: lower-case letters, digits, '-' and '.', "
+            f"{MAX_ROUTE_NAME} characters at the most"
+        )
+    return value
+
+
 def _subpath(value: str) -> str:
     if value == "/":
         raise ValueError("'/' is the whole Route: leave SUBPATH empty for that")
+    if len(value) > MAX_SUBPATH or not URL_PATH.fullmatch(value):
+        raise ValueError(
+            "must be an absolute path such as /shop, or several with spaces between them, without a slash at its end, "
+            "'..', '//', '%', query or fragment"
+        )
     return value
+
+
+def _apart(subpaths: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a path below another one: it is in maintenance with that one, and over only when both are."""
+    for subpath in subpaths:
+        if upper := next((other for other in subpaths if subpath.startswith(f"{other}/")), None):
+            raise ValueError(f"has {subpath} below {upper}, which includes it: leave it out")
+    return subpaths
+
+
+def _selector(value: str) -> str:
+    try:
+        parse(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: label selectors such as depends-on=legacy, as kubectl's -l takes them") from None
+    return value.strip()
 
 
 def _https_url(value: str) -> str:
@@ -225,6 +280,15 @@ ImageTag = Annotated[
     ),
 ]
 Kubeconfig = Annotated[str, AfterValidator(_kubeconfig)]
+MaintenanceName = Annotated[
+    str,
+    _matching(
+        MAINTENANCE_NAME,
+        "must be a name for the maintenance: letters, digits, '.', '_' and '-', single spaces or slashes within, "
+        f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} characters at the most",
+        longest=MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
+    ),
+]
 Namespace = Annotated[
     str, _matching(DNS_LABEL, "must be a namespace: lower-case letters, digits and '-', 63 characters at the most")
 ]
@@ -243,14 +307,9 @@ ReloadInterval = Annotated[
         f"must be the router's reload interval in seconds: a number, {MIN_RELOAD} to {MAX_RELOAD}",
     ),
 ]
-RouteName = Annotated[
-    str,
-    _matching(
-        OBJECT_NAME,
-        f"must be a Route's name: lower-case letters, digits, '-' and '.', {MAX_ROUTE_NAME} characters at the most",
-        longest=MAX_ROUTE_NAME,
-    ),
-]
+RouteName = Annotated[str, AfterValidator(_route_name)]
+RouteNames = Annotated[tuple[str, ...], _several(_route_name)]
+RouteSelector = Annotated[str, AfterValidator(_selector)]
 RouteStrategy = Annotated[str, AfterValidator(_route_strategy)]
 Seconds = Annotated[
     float,
@@ -260,14 +319,7 @@ SecretName = Annotated[
     str,
     _matching(OBJECT_NAME, "must be the name of a Secret: lower-case letters, digits, '-' and '.'", longest=253),
 ]
-Subpath = Annotated[
-    str,
-    AfterValidator(_subpath),
-    _matching(
-        URL_PATH,
-        "must be an absolute path such as /shop, without a slash at its end, '..', '//', '%', query, fragment or space",
-        longest=MAX_SUBPATH,
-    ),
-]
+Subpath = Annotated[str, AfterValidator(_subpath)]
+Subpaths = Annotated[tuple[str, ...], AfterValidator(_apart), _several(_subpath)]
 Text = Annotated[str, AfterValidator(_text)]
 Token = Annotated[SecretStr, BeforeValidator(read_token)]

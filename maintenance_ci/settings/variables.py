@@ -8,68 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.settings import proxies, types
+from maintenance_ci.settings import combinations, proxies, types
 from maintenance_ci.settings.credentials import read_token
 from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageResources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def _cluster(given: Mapping[str, str]) -> Iterator[str]:
-    if "OKD_URL" not in given and "KUBECONFIG" not in given:
-        yield "OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG"
-    if "OKD_URL" in given and "OKD_TOKEN" not in given:
-        yield "OKD_TOKEN: is missing; OKD_URL needs a token"
-    if "KUBE_CONTEXT" in given and "KUBECONFIG" not in given:
-        yield "KUBE_CONTEXT: is a context of KUBECONFIG, which is missing"
-
-
-def _templates(given: Mapping[str, str]) -> Iterator[str]:
-    if "ROUTE_TEMPLATES_PROJECT" not in given:
-        yield "ROUTE_TEMPLATES_PROJECT: is missing; it is the GitLab project of the Route's template"
-    if "CI_SERVER_URL" not in given:
-        yield "CI_SERVER_URL: is missing; outside of a GitLab job, give your GitLab's address"
-
-
-def _token_to_read(given: Mapping[str, str]) -> Iterator[str]:
-    if "ROUTE_TEMPLATES_TOKEN" not in given and "CI_JOB_TOKEN" not in given:
-        yield "ROUTE_TEMPLATES_TOKEN: is missing, and there is no CI_JOB_TOKEN to fall back on"
-
-
-def _token_to_write(given: Mapping[str, str]) -> Iterator[str]:
-    if "ROUTE_TEMPLATES_TOKEN" not in given:  # GitLab's job tokens write no files
-        yield "ROUTE_TEMPLATES_TOKEN: is missing; to write takes an access token with the scope api"
-
-
-def _template_of_whole_route(given: Mapping[str, str]) -> Iterator[str]:
-    if "SUBPATH" not in given:  # a part of the site restores nothing
-        yield from (*_templates(given), *_token_to_read(given))
-
-
-def _names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
-    """Tell that the names are too long for a pipeline or an environment of GitLab, where each alone is good."""
-    route, subpath = len(given.get("ROUTE_NAME", "")), len(given.get("SUBPATH", ""))
-    longest = types.MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpath else types.MAX_ROUTE_AND_SUBPATH_IN_GITLAB
-    fits = route <= longest and subpath <= types.MAX_SUBPATH_IN_GITLAB
-    if in_gitlab(given) and not fits and route <= types.MAX_ROUTE_NAME and subpath <= types.MAX_SUBPATH:
-        yield (
-            "ROUTE_NAME and SUBPATH: are too long for the name of an environment of GitLab; there SUBPATH may have "
-            f"{types.MAX_SUBPATH_IN_GITLAB} characters, and ROUTE_NAME {types.MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB}, or "
-            f"{types.MAX_ROUTE_AND_SUBPATH_IN_GITLAB} without a SUBPATH; "
-            "run the jobs in a terminal, which has no such limit"
-        )
-
-
-# Each yields the faults that no single variable shows, of those that are given.
-Rules = tuple[Callable[[Mapping[str, str]], Iterable[str]], ...]
 
 
 class Variables(BaseModel):
@@ -97,7 +45,7 @@ class JobSettings(Variables):
         rules: what must be right with several variables together.
     """
 
-    rules: ClassVar[Rules] = (_cluster,)
+    rules: ClassVar[combinations.Rules] = (combinations.cluster,)
 
     project: types.Namespace
     okd_url: types.HttpsUrl | None = None
@@ -141,7 +89,7 @@ class BuildAndDeploySettings(JobSettings):
 class TemplatesSettings(JobSettings):
     """What leads to the Routes' templates, in a project of GitLab's."""
 
-    rules: ClassVar[Rules] = (_cluster, _templates, _token_to_read)
+    rules: ClassVar[combinations.Rules] = (combinations.cluster, combinations.templates, combinations.token_to_read)
 
     route_templates_project: types.GitLabProject | None = None
     route_templates_ref: types.GitRef | None = None
@@ -158,13 +106,15 @@ class TemplatesSettings(JobSettings):
         return True
 
 
-class RouteSettings(TemplatesSettings):
-    """Variables of the jobs that switch a Route: ``deploy-route`` and ``delete``."""
+class SwitchSettings(TemplatesSettings):
+    """Variables of the jobs that switch Routes, ``deploy-route`` and ``delete``, but for which Routes these are."""
 
-    rules: ClassVar[Rules] = (_cluster, _template_of_whole_route, _names_in_gitlab)
+    rules: ClassVar[combinations.Rules] = (
+        combinations.cluster,
+        combinations.template_of_whole_route,
+        combinations.names_in_gitlab,
+    )
 
-    route_name: types.RouteName
-    subpath: types.Subpath | None = None
     route_strategy: types.RouteStrategy = "swap"
     accept_route_differences: types.Boolean = False
     # With which the host of a passthrough Route is served during its maintenance.
@@ -177,10 +127,52 @@ class RouteSettings(TemplatesSettings):
     public_ca: types.Certificates | None = None
     public_address: types.PublicAddress = Field(default_factory=dict)
 
+
+class RouteSettings(SwitchSettings):
+    """What is wanted of one Route, or of one path of it."""
+
+    route_name: types.RouteName
+    subpath: types.Subpath | None = None
+
     @property
     def needs_templates(self) -> bool:
         """Whether a template is read: a part of the site restores nothing."""
         return self.subpath is None
+
+
+class RoutesSettings(SwitchSettings):
+    """Variables of the jobs that switch Routes: all of these Routes, or all of these paths of each of them.
+
+    Attributes:
+        route_names: the Routes, sorted; empty where a selector names them.
+        route_selector: the label selector that names them, as it was given.
+        subpaths: the paths, sorted; empty for the whole Routes.
+        maintenance: the name of the maintenance, for its environment and pipeline in GitLab.
+    """
+
+    rules: ClassVar[combinations.Rules] = (*SwitchSettings.rules, combinations.routes)
+
+    route_names: types.RouteNames = Field((), validation_alias="ROUTE_NAME")
+    route_selector: types.RouteSelector | None = None
+    subpaths: types.Subpaths = Field((), validation_alias="SUBPATH")
+    maintenance: types.MaintenanceName | None = None
+
+    @property
+    def needs_templates(self) -> bool:
+        """Whether templates are read: parts of the site restore nothing."""
+        return not self.subpaths
+
+    def of(self, route_name: str, subpath: str | None) -> RouteSettings:
+        """Return what is wanted of one of the Routes, or of one path of it.
+
+        Raises:
+            VariableError: a selector matches a Route whose name is too long for its maintenance Route.
+        """
+        if len(route_name) > types.MAX_ROUTE_NAME:
+            fault = f"matches Route {route_name}, whose name has more than {types.MAX_ROUTE_NAME} characters"
+            raise VariableError([f"ROUTE_SELECTOR: {fault}"])
+        shared = {name: getattr(self, name) for name in SwitchSettings.model_fields}
+        return RouteSettings.model_construct(**shared, route_name=route_name, subpath=subpath)
 
 
 def _names_route(value: str) -> str:
@@ -198,7 +190,7 @@ class DriftSettings(TemplatesSettings):
 class ExportSettings(TemplatesSettings):
     """Variables of ``export-route``: the Route's name is an argument of the command. To print takes no GitLab."""
 
-    rules: ClassVar[Rules] = (_cluster,)
+    rules: ClassVar[combinations.Rules] = (combinations.cluster,)
 
     route_name: types.RouteName
 
@@ -206,7 +198,7 @@ class ExportSettings(TemplatesSettings):
 class CommitSettings(ExportSettings):
     """Variables of ``export-route --commit``."""
 
-    rules: ClassVar[Rules] = (_cluster, _templates, _token_to_write)
+    rules: ClassVar[combinations.Rules] = (combinations.cluster, combinations.templates, combinations.token_to_write)
 
 
 # GitLab masks no value that is shorter.
@@ -259,7 +251,7 @@ def plan_only(environment: Mapping[str, str] = os.environ) -> bool:
 
 def in_gitlab(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether this is a job of GitLab's; also where variables are wrong."""
-    return environment.get("GITLAB_CI", "").strip().lower() in types.TRUE
+    return combinations.is_gitlab_job(environment)
 
 
 def has_checkout(environment: Mapping[str, str] = os.environ) -> bool:

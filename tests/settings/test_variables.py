@@ -104,7 +104,7 @@ def test_all_faults_are_reported_at_once_by_name() -> None:
         RouteSettings, {"ROUTE_NAME": "A", "SUBPATH": "x", "OKD_URL": "http://x", "ROUTER_RELOAD_INTERVAL": "0"}
     )
     assert [fault.split(":")[0] for fault in messages] == [
-        "PROJECT", "OKD_URL", "ROUTE_NAME", "SUBPATH", "ROUTER_RELOAD_INTERVAL", "OKD_TOKEN",
+        "PROJECT", "OKD_URL", "ROUTER_RELOAD_INTERVAL", "ROUTE_NAME", "SUBPATH", "OKD_TOKEN",
     ]  # fmt: skip
 
 
