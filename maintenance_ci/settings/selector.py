@@ -79,13 +79,13 @@ def parse(text: str) -> Selector:
         ValueError: it is no selector; the message does not show it.
     """
     requirements: list[Requirement] = []
-    rest, more = text, True
+    at, more = 0, True
     while more:
-        part = REQUIREMENT.match(rest)
+        part = REQUIREMENT.match(text, at)
         if part is None:
             raise ValueError("is no label selector")
         requirements.append(_requirement(part))
-        rest, more = rest[part.end() :], part["comma"] == ","
+        at, more = part.end(), part["comma"] == ","
     return Selector(tuple(requirements))
 
 

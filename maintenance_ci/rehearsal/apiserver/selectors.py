@@ -6,17 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver import errors
+from maintenance_ci.settings import selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Object = dict[str, Any]
-
-_KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
-_VALUE = r"[-A-Za-z0-9_.]*"
-_IN = re.compile(rf"({_KEY})\s+(in|notin)\s+\(([^()]*)\)")
-_EQUAL = re.compile(rf"({_KEY})\s*(==|=|!=)\s*({_VALUE})")
-_EXISTS = re.compile(rf"(!?)\s*({_KEY})")
 
 _FIELDS: dict[str, tuple[str, ...]] = {
     "routes": ("spec.host", "spec.path", "spec.to.name"),
@@ -32,30 +27,13 @@ _EVERY = ("metadata.name", "metadata.namespace")
 
 def label_matcher(text: str) -> Callable[[Object], bool]:
     """A function that tells whether an object's labels fit the selector; raises ``ApiError`` 400."""
-    requirements = [_requirement(part.strip()) for part in _split(text)]
-    return lambda obj: all(fits(obj["metadata"].get("labels") or {}) for fits in requirements)
-
-
-def _split(text: str) -> list[str]:
-    return [part for part in re.split(r",(?![^()]*\))", text) if part.strip()]
-
-
-def _requirement(text: str) -> Callable[[dict[str, str]], bool]:
-    if match := _IN.fullmatch(text):
-        key, operator, listed = match.groups()
-        values = {value.strip() for value in listed.split(",")}
-        if operator == "in":
-            return lambda labels: key in labels and labels[key] in values
-        return lambda labels: labels.get(key) not in values
-    if match := _EQUAL.fullmatch(text):
-        key, operator, value = match.groups()
-        if operator == "!=":
-            return lambda labels: labels.get(key) != value
-        return lambda labels: labels.get(key) == value
-    if match := _EXISTS.fullmatch(text):
-        absent, key = match.groups()
-        return lambda labels: (key in labels) is not bool(absent)
-    raise errors.bad_request(f'unable to parse requirement: found "{text}", expected a label selector requirement')
+    if not text.strip():
+        return lambda _obj: True
+    try:
+        wanted = selector.parse(text)
+    except ValueError as error:
+        raise errors.bad_request(f"unable to parse requirement: {error}") from None
+    return lambda obj: selector.matches(wanted, obj["metadata"].get("labels") or {})
 
 
 def field_matcher(plural: str, text: str) -> Callable[[Object], bool]:

@@ -33,6 +33,9 @@ def labelled(**labels: str) -> dict[str, Any]:
         ("app notin (page)", False),
         ("missing notin (a)", True),
         ("app=page,tier=front", True),
+        ("app in ()", False),
+        ("app>1", False),
+        ("tier<1,app", False),
         ("app in (a,page),tier=back", False),
     ],
 )
