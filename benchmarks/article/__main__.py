@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from benchmarks.article.figures import Measured, cost_of_pipelines, median_cost
 from benchmarks.article.picture import draw
 from benchmarks.article.sides import JOBS, Article, JobRun, Ours
-from benchmarks.article.stage import RATE, RELOAD_INTERVAL, Seen, Stage, judge
 from benchmarks.article.targets import judge_targets
 from benchmarks.results import Table, arguments, publish
+from benchmarks.stage import RATE, RELOAD_INTERVAL, Seen, Stage, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

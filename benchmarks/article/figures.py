@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.article.sides import JobRun
-from benchmarks.article.stage import Seen
+from benchmarks.stage import Seen
 
 
 @dataclass(frozen=True)

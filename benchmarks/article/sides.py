@@ -17,8 +17,8 @@ from tests.tools import oc_stand_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmarks.article.stage import Stage, StampedRequests
     from benchmarks.processes import Took
+    from benchmarks.stage import Stage, StampedRequests
     from maintenance_ci.rehearsal.apiserver.server import Request
 
 HERE = Path(__file__).parent

@@ -12,9 +12,9 @@ import pytest
 from benchmarks.article import sides
 from benchmarks.article.figures import Cost, Measured, cost_of_pipelines, median_cost
 from benchmarks.article.sides import Article, JobRun, Ours, count_polls, waited_in
-from benchmarks.article.stage import Seen, Stage, StampedRequests, host_of, judge
 from benchmarks.article.targets import judge_targets
 from benchmarks.processes import CommandFailedError, run
+from benchmarks.stage import HostAnswers, Seen, Stage, StampedRequests, host_of, judge
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.server import Request
 from maintenance_ci.rehearsal.cluster import Options
@@ -199,4 +199,4 @@ def test_what_users_must_not_see_is_counted() -> None:
     def answer(status: int | None) -> Answer:
         return Answer(0.0, "/", False, status, "", None, 0.0)
 
-    assert judge([answer(200), answer(404), answer(503), answer(None)]) == Seen(4, 2)
+    assert judge([HostAnswers(0, [answer(200), answer(404), answer(503), answer(None)])]) == Seen(4, 2)

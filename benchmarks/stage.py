@@ -1,4 +1,4 @@
-"""The cluster that both sides work on: many Routes, a network that takes its time, users, and a count of requests."""
+"""The cluster that jobs are measured on: many Routes, a network that takes its time, users, and a count of requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maintenance_ci.rehearsal.cluster import TEMPLATE_PROJECT, EmbeddedOpenShift
 from maintenance_ci.rehearsal.users import Users
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from maintenance_ci.rehearsal.apiserver.server import Request
     from maintenance_ci.rehearsal.users import Answer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RELOAD_INTERVAL = 1.0
 OPTIONS = Options(reload_interval=RELOAD_INTERVAL, replicas=2, busy=False)
 # Hosts that users ask for, of all, and how often they do, all together: what two processor cores serve on the side.
-MOST_HOSTS, RATE = 5, 20.0
+HOSTS, RATE = 5, 20.0
 
 
 class StampedRequests(list["Request"]):
@@ -46,6 +46,19 @@ class Seen:
 
     requests: int
     failed: int
+
+
+@dataclass(frozen=True)
+class HostAnswers:
+    """What users of one host were answered, in order of their requests.
+
+    Attributes:
+        began: when they came, on the loop's clock; an answer's time counts from there.
+        answers: what they got.
+    """
+
+    began: float
+    answers: Sequence[Answer]
 
 
 class Stage:
@@ -72,7 +85,7 @@ class Stage:
             self.cluster.server.requests = self.requests
             for name in self.names:
                 self._create(name)
-            await self.cluster.router.followed()
+            await self.settled()
             router = self.cluster.router
             for url in (self.cluster.server.url, self.cluster.gitlab.url):
                 await self._put_network_before(int(urlsplit(url).port or 0))
@@ -101,25 +114,35 @@ class Stage:
         return variables | {name: self._through_network(variables[name]) for name in addresses}
 
     @contextlib.asynccontextmanager
-    async def users(self) -> AsyncIterator[list[Answer]]:
-        """Let users ask for some of the applications meanwhile; yields a list that holds their answers afterwards."""
-        hosts = [host_of(name) for name in self.names[:: -(-len(self.names) // MOST_HOSTS)]]
+    async def users(self, *, hosts: int = HOSTS, rate: float = RATE) -> AsyncIterator[list[HostAnswers]]:
+        """Let users ask for some of the applications meanwhile.
+
+        Yields a list that holds afterwards what they were answered, for each host.
+
+        Args:
+            hosts: that they ask for, at the most: the first Route's, the last one's, and some in between.
+            rate: requests a second, all together.
+        """
+        names = evenly(self.names, hosts)
         crowd = [
-            Users(host, self.cluster.router.https_port, self.cluster.client_tls(), rate=RATE / len(hosts))
-            for host in hosts
+            Users(host_of(name), self.cluster.router.https_port, self.cluster.client_tls(), rate=rate / len(names))
+            for name in names
         ]
-        answers: list[Answer] = []
+        answers: list[HostAnswers] = []
         for users in crowd:
             await users.start()
         try:
             yield answers
         finally:
             for users in crowd:
-                answers += await users.stop()
+                began = asyncio.get_running_loop().time() - users.elapsed
+                answers.append(HostAnswers(began, await users.stop()))
 
     async def settled(self) -> None:
-        """Wait until the router serves what is in the cluster, and raise what broke a part of it."""
-        await self.cluster.router.followed()
+        """Wait until the router serves what is in the cluster now, and raise what broke a part of it."""
+        router = self.cluster.router
+        # One that another tenant keeps busy never serves all, and reloads all the time.
+        await (router.next_reload() if self.cluster.options.busy else router.followed())
         await self.cluster.healthy()
 
     def template(self, name: str) -> bytes:
@@ -154,6 +177,14 @@ def host_of(name: str) -> str:
     return f"{name}.apps.example.test"
 
 
-def judge(answers: Sequence[Answer]) -> Seen:
+def evenly(names: Sequence[str], number: int) -> list[str]:
+    """Return so many of the names at the most: the first, the last, and some in between."""
+    if len(names) <= number:
+        return list(names)
+    return [names[round(at * (len(names) - 1) / (number - 1))] for at in range(number)]
+
+
+def judge(answers: Iterable[HostAnswers]) -> Seen:
     """Count what users saw."""
-    return Seen(len(answers), sum(answer.status is None or answer.status >= 500 for answer in answers))
+    seen = [answer for one in answers for answer in one.answers]
+    return Seen(len(seen), sum(answer.status is None or answer.status >= 500 for answer in seen))
