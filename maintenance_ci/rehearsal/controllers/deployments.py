@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.store import now
 from maintenance_ci.rehearsal.controllers import rollout
-from maintenance_ci.rehearsal.controllers.level import controlled_by, keep_level, owned_by
+from maintenance_ci.rehearsal.controllers.level import AtRest, by_owner, controlled_by, keep_level
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
@@ -26,6 +26,7 @@ class Deployments:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._at_rest = AtRest()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -34,16 +35,21 @@ class Deployments:
     def reconcile(self) -> float | None:
         """Look at every Deployment once; returns the seconds until one may have missed its deadline."""
         waits = []
-        for deployment in self._store.list("deployments"):
+        deployments, replica_sets = self._store.list("deployments"), by_owner(self._store.list("replicasets"))
+        self._at_rest.forget_others(deployments)
+        for deployment in deployments:
+            known = replica_sets.get(deployment["metadata"]["uid"], [])
+            if self._at_rest.needs_nothing(deployment, known):
+                continue
             try:
-                waits.append(self._reconcile(deployment))
+                waits.append(self._reconcile(deployment, known))
             except ApiError as error:  # what the API refuses for one Deployment must not hold up the others
                 log.warning("deployment %s: %s", deployment["metadata"]["name"], error)
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _reconcile(self, deployment: Object) -> float | None:
-        known = owned_by(self._store.list("replicasets", deployment["metadata"]["namespace"]), deployment)
-        known.sort(key=lambda one: int(one["metadata"]["annotations"][rollout.REVISION]))
+    def _reconcile(self, deployment: Object, owned: list[Object]) -> float | None:
+        looked_at = deployment
+        known = sorted(owned, key=lambda one: int(one["metadata"]["annotations"][rollout.REVISION]))
         new = _find(deployment, known)
         if new is None:
             new = self._create(deployment, known)
@@ -55,7 +61,10 @@ class Deployments:
         sizes = rollout.plan(deployment["spec"], _counts(new), [_counts(one) for one in old])
         known = [self._resize(deployment, one, sizes, revision if one is new else None) for one in [*old, new]]
         self._forget(deployment, known[:-1])
-        return self._report(deployment, known, revision)
+        wait = self._report(deployment, known, revision)
+        if wait is None:
+            self._at_rest.note(looked_at, owned)
+        return wait
 
     def _create(self, deployment: Object, known: list[Object]) -> Object | None:
         """Make the ReplicaSet of the template; None while one of the same name is still there that is not ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.controllers.level import controlled_by, is_ready, keep_level, owned_by
+from maintenance_ci.rehearsal.controllers.level import by_owner, controlled_by, is_ready, keep_level
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
@@ -28,21 +28,23 @@ class EndpointSlices:
     def reconcile(self) -> None:
         """Look at every Service once, and remove the slices of those that are gone."""
         services = [one for one in self._store.list("services") if one["spec"].get("selector")]
+        slices = by_owner(self._store.list("endpointslices"))
+        pods = _by_namespace(self._store.list("pods"))
         for service in services:
-            self._reconcile(service)
+            metadata = service["metadata"]
+            self._reconcile(service, slices.get(metadata["uid"], []), pods.get(metadata["namespace"], []))
         present = {service["metadata"]["uid"] for service in services}
         for one in self._store.list("endpointslices"):
             owners = {owner["uid"] for owner in one["metadata"].get("ownerReferences", [])}
             if MANAGED_BY.items() <= one["metadata"].get("labels", {}).items() and not owners & present:
                 self._store.delete("endpointslices", one["metadata"]["namespace"], one["metadata"]["name"])
 
-    def _reconcile(self, service: Object) -> None:
+    def _reconcile(self, service: Object, known: list[Object], pods: list[Object]) -> None:
         namespace = service["metadata"]["namespace"]
-        known = owned_by(self._store.list("endpointslices", namespace), service)
         # Who is in a slice keeps its place, who is new comes last (recorded).
         places = [endpoint["targetRef"]["uid"] for one in known for endpoint in one["endpoints"]]
-        pods = self._store.list("pods", namespace)
-        pods.sort(key=lambda pod: places.index(uid) if (uid := pod["metadata"]["uid"]) in places else len(places))
+        last = len(places)
+        pods = sorted(pods, key=lambda pod: places.index(uid) if (uid := pod["metadata"]["uid"]) in places else last)
         wanted = slices_of(service, pods)
         # A slice keeps its ports where it can, so that a rollout does not turn two slices over.
         for body in wanted:
@@ -51,10 +53,18 @@ class EndpointSlices:
                 self._store.create("endpointslices", body, manager=MANAGER)
                 continue
             known.remove(one)
-            metadata = one["metadata"] | {"labels": body["metadata"]["labels"]}
-            self._store.update("endpointslices", body | {"metadata": metadata}, manager=MANAGER)
+            changed = body | {"metadata": one["metadata"] | {"labels": body["metadata"]["labels"]}}
+            if one != {**one, **changed}:
+                self._store.update("endpointslices", changed, manager=MANAGER)
         for one in known:
             self._store.delete("endpointslices", namespace, one["metadata"]["name"])
+
+
+def _by_namespace(objects: list[Object]) -> dict[str, list[Object]]:
+    found: dict[str, list[Object]] = {}
+    for one in objects:
+        found.setdefault(one["metadata"]["namespace"], []).append(one)
+    return found
 
 
 def slices_of(service: Object, pods: list[Object]) -> list[Object]:

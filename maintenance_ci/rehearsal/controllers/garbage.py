@@ -8,7 +8,7 @@ from maintenance_ci.rehearsal.apiserver.catalogue import RESOURCES
 from maintenance_ci.rehearsal.controllers.level import keep_level
 
 if TYPE_CHECKING:
-    from maintenance_ci.rehearsal.apiserver.store import Store
+    from maintenance_ci.rehearsal.apiserver.store import Event, Store
 
 KINDS = tuple(RESOURCES)
 
@@ -21,7 +21,7 @@ class GarbageCollector:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        await keep_level(self._store, KINDS, self.reconcile)
+        await keep_level(self._store, KINDS, self.reconcile, matters=_may_leave_garbage)
 
     def reconcile(self) -> None:
         """Look at every object once; what depended on a deleted one is found in the next round."""
@@ -31,3 +31,8 @@ class GarbageCollector:
             owners = {owner["uid"] for owner in metadata.get("ownerReferences", [])}
             if owners and not owners & present:
                 self._store.delete(kind, metadata.get("namespace", ""), metadata["name"])
+
+
+def _may_leave_garbage(event: Event) -> bool:
+    """Tell whether somebody may be without an owner now: an owner goes, or whoever has one comes, maybe too late."""
+    return event.type == "DELETED" or bool(event.object["metadata"].get("ownerReferences"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.controllers.level import condition, controlled_by, is_ready, keep_level, owned_by
+from maintenance_ci.rehearsal.controllers.level import AtRest, by_owner, condition, controlled_by, is_ready, keep_level
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
@@ -39,6 +39,7 @@ class ReplicaSets:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._refused: dict[str, Refusal] = {}  # by the ReplicaSet's uid
+        self._at_rest = AtRest()
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -46,15 +47,21 @@ class ReplicaSets:
 
     def reconcile(self) -> float | None:
         """Look at every ReplicaSet once; returns the seconds until a Pod that was refused is tried again."""
-        for replica_set in self._store.list("replicasets"):
-            self._reconcile(replica_set)
-        there = {one["metadata"]["uid"] for one in self._store.list("replicasets")}
+        replica_sets, pods = self._store.list("replicasets"), by_owner(self._store.list("pods"))
+        self._at_rest.forget_others(replica_sets)
+        for replica_set in replica_sets:
+            uid = replica_set["metadata"]["uid"]
+            owned = pods.get(uid, [])
+            if not self._at_rest.needs_nothing(replica_set, owned):
+                self._reconcile(replica_set, owned)
+                if uid not in self._refused:
+                    self._at_rest.note(replica_set, owned)
+        there = {one["metadata"]["uid"] for one in replica_sets}
         self._refused = {uid: refusal for uid, refusal in self._refused.items() if uid in there}
         return min((max(0.0, one.again - time.monotonic()) for one in self._refused.values()), default=None)
 
-    def _reconcile(self, replica_set: Object) -> None:
+    def _reconcile(self, replica_set: Object, owned: list[Object]) -> None:
         namespace = replica_set["metadata"]["namespace"]
-        owned = owned_by(self._store.list("pods", namespace), replica_set)
         pods = [pod for pod in owned if "deletionTimestamp" not in pod["metadata"]]
         wanted = replica_set["spec"]["replicas"]
         self._create(replica_set, wanted - len(pods), owned)

@@ -28,7 +28,7 @@ class HAProxy:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._log = directory / "haproxy.log"
-        self._files: set[str] = set()
+        self._files: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, files: dict[str, str]) -> None:
@@ -65,13 +65,15 @@ class HAProxy:
 
     def _write(self, files: dict[str, str]) -> None:
         for name, text in files.items():
+            if self._files.get(name) == text:
+                continue
             path = self.directory / name
             path.parent.mkdir(exist_ok=True)
             path.touch(mode=0o600)  # Routes' private keys are among them
             path.write_text(text)
-        for name in self._files - files.keys():
+        for name in self._files.keys() - files.keys():
             (self.directory / name).unlink()
-        self._files = set(files)
+        self._files = dict(files)
 
     async def _works(self) -> bool:
         """Say whether the master listens and has a worker."""

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 
 class Replica:
-    """It follows the files that it is given: at once if its last reload is an interval ago, or else when it is.
+    """It follows what the router serves: at once if its last reload is an interval ago, or else when it is.
 
     Args:
         directory: holds all of HAProxy's files; created where it is missing.
         interval: seconds between the starts of two reloads, at the least.
         head_start: seconds by which its clock is ahead: its first interval is shorter by that.
+        files: returns HAProxy's files; called when a reload begins.
         reloaded: called after each reload.
 
     Attributes:
@@ -26,37 +27,44 @@ class Replica:
         reloads: the ends of its reloads, likewise.
     """
 
-    def __init__(self, directory: Path, *, interval: float, head_start: float, reloaded: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        interval: float,
+        head_start: float,
+        files: Callable[[], dict[str, str]],
+        reloaded: Callable[[], None],
+    ) -> None:
         self.starts: list[float] = []
         self.reloads: list[float] = []
         self._haproxy = HAProxy(directory)
         self._interval, self._head_start = interval, head_start
         self._reloaded = reloaded
+        self._files = files
         self._due = asyncio.Event()
-        self._files: dict[str, str] = {}
 
-    async def start(self, files: dict[str, str]) -> None:
-        """Serve these files from here on."""
-        self._files = files
-        await self._haproxy.start(files)
+    async def start(self) -> None:
+        """Serve what is to be served now."""
+        self._due.clear()
+        await self._haproxy.start(self._files())
 
-    def follow(self, files: dict[str, str]) -> None:
-        """Serve these files after the next reload."""
-        self._files = files
+    def follow(self) -> None:
+        """Serve, after the next reload, what is to be served by then."""
         self._due.set()
 
     @property
     def next(self) -> int:
-        """The index, in `reloads`, of the reload after which it serves what it was given last.
+        """The index, in `reloads`, of the reload after which it serves what it is to follow.
 
-        One that is under way has what it was given before it began; the next one has all.
+        One that is under way has what there was when it began; the next one has all.
         """
         under_way = len(self.starts) > len(self.reloads)
         return len(self.reloads) + (1 if under_way and self._due.is_set() else 0)
 
     @property
     def serves(self) -> bool:
-        """Whether it serves what it was given last: no reload is due, and none is under way."""
+        """Whether it serves what it is to follow: no reload is due, and none is under way."""
         return not self._due.is_set() and len(self.starts) == len(self.reloads)
 
     async def run(self) -> None:
@@ -79,6 +87,6 @@ class Replica:
             begun = loop.time()
             self.starts.append(begun)
             self._due.clear()
-            await self._haproxy.reload(self._files)
+            await self._haproxy.reload(self._files())
             self.reloads.append(loop.time())
             self._reloaded()

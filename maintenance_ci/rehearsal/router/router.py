@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import operator
 import socket
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.apiserver.store import now
-from maintenance_ci.rehearsal.router.certificates import with_secret
-from maintenance_ci.rehearsal.router.claims import HOST_CLAIMED, judge_claims
+from maintenance_ci.rehearsal.router.admission import Admission
+from maintenance_ci.rehearsal.router.claims import HOST_CLAIMED
 from maintenance_ci.rehearsal.router.haproxy_config import Frontends, generate
 from maintenance_ci.rehearsal.router.replica import Replica
 from maintenance_ci.rehearsal.router.status import record
@@ -89,7 +90,7 @@ class Router:
         self.http_port = self.https_port = 0
         self._store = store
         self._certificate = certificate.resolve()
-        self._allow_wildcards = allow_wildcards
+        self._admission = Admission(store.find, allow_wildcards=allow_wildcards)
         self._overlooks = allow_wildcards and overlooks_freed_hosts
         self._overlooked: set[tuple[str, str]] = set()
         self._idle_close_on_response = idle_close_on_response
@@ -99,12 +100,14 @@ class Router:
                 directory.resolve() / str(number),
                 interval=reload_interval,
                 head_start=reload_interval * number / replicas,
+                files=self._current_files,
                 reloaded=self._reloaded.set,
             )
             for number in range(replicas)
         ]
         self._reservations: list[socket.socket] = []
-        self._files: dict[str, str] = {}
+        self._files: dict[str, str] | None = None  # None: to be made of what is admitted now
+        self._endpoint_slices: list[Object] = []
         self._changed = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -127,10 +130,10 @@ class Router:
         """Serve what is in the store now, and follow its changes from here on."""
         self._reservations = [_reserve_port(), _reserve_port()]
         self.http_port, self.https_port = (one.getsockname()[1] for one in self._reservations)
-        self._files = self._generate(self._admit())
+        self.look()
         try:
             for replica in self._replicas:
-                await replica.start(self._files)
+                await replica.start()
         except BaseException:
             await self.stop()
             raise
@@ -201,7 +204,7 @@ class Router:
             self._changed.set()
 
     async def _follow(self) -> None:
-        """Look at everything after each change, or after several that came together."""
+        """Look after each change, or after several that came together."""
         self._changed.set()  # by what went while HAProxy started
         while True:
             await self._changed.wait()
@@ -209,24 +212,29 @@ class Router:
             self.look()
 
     def look(self) -> None:
-        """Judge all Routes now, and have the replicas follow: what `run` does a moment after each change."""
-        files = self._generate(self._admit())
-        if files != self._files:
-            self._files = files
+        """Judge the Routes now, and have the replicas follow: what `run` does a moment after each change."""
+        changed = self._admit()
+        endpoint_slices = self._store.list("endpointslices")
+        if not _same(endpoint_slices, self._endpoint_slices):
+            self._endpoint_slices = endpoint_slices
+            # Most of them are of Services that no Route leads to.
+            changed = changed or self._files is None or self._generate() != self._files
+        if changed:
+            self._files = None
             for replica in self._replicas:
-                replica.follow(files)
+                replica.follow()
 
-    def _admit(self) -> list[Object]:
-        """Judge all Routes, write the status of those for which it changes, and return those that are admitted."""
+    def _admit(self) -> bool:
+        """Judge the Routes, and write the status of those for which it changes; say whether others are served."""
         routes = self._store.list("routes")
-        seen = [with_secret(route, self._store.find) for route in routes if _version(route) not in self._overlooked]
-        claims = judge_claims(seen, allow_wildcards=self._allow_wildcards)
-        for claim in claims:
+        seen = [route for route in routes if _version(route) not in self._overlooked] if self._overlooks else routes
+        judged, changed = self._admission.look(seen)
+        for claim in judged:
             self._record(claim)
         if self._overlooks:
-            waiting = {_version(claim.route) for claim in claims if claim.reason == HOST_CLAIMED}
+            waiting = {_version(claim.route) for claim in self._admission.claims if claim.reason == HOST_CLAIMED}
             self._overlooked = waiting | (self._overlooked & {_version(route) for route in routes})
-        return [claim.route for claim in claims if claim.admitted]
+        return changed
 
     def _record(self, claim: Claim) -> None:
         ingress = record(claim, router=self.name, canonical_hostname=self.canonical_hostname, now=now())
@@ -234,9 +242,20 @@ class Router:
             status = {**claim.route.get("status", {}), "ingress": ingress}
             self._store.update("routes", {**claim.route, "status": status}, manager=MANAGER, subresource="status")
 
-    def _generate(self, routes: list[Object]) -> dict[str, str]:
+    def _current_files(self) -> dict[str, str]:
+        """Return the files by which HAProxy serves what is admitted now: made when a reload needs them."""
+        if self._files is None:
+            self._files = self._generate()
+        return self._files
+
+    def _generate(self) -> dict[str, str]:
         frontends = Frontends(self.http_port, self.https_port, self._certificate, self._idle_close_on_response)
-        return generate(routes, self._store.list("endpointslices"), frontends)
+        return generate(self._admission.admitted, self._endpoint_slices, frontends)
+
+
+def _same(one: list[Object], other: list[Object]) -> bool:
+    """Tell whether two lists hold the very same objects: what the store holds is never changed in place."""
+    return len(one) == len(other) and all(map(operator.is_, one, other))
 
 
 def _version(route: Object) -> tuple[str, str]:

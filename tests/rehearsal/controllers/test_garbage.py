@@ -41,3 +41,20 @@ def test_owner_made_anew_is_another_one() -> None:
     create(store, "owner")
     GarbageCollector(store).reconcile()
     assert [one["metadata"]["name"] for one in store.list("configmaps")] == ["owner"]
+
+
+def test_who_comes_after_its_owner_has_gone_goes_too() -> None:
+    async def main() -> None:
+        store = Store()
+        owner = create(store, "owner")
+        task = asyncio.create_task(GarbageCollector(store).run())
+        await asyncio.sleep(0.02)
+        store.delete("configmaps", NAMESPACE, "owner")
+        await asyncio.sleep(0.02)
+        create(store, "late", owner)
+        create(store, "free")
+        await until(lambda: [one["metadata"]["name"] for one in store.list("configmaps")] == ["free"])
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(main())

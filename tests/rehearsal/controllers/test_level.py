@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from maintenance_ci.rehearsal.apiserver.store import Store
-from maintenance_ci.rehearsal.controllers.level import keep_level
+from maintenance_ci.rehearsal.apiserver.store import Object, Store
+from maintenance_ci.rehearsal.controllers.level import AtRest, by_owner, keep_level
 from tests.tools.small_cluster import until
 
 
@@ -74,3 +74,25 @@ def test_mistake_of_a_controller_ends_it_aloud() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(keep_level(Store(), ("configmaps",), reconcile))
+
+
+def test_what_needed_nothing_needs_nothing_until_it_or_what_it_owns_changes() -> None:
+    at_rest = AtRest()
+    owner, owned = {"metadata": {"uid": "a"}}, [{"metadata": {"uid": "b"}}]
+    assert not at_rest.needs_nothing(owner, owned)
+    at_rest.note(owner, owned)
+    assert at_rest.needs_nothing(owner, list(owned))
+    assert not at_rest.needs_nothing(owner, [])
+    assert not at_rest.needs_nothing(owner, [*owned, owner])
+    assert not at_rest.needs_nothing(owner, [dict(owned[0])])  # another one, in whatever way
+    assert not at_rest.needs_nothing(dict(owner), owned)
+    at_rest.forget_others([])
+    assert not at_rest.needs_nothing(owner, owned)
+
+
+def test_who_has_a_controller_is_found_by_it() -> None:
+    def owned(name: str, **reference: object) -> Object:
+        return {"metadata": {"name": name, "ownerReferences": [{"uid": "x", **reference}]}}
+
+    objects = [owned("a", controller=True), owned("b"), owned("c", controller=True), {"metadata": {"name": "d"}}]
+    assert by_owner(objects) == {"x": [objects[0], objects[2]]}
