@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.errors import VariableError
 from maintenance_ci.rehearsal.tools import helm_path
 from maintenance_ci.settings.folders import find
-from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, variables_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,9 +99,9 @@ class Workplace:
                 await child.wait()
 
 
-def _job_variables() -> set[str]:
+def _job_variables() -> frozenset[str]:
     """Return the names of the variables that jobs read."""
-    return {name.upper() for model in (BuildAndDeploySettings, RouteSettings) for name in model.model_fields}
+    return variables_read(BuildAndDeploySettings, RoutesSettings)
 
 
 async def _hand_over(log: asyncio.StreamReader, say: Callable[[str], None]) -> None:

@@ -76,16 +76,18 @@ def names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def routes(given: Mapping[str, str]) -> Iterator[str]:
-    """Tell that it is not said which Routes are meant. Nothing given never means all."""
-    if "ROUTE_SELECTOR" not in given:
-        if "ROUTE_NAME" not in given:
-            yield "ROUTE_NAME: is missing; give one name or several, or a ROUTE_SELECTOR"
-        return
-    if "ROUTE_NAME" in given:
+def some_selection(given: Mapping[str, str]) -> Iterator[str]:
+    """Tell that no Route is named. Nothing given never means all."""
+    if not given.keys() & {"ROUTE_NAME", "ROUTE_SELECTOR"}:
+        yield "ROUTE_NAME: is missing; give one name or several, or a ROUTE_SELECTOR"
+
+
+def one_selection(given: Mapping[str, str]) -> Iterator[str]:
+    """Tell that Routes are named in two ways, or that nothing names the maintenance of those of a selector."""
+    if {"ROUTE_NAME", "ROUTE_SELECTOR"} <= given.keys():
         yield "ROUTE_SELECTOR: is given beside ROUTE_NAME; give one of the two, and leave the other one empty"
     # In a terminal, too: what ends a maintenance there takes the variables that began it in GitLab.
-    elif "MAINTENANCE" not in given:
+    elif "ROUTE_SELECTOR" in given and "MAINTENANCE" not in given:
         yield "MAINTENANCE: is missing; with a ROUTE_SELECTOR it names the maintenance, and its environment in GitLab"
 
 

@@ -67,8 +67,34 @@ class JobSettings(Variables):
     ci_pipeline_url: types.PipelineUrl = ""
 
 
-class BuildAndDeploySettings(JobSettings):
-    """Variables of the job ``build-and-deploy``."""
+class SelectionSettings(JobSettings):
+    """Which Routes are meant, or which paths of each of them.
+
+    Attributes:
+        route_names: the Routes, sorted; empty where a selector names them.
+        subpaths: the paths, sorted; empty for the whole Routes.
+        route_selector: the label selector that names the Routes, as it was given.
+        maintenance: the name of the maintenance, for its environment and pipeline in GitLab.
+    """
+
+    route_names: types.RouteNames = Field((), validation_alias="ROUTE_NAME")
+    subpaths: types.Subpaths = Field((), validation_alias="SUBPATH")
+    route_selector: types.RouteSelector | None = None
+    maintenance: types.MaintenanceName | None = None
+
+
+class BuildAndDeploySettings(SelectionSettings):
+    """Variables of the job ``build-and-deploy``.
+
+    It needs no Route. Where a pipeline names some, and ``deploy-route`` would refuse the names, this job is the first
+    that can tell, before it has changed anything.
+    """
+
+    rules: ClassVar[combinations.Rules] = (
+        combinations.cluster,
+        combinations.names_in_gitlab,
+        combinations.one_selection,
+    )
 
     image_tag: types.ImageTag
     build_maintenance_page: types.Boolean = False
@@ -140,22 +166,14 @@ class RouteSettings(SwitchSettings):
         return self.subpath is None
 
 
-class RoutesSettings(SwitchSettings):
-    """Variables of the jobs that switch Routes: all of these Routes, or all of these paths of each of them.
+class RoutesSettings(SelectionSettings, SwitchSettings):
+    """Variables of the jobs that switch Routes: all of these Routes, or all of these paths of each of them."""
 
-    Attributes:
-        route_names: the Routes, sorted; empty where a selector names them.
-        route_selector: the label selector that names them, as it was given.
-        subpaths: the paths, sorted; empty for the whole Routes.
-        maintenance: the name of the maintenance, for its environment and pipeline in GitLab.
-    """
-
-    rules: ClassVar[combinations.Rules] = (*SwitchSettings.rules, combinations.routes)
-
-    route_names: types.RouteNames = Field((), validation_alias="ROUTE_NAME")
-    route_selector: types.RouteSelector | None = None
-    subpaths: types.Subpaths = Field((), validation_alias="SUBPATH")
-    maintenance: types.MaintenanceName | None = None
+    rules: ClassVar[combinations.Rules] = (
+        *SwitchSettings.rules,
+        combinations.some_selection,
+        combinations.one_selection,
+    )
 
     @property
     def needs_templates(self) -> bool:
@@ -264,6 +282,12 @@ def report_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     if environment.get("REPORT_DIR", "").strip():
         return Path(environment["REPORT_DIR"])
     return Path.cwd() if in_gitlab(environment) else None
+
+
+def variables_read(*models: type[Variables]) -> frozenset[str]:
+    """Return the names of the variables that models read."""
+    fields = [field for model in models for field in model.model_fields.values()]
+    return frozenset(name for field in fields for name in _names(field.validation_alias))
 
 
 def secret_variables(model: type[Variables] = Variables) -> frozenset[str]:

@@ -16,7 +16,7 @@ from maintenance_ci.jobs.build_and_deploy import IMPORT_TIMEOUT
 from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT
 from maintenance_ci.names import ROUTE_STRATEGIES
 from maintenance_ci.page.helm import TIMEOUT as HELM_TIMEOUT
-from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, variables_read
 from tests.rehearsal.gitlab_ci.documented import example
 from tests.tools.gitlab_evaluation import ENVIRONMENT_NAME, pipeline_of
 from tests.tools.gitlab_pipeline import (
@@ -123,13 +123,14 @@ def test_the_environment_opens_with_the_application_s_address(pipeline: Configur
 def test_a_variable_of_one_namespace_reaches_all_its_jobs(prefix: str) -> None:
     pipeline = our_pipeline(**{"environment-prefix": prefix})
     names = {name: pipeline[name]["environment"]["name"] for name in JOBS}
-    own = f"{prefix}/$PROJECT/$ROUTE_NAME$SUBPATH"
+    own = f"{prefix}/$PROJECT/$MAINTENANCE_OF"
     assert names == dict.fromkeys(CHANGES, own) | {"plan": f"{prefix}/$PROJECT/-plan"}
     assert all(ENVIRONMENT_NAME.fullmatch(name) for name in names.values())
     # Whatever begins so is reached by the scope PREFIX/PROJECT/* (GitLab's HasEnvironmentScope: * is SQL's LIKE %).
     assert all(name.startswith(f"{prefix}/$PROJECT/") for name in names.values())
-    with pytest.raises(ValueError, match="ROUTE_NAME"):  # so it is no Route's environment
-        RouteSettings.model_validate({"PROJECT": "web", "ROUTE_NAME": "-plan"})
+    for variable in ("ROUTE_NAME", "MAINTENANCE"):  # so it is no maintenance's environment
+        with pytest.raises(ValueError, match=variable):
+            RoutesSettings.model_validate({"PROJECT": "web", variable: "-plan"})
 
 
 @pytest.mark.parametrize("prefix", ["", " ", "/", "/x", "x/", "x//y", "x\n", "ä", "x,y", "%X%"])
@@ -184,24 +185,24 @@ def test_what_a_project_sets_for_its_own_jobs_is_not_for_these(pipeline: Configu
 
 
 def test_the_form_offers_what_the_jobs_read(pipeline: Configuration) -> None:
-    fields = BuildAndDeploySettings.model_fields | RouteSettings.model_fields
+    read = variables_read(BuildAndDeploySettings, RoutesSettings)
     form = {name: entry for name, entry in pipeline["variables"].items() if isinstance(entry, dict)}
-    assert list(form)[:3] == ["PROJECT", "ROUTE_NAME", "SUBPATH"]
+    assert list(form)[:5] == ["PROJECT", "ROUTE_NAME", "SUBPATH", "ROUTE_SELECTOR", "MAINTENANCE"]
     for name, entry in form.items():
-        assert name.lower() in fields or name == "PLAN_ONLY"
+        assert name in read | {"PLAN_ONLY"}
         assert entry["description"].endswith(".")
         assert isinstance(entry["value"], str)
         assert entry["value"] in entry.get("options", [entry["value"]])
     given = {"PROJECT": "shop", "ROUTE_NAME": "shop", "SUBPATH": "/x"}
     filled_in = {name: entry["value"] for name, entry in form.items() if entry["value"]} | given
     access = {"OKD_URL": "https://api.example.test", "OKD_TOKEN": "x"}
-    for model in (BuildAndDeploySettings, RouteSettings):
+    for model in (BuildAndDeploySettings, RoutesSettings):
         defaults = model.model_validate(given | access | {"IMAGE_TAG": "v1"})
         assert model.model_validate(filled_in | access) == defaults
 
 
-FORM = ["project", "route-name", "subpath", "image-tag", "build-maintenance-page", "strategy"]
-FORM += ["accept-route-differences", "force", "plan-only"]
+FORM = ["project", "route-name", "subpath", "route-selector", "maintenance", "image-tag"]
+FORM += ["build-maintenance-page", "strategy", "accept-route-differences", "force", "plan-only"]
 
 
 def test_each_variable_of_the_form_has_an_input() -> None:
@@ -220,7 +221,7 @@ def test_an_input_forces_what_the_form_does_not_offer(force: str) -> None:
     assert entry["value"] == force
     assert entry["options"] == [force, "owner"]
     fields = {"PROJECT": "web", "ROUTE_NAME": "shop", "OKD_URL": "https://api.example.test", "OKD_TOKEN": "x"}
-    words = RouteSettings.model_validate(fields | {"FORCE": entry["value"]}).force
+    words = RoutesSettings.model_validate(fields | {"FORCE": entry["value"]}).force
     assert set(force.replace(",", "").split()) in ({"false"}, {"true"}, {word.value for word in words})
 
 
@@ -278,7 +279,7 @@ def test_a_pipeline_has_a_name_and_is_not_cancelled_by_a_push(pipeline: Configur
 
 def test_a_job_s_minutes_are_more_than_all_its_waits() -> None:
     minutes = {name: spec["default"] for name, spec in component()[0].items() if name.endswith("-minutes")}
-    fields = BuildAndDeploySettings.model_fields | RouteSettings.model_fields
+    fields = BuildAndDeploySettings.model_fields | RoutesSettings.model_fields
     waits = {name: field.default for name, field in fields.items()}
     build = waits["lease_timeout"] + waits["build_timeout"] + waits["rollout_timeout"] + IMPORT_TIMEOUT
     assert minutes["build-minutes"] * 60 > build + 3 * HELM_TIMEOUT

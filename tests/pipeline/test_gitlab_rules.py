@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example as also
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance_ci.errors import VariableError
-from maintenance_ci.settings.types import (
-    MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
-    MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB,
-    MAX_SUBPATH_IN_GITLAB,
-)
-from maintenance_ci.settings.variables import RouteSettings, plan_only, read_settings
+from maintenance_ci.settings.variables import plan_only
 from tests.rehearsal.gitlab_ci.documented import every_example, example
-from tests.tools.gitlab_evaluation import Job, Pipeline, comes_before, pipeline_of
+from tests.tools.gitlab_evaluation import Job, comes_before, pipeline_of
 from tests.tools.gitlab_expressions import parse, tokens
+from tests.tools.gitlab_jobs import GOOD, OURS, PLAN, SELECTED, changing, jobs_of, named
 from tests.tools.gitlab_pipeline import CHANGES, COMPONENT, JOBS, PIPELINE, Configuration, our_pipeline, whole_pipeline
-from tests.tools.job_variables import GOOD as JOB_VARIABLES
 
-OURS = our_pipeline()
 OF_THE_EXAMPLES = {
     name: whole_pipeline(example(name)[path])
     for name, path in [
@@ -40,7 +32,6 @@ TOGETHER = OF_THE_EXAMPLES["together"]
 
 ASKED = ["web", "api", "trigger", "schedule", "parent_pipeline"]
 NOT_ASKED = ["push", "merge_request_event", "pipeline", "external_pull_request_event", "chat", "webide", "external", ""]
-GOOD = {"PROJECT": "web", "ROUTE_NAME": "shop"}
 
 # Each with None for "undefined".
 HOSTILE: dict[str, list[str | None]] = {
@@ -48,40 +39,78 @@ HOSTILE: dict[str, list[str | None]] = {
         None, "", " ", "-web", "web-", "we.b", "Web", "ä", "web\n", "\nweb", "a\nb", "$ROUTE_NAME", "${X}", "a" * 64,
     ],
     "ROUTE_NAME": [
-        None, "", " ", "-plan", "a..b-", "a..b", "-a", "a-", "a.", ".a", "a.-b", "a-.b", "Shop", "shop pay", "shop,pay",
-        "shop\n", "shop\ngo", "shop/pay", "ä", "$PROJECT", "$$", "${X}",
+        None, "", " ", "-plan", "a..b-", "a..b", "-a", "a-", "a.", ".a", "a.-b", "a-.b", "Shop", "shop,pay",
+        "pay  shop", " shop", "shop ", "pay\tshop", "pay\nshop", "pay Shop", "pay -shop", "pay. shop", "pay, shop",
+        "pay $X", "shop\n", "shop\ngo", "shop/pay", "ä", "$PROJECT", "$$", "${X}",
     ],
     "SUBPATH": [
         "shop", "/", "//", "//x", "/x//y", "/shop/", "/..", "/.", "/../x", "/x/..", "/x/./y", "/x/../y", "/a b", " ",
         " /shop", "/shop ", "/shop\n", "/a+b", "/ä", "/$X", "/${X}", "$SUBPATH", "/a?b", "/a#b", "/%2e", "\\", "x/y",
+        "/a  /b", "/a /", "/a / /b", "/a //b", "/a/ /b", "/a /..", "/.. /a", "/a /./b", "/a b /c", "/a /b ", " /a /b",
+        "/a\t/b", "/a\n/b", "/a, /b", "/a /$X",
+    ],
+    "ROUTE_SELECTOR": ["a=b", "shop", "$X", "ä", "\u3000", "!"],
+    "MAINTENANCE": [
+        "-plan", "-", ".", "_x", "ä", "a,b", "a  b", " a", "a ", "/a", "a/", "a//b", "a /b", "a\n", "\na", "a\nb",
+        "a\tb", "$ROUTE_NAME$SUBPATH", "$OKD_TOKEN", "${X}", "\u3000",
     ],
 }  # fmt: skip
+# Beside a selector that is good.
+HOSTILE_TO_A_SELECTOR: dict[str, list[str | None]] = {
+    **{name: HOSTILE[name] for name in ("PROJECT", "SUBPATH")},
+    "ROUTE_NAME": ["shop", "pay shop", "ä", "$X", "-", "\u3000"],
+    "ROUTE_SELECTOR": [None, "", " ", "\t\n"],
+    "MAINTENANCE": [None, "", " ", "\t\n", *HOSTILE["MAINTENANCE"]],
+}
 NOES = [None, "", "false", "False", "FALSE", "0", "no", "No", "NO", " false ", "false\n", " ", "\t"]
 YESES = ["true", "TRUE", "True", "true ", " true", "1", "yes", "y", "on", "oui", "ja", "maybe", "2", "00", "n", "off",
          "null", "nope", "fals", "no no", "false\nx", "x\nfalse", "-", "\u3000", "$X", "no$X"]  # fmt: skip
 
 
-def named(variables: Mapping[str, str | None]) -> dict[str, str]:
-    """Leave out what is undefined."""
-    return {name: value for name, value in variables.items() if value is not None}
+# Several Routes, or paths, or a maintenance with a name of its own: the variables, and what the environment ends in.
+SEVERAL: list[tuple[dict[str, str | None], str]] = [
+    ({"ROUTE_NAME": "office pay shop"}, "office pay shop"),
+    ({"ROUTE_NAME": "pay shop.v2", "SUBPATH": "/cart"}, "pay shop.v2/cart"),
+    ({"ROUTE_NAME": "shop", "SUBPATH": "/en/application /fr/demande"}, "shop/en/application /fr/demande"),
+    ({"ROUTE_NAME": "pay shop", "SUBPATH": "/cart /pay"}, "pay shop/cart /pay"),
+    # That they are sorted, each once, no rule can see: the jobs do, before they change anything.
+    ({"ROUTE_NAME": "shop pay"}, "shop pay"),
+    ({"ROUTE_NAME": "shop", "MAINTENANCE": "legacy"}, "legacy"),
+    ({"ROUTE_NAME": "pay shop", "SUBPATH": "/cart", "MAINTENANCE": "Release 2026.12/web_1"}, "Release 2026.12/web_1"),
+    ({"ROUTE_NAME": "a " * 500 + "a", "SUBPATH": "/b " * 500 + "/b", "MAINTENANCE": "x" * 176}, "x" * 176),
+    ({"ROUTE_SELECTOR": "tier in (web, api),!internal", "MAINTENANCE": "legacy"}, "legacy"),
+    ({"ROUTE_SELECTOR": "a=b", "SUBPATH": "/cart /pay", "MAINTENANCE": "legacy"}, "legacy"),
+    # Whether it is a selector the jobs see.
+    ({"ROUTE_SELECTOR": "a b", "MAINTENANCE": "legacy"}, "legacy"),
+]
 
 
-def change(when: str, environment: str = "maintenance/web/shop", group: str = "maintenance/web") -> Job:
-    return Job(when, environment, group)
+def expected_of_good() -> Iterator[tuple[Mapping[str, str | None], Mapping[str, Job]]]:
+    """What names Routes well, in each way, and the jobs that there are."""
+    yield GOOD, changing()
+    path = "/a.b/..c/.well-known/d_e-1"
+    yield GOOD | {"SUBPATH": path}, changing(f"maintenance/web/shop{path}")
+    yield GOOD | {"ROUTE_NAME": "a-1.b--c.0"}, changing("maintenance/web/a-1.b--c.0")
+    for blank in (None, "", " ", "\t\n"):
+        yield GOOD | {"ROUTE_SELECTOR": blank, "MAINTENANCE": blank}, changing()
+        yield SELECTED | {"ROUTE_NAME": blank}, changing("maintenance/web/legacy")
+    for variables, environment in SEVERAL:
+        yield {"PROJECT": "web", **variables}, changing(f"maintenance/web/{environment}")
+        yield {"PROJECT": "web", **variables, "PLAN_ONLY": "1"}, PLAN
+    for no in NOES:
+        yield GOOD | {"PLAN_ONLY": no}, changing()
+    for yes in YESES:
+        yield GOOD | {"PLAN_ONLY": yes}, PLAN
 
 
-def changing(environment: str = "maintenance/web/shop", group: str = "maintenance/web") -> dict[str, Job]:
-    """The jobs that change something."""
-    begin = {name: change("on_success", environment, group) for name in ("build-and-deploy", "deploy-route")}
-    return {**begin, "delete": change("manual", environment, group)}
-
-
-def jobs_of(configuration: Configuration, source: str, variables: Mapping[str, str | None]) -> dict[str, Job]:
-    pipeline = pipeline_of(configuration, source, named(variables))
-    return {name: job for name, job in (pipeline.jobs if pipeline else {}).items() if name in JOBS}
-
-
-PLAN = {"plan": Job("on_success", "maintenance/web/-plan")}
+def hostile() -> Iterator[Mapping[str, str | None]]:
+    """What starts no job, also where only a plan is asked for."""
+    for name, values in HOSTILE.items():
+        for value, plan, subpath in itertools.product(values, [None, "true"], [None, "", "/shop"]):
+            yield GOOD | {"SUBPATH": subpath, "PLAN_ONLY": plan} | {name: value}
+    for name, values in HOSTILE_TO_A_SELECTOR.items():
+        for value, plan in itertools.product(values, [None, "true"]):
+            yield SELECTED | {"PLAN_ONLY": plan} | {name: value}
 
 
 def rule_faults(configuration: Configuration) -> list[str]:
@@ -98,20 +127,10 @@ def rule_faults(configuration: Configuration) -> list[str]:
             faults.append(f"{source} {variables}: {observed}")
 
     for source in ASKED:
-        expect(source, GOOD, changing())
-        expect(
-            source,
-            GOOD | {"SUBPATH": "/a.b/..c/.well-known/d_e-1"},
-            changing("maintenance/web/shop/a.b/..c/.well-known/d_e-1"),
-        )
-        expect(source, GOOD | {"ROUTE_NAME": "a-1.b--c.0"}, changing("maintenance/web/a-1.b--c.0"))
-        for no in NOES:
-            expect(source, GOOD | {"PLAN_ONLY": no}, changing())
-        for yes in YESES:
-            expect(source, GOOD | {"PLAN_ONLY": yes}, PLAN)
-        for name, values in HOSTILE.items():
-            for value, plan, subpath in itertools.product(values, [None, "true"], [None, "", "/shop"]):
-                expect(source, GOOD | {"SUBPATH": subpath, "PLAN_ONLY": plan} | {name: value}, {})
+        for variables, jobs in expected_of_good():
+            expect(source, variables, jobs)
+        for variables in hostile():
+            expect(source, variables, {})
     for source, plan in itertools.product(NOT_ASKED, [None, "", "true", "false"]):
         expect(source, GOOD | {"PLAN_ONLY": plan}, {})
     return faults
@@ -149,7 +168,10 @@ def test_which_jobs_the_documented_examples_have(name: str) -> None:
 @pytest.mark.parametrize("alone", [True, False])
 def test_the_old_rules_fail_it(alone: bool) -> None:
     workflow = [OLD_SUBPATH, {"if": f"$PROJECT && $ROUTE_NAME && {OLD_ASKED}"}] if alone else [{"when": "always"}]
-    faults = rule_faults(with_rules(OURS, workflow, OLD_RULES))
+    old = with_rules(OURS, workflow, OLD_RULES)
+    for name in CHANGES:
+        old[name]["environment"] = {"name": "maintenance/$PROJECT/$ROUTE_NAME$SUBPATH"}
+    faults = rule_faults(old)
     for part in (
         "schedule {'PROJECT': 'web', 'ROUTE_NAME': '', 'SUBPATH': '/shop', 'PLAN_ONLY': None}: {",
         "web {'PROJECT': '', 'ROUTE_NAME': 'shop', 'SUBPATH': None, 'PLAN_ONLY': None}: no environment",
@@ -200,14 +222,30 @@ def test_no_condition_asks_for_a_variable_alone() -> None:
     ("spoil", "part"),
     [
         (r"!~ /^\s*(false|0|no)?\s*$/i", r"!~ /^(true|1|yes)$/i"),
-        (r"=~ /^\s*(false|0|no)?\s*$/i", '!= "true"'),
+        (r"!~ /^\s*(false|0|no)?\s*$/i", '== "true"'),
         (r"|^[^\/]|", "|"),
+        (r"| [^\/]|", "|"),
+        (r"| $|", "|"),
         (r"|\/\/|", "|"),
-        (r"|\/$|", "|"),
-        (r"\/[.][.]?(\/|$)/", r"\/[.][.](\/|$)/"),
+        (r"|\/( |$)|", r"|\/ |"),
+        (r"|\/( |$)|", r"|\/$|"),
+        (r"\/[.][.]?(\/| |$)/", r"\/[.][.](\/| |$)/"),
+        (r"\/[.][.]?(\/| |$)/", r"\/[.][.]?(\/|$)/"),
         ("|trigger|", "|trigger|pipeline|"),
         ("|parent_pipeline)", ")"),
-        ("([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/", "([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"),
+        ("([. ][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/", "([. ][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/"),
+        ("([. ][a-z0-9]", "([. ]*[a-z0-9]"),
+        ("([. ][a-z0-9]", "([.][a-z0-9]"),
+        (r"($ROUTE_SELECTOR =~ /^\s*$/ && $ROUTE_NAME", "($ROUTE_NAME"),
+        (r"($ROUTE_SELECTOR =~ /^\s*$/ && $ROUTE_NAME", "($ROUTE_SELECTOR =~ /^$/ && $ROUTE_NAME"),
+        (r"($ROUTE_NAME !~ /^\s*$/ || $MAINTENANCE =~ /^\s*$/)", r"$MAINTENANCE =~ /^\s*$/"),
+        (r"($ROUTE_NAME !~ /^\s*$/ || $MAINTENANCE =~ /^\s*$/)", r"$ROUTE_NAME !~ /^\s*$/"),
+        (r"($ROUTE_NAME !~ /^\s*$/ || $MAINTENANCE", "($ROUTE_NAME !~ /^$/ || $MAINTENANCE"),
+        (r"$MAINTENANCE !~ /^\s*$/ && $MAINTENANCE", "$MAINTENANCE"),
+        ("$MAINTENANCE !~ /^[A-Za-z0-9][A-Za-z0-9._-]*", "$MAINTENANCE !~ /^[A-Za-z0-9._-]*"),
+        (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/]*[A-Za-z0-9._-]+)*$/"),
+        (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/][A-Za-z0-9._-]+)*/"),
+        ("MAINTENANCE_OF: $MAINTENANCE", "MAINTENANCE_OF: $ROUTE_NAME$SUBPATH"),
         ("[a-z0-9]([-a-z0-9]{0,61}", "[a-z0-9]([-a-z0-9]*"),
     ],
 )  # fmt: skip
@@ -217,98 +255,9 @@ def test_each_part_of_the_rules_is_needed(spoil: str, part: str) -> None:
     assert rule_faults(yaml.safe_load(text.replace(spoil, part))) != []
 
 
-def accepted(name: str, value: str) -> bool:
-    """Whether the jobs take it."""
-    variables = JOB_VARIABLES | {"PROJECT": "web", "ROUTE_NAME": "shop", "GITLAB_CI": "true", name: value}
-    try:
-        read_settings(RouteSettings, variables)
-    except VariableError:
-        return False
-    return True
-
-
-@given(st.text("ab0.-A/ \n\u017f\u212a", max_size=8))
-@also("a..b-")
-@also("-a")
-@also("a.")
-@also("a\n")
-@pytest.mark.parametrize("name", ["PROJECT", "ROUTE_NAME"])
-def test_the_rules_take_the_names_that_the_jobs_take(name: str, value: str) -> None:
-    assert bool(jobs_of(OURS, "web", GOOD | {name: value})) == accepted(name, value)
-
-
-@given(st.text("ab/._- \n", max_size=8))
-@also("/shop/")
-@also("shop")
-@also("//x")
-@also("/..")
-@also("/.")
-@also("/...")
-@also("/.well-known")
-def test_the_rules_take_the_paths_that_the_jobs_take(value: str) -> None:
-    """Of those that an environment can be named by; one of blanks the jobs take for none."""
-    assert bool(jobs_of(OURS, "web", GOOD | {"SUBPATH": value})) == (
-        accepted("SUBPATH", value) and (not value or bool(value.strip()))
-    )
-
-
 @given(st.one_of(st.text(max_size=6), st.text("falseFALSENOno0 \t\n\r\f\v\u017f\u3000", max_size=6)))
 def test_the_rules_and_the_jobs_take_the_same_for_a_no(value: str) -> None:
     assert (jobs_of(OURS, "web", GOOD | {"PLAN_ONLY": value}) == PLAN) == plan_only({"PLAN_ONLY": value})
-
-
-@pytest.mark.parametrize(
-    ("project", "route", "subpath", "fits"),
-    [
-        (63, MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB, MAX_SUBPATH_IN_GITLAB, True),
-        (63, MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB, MAX_SUBPATH_IN_GITLAB + 1, False),
-        (63, MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB + 1, 2, False),
-        (63, MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB + 1, 0, True),
-        (63, MAX_ROUTE_AND_SUBPATH_IN_GITLAB, 0, True),
-        (63, MAX_ROUTE_AND_SUBPATH_IN_GITLAB + 1, 0, False),
-        (3, 227, 0, False),
-        (3, 4, 255, False),
-    ],
-)
-def test_what_is_too_long_for_gitlab_gets_a_job_that_says_so(
-    project: int, route: int, subpath: int, fits: bool
-) -> None:
-    variables = {
-        "PROJECT": "p" * project,
-        "ROUTE_NAME": "r" * route,
-        "SUBPATH": "/" + "s" * (subpath - 1) if subpath else "",
-    }
-    for plan in ("false", "true"):
-        pipeline = pipeline_of(OURS, "web", variables | {"PLAN_ONLY": plan})
-        assert pipeline is not None
-        assert set(pipeline.jobs) == ({"plan"} if plan == "true" or not fits else set(CHANGES))
-    given = JOB_VARIABLES | variables
-    if fits:
-        assert read_settings(RouteSettings, given | {"GITLAB_CI": "true"}).route_name == variables["ROUTE_NAME"]
-    else:
-        with pytest.raises(VariableError, match="ROUTE_NAME and SUBPATH: are too long for the name of an environment"):
-            read_settings(RouteSettings, given | {"GITLAB_CI": "true"})
-    assert read_settings(RouteSettings, given).route_name == variables["ROUTE_NAME"]  # a terminal has no such limit
-
-
-def test_the_longest_names_are_gitlab_s_255_characters() -> None:
-    """So that one more would be too many: no pipeline at all, and nothing that says why."""
-    longest = {"PROJECT": "p" * 63, "ROUTE_NAME": "r" * 63, "SUBPATH": "/" + "s" * 112}
-    pipeline = pipeline_of(OURS, "web", longest)
-    assert pipeline is not None
-    assert len(pipeline.name) == 255
-    old = {**OURS["workflow"], "name": "Maintenance of $PROJECT/$ROUTE_NAME$SUBPATH"}
-    with pytest.raises(AssertionError, match="a pipeline's name is too long"):
-        pipeline_of({**OURS, "workflow": old}, "web", longest | {"SUBPATH": "/" + "s" * 113})
-
-
-def test_the_pipeline_is_called_by_what_it_is_for() -> None:
-    assert pipeline_of(OURS, "web", GOOD | {"SUBPATH": "/pay"}) == Pipeline(
-        "Maintenance of web/shop/pay", changing("maintenance/web/shop/pay")
-    )
-    too_long = pipeline_of(OURS, "web", GOOD | {"SUBPATH": "/" + "x" * 200})
-    assert too_long is not None
-    assert too_long.name == "Maintenance of a Route in web"
 
 
 def test_each_cluster_has_environments_and_resource_groups_of_its_own() -> None:
@@ -321,13 +270,21 @@ def test_each_cluster_has_environments_and_resource_groups_of_its_own() -> None:
 
 
 def test_the_parent_of_several_clusters_starts_what_its_children_start() -> None:
+    """It asks only whether somebody names a Route. Of wrong names no child comes, and its job fails."""
     parent = yaml.safe_load(example("matrix")[".gitlab-ci.yml"])
     child = OF_THE_EXAMPLES["matrix"]
-    for name in ("ROUTE_NAME", "SUBPATH"):
-        for value in [*HOSTILE[name], "shop" if name == "ROUTE_NAME" else "/shop"]:
-            variables = named(GOOD | {name: value})
-            starts = pipeline_of(parent, "web", variables) is not None
-            assert starts == bool(jobs_of(child, "parent_pipeline", variables | {"CLUSTER": "east"})), value
+    for variables, jobs in expected_of_good():
+        given = named(variables)
+        assert pipeline_of(parent, "web", given) is not None
+        started = jobs_of(child, "parent_pipeline", given | {"CLUSTER": "east"})
+        assert {name: job.environment for name, job in started.items()} == {
+            name: str(job.environment).replace("/web/", "/east/web/", 1) for name, job in jobs.items()
+        }
+    for variables in hostile():
+        assert jobs_of(child, "parent_pipeline", variables | {"CLUSTER": "east"}) == {}
+    for names, selector in itertools.product([None, "", " ", "\n"], repeat=2):
+        nobody = named({"PROJECT": "web", "ROUTE_NAME": names, "ROUTE_SELECTOR": selector, "MAINTENANCE": "legacy"})
+        assert pipeline_of(parent, "web", nobody) is None
     assert pipeline_of(parent, "parent_pipeline", GOOD) is None
     assert all(pipeline_of(parent, source, GOOD) is None for source in NOT_ASKED)
 

@@ -17,9 +17,10 @@ from maintenance_ci.settings.types import (
     MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB,
     MAX_SUBPATH_IN_GITLAB,
 )
-from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, read_settings, variables_read
 from tests.rehearsal.gitlab_ci.documented import example, tag_command
 from tests.tools.gitlab_evaluation import MAX_NAME
+from tests.tools.gitlab_jobs import OURS, jobs_of
 from tests.tools.gitlab_pipeline import (
     COMPONENT,
     JOBS,
@@ -30,6 +31,7 @@ from tests.tools.gitlab_pipeline import (
     our_pipeline,
     schema_faults,
 )
+from tests.tools.job_variables import GOOD as JOB_VARIABLES
 from tests.tools.readme import README, table
 
 
@@ -42,13 +44,14 @@ def variables_of(text: str) -> set[str]:
 def test_every_variable_is_declared_and_documented() -> None:
     pipeline = our_pipeline()
     declared = set(pipeline["variables"]).union(*(pipeline[name].get("variables", {}) for name in JOBS))
-    # By a job's report, and by the workflow's rules.
-    written_by_a_job, of_the_runner = {"MAINTENANCE_URL", "MAINTENANCE_NAME"}, {"GIT_STRATEGY", "RUNNER_SCRIPT_TIMEOUT"}
+    # By a job's report, and by the rules of the workflow and of the jobs.
+    written = {"MAINTENANCE_URL", "MAINTENANCE_NAME", "MAINTENANCE_OF"}
+    of_the_runner = {"GIT_STRATEGY", "RUNNER_SCRIPT_TIMEOUT"}
     used = variables_of(COMPONENT.read_text() + PIPELINE.read_text())
-    assert used - declared == written_by_a_job
+    assert used - declared == written
     assert declared - table() == of_the_runner
-    read = {name.upper() for model in (BuildAndDeploySettings, RouteSettings) for name in model.model_fields}
-    assert declared - read - of_the_runner == used - read - written_by_a_job == {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
+    read = variables_read(BuildAndDeploySettings, RoutesSettings)
+    assert declared - read - of_the_runner == used - read - written == {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
 
 
 def test_every_input_is_used_and_documented() -> None:
@@ -120,7 +123,7 @@ def test_what_needs_more_minutes_is_said_in_all_places() -> None:
 
 
 def test_the_longest_route_job_by_default_is_documented() -> None:
-    given = RouteSettings.model_fields
+    given = RoutesSettings.model_fields
     lease, admission = (given[name].default for name in ("lease_timeout", "admission_timeout"))
     reload = drain_time(MAX_RELOAD)
     longest = lease + 2 * 2 * (admission + reload)
@@ -132,10 +135,24 @@ def test_the_longest_route_job_by_default_is_documented() -> None:
 def test_the_parent_of_several_clusters_asks_as_the_component_does() -> None:
     form = yaml.safe_load(example("matrix")[".gitlab-ci.yml"])["variables"]
     ours = our_pipeline()["variables"]
-    assert {"ROUTE_NAME", "SUBPATH", "IMAGE_TAG", "FORCE", "PLAN_ONLY"} <= form.keys()
+    assert {"ROUTE_NAME", "SUBPATH", "ROUTE_SELECTOR", "MAINTENANCE", "IMAGE_TAG", "FORCE", "PLAN_ONLY"} <= form.keys()
     for name, asked in form.items():
         assert (asked["value"], asked.get("options")) == (ours[name]["value"], unlike(ours[name].get("options")))
     assert "PROJECT" not in form
+
+
+def test_the_environments_of_several_routes_are_documented() -> None:
+    rows = re.findall(
+        r"^\| (`\w+` = .*?) \| .* \| `(.*?)` \|$", section("### Several Routes in one pipeline"), re.MULTILINE
+    )
+    assert len(rows) == 4
+    for variables, environment in rows:
+        given = {"PROJECT": "web", **dict(re.findall(r"`(\w+)` = `(.*?)`", variables))}
+        assert {job.environment for job in jobs_of(OURS, "web", given).values()} == {environment}
+        access = {name: value for name, value in JOB_VARIABLES.items() if name not in ("PROJECT", "ROUTE_NAME")}
+        read_settings(RoutesSettings, access | given)
+    longest = f"`MAINTENANCE`, of {MAX_ROUTE_AND_SUBPATH_IN_GITLAB} characters at the most"
+    assert longest in (ROOT / "docs/pipeline.md").read_text()
 
 
 def test_the_longest_names_are_documented() -> None:

@@ -12,21 +12,17 @@ from maintenance_ci.errors import VariableError
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH
 from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.types import IMAGE_TAG, MAX_RELOAD, MAX_SECONDS, MIN_RELOAD
-from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings, read_settings
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, read_settings, variables_read
 from tests.tools.job_variables import GOOD
 from tests.tools.readme import README, table
 
 ROOT = Path(__file__).parents[2]
 COMPONENT = ROOT / "templates/maintenance/template.yml"
-MODELS = (BuildAndDeploySettings, RouteSettings)
-
-
-def read_by_the_jobs() -> set[str]:
-    return {name.upper() for model in MODELS for name in model.model_fields}
+MODELS = (BuildAndDeploySettings, RoutesSettings)
 
 
 def test_every_variable_is_documented_and_the_other_way_round() -> None:
-    assert table() == read_by_the_jobs() | {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
+    assert table() == variables_read(*MODELS) | {"MAINTENANCE_CI_IMAGE", "PLAN_ONLY"}
 
 
 def row(name: str) -> str:
@@ -48,7 +44,7 @@ def test_the_limits_of_the_variables_are_documented() -> None:
 def test_each_strategy_is_one_of_the_variable_and_of_the_documents() -> None:
     strategies = set(STRATEGIES) - {SUBPATH}
     assert {
-        read_settings(RouteSettings, GOOD | {"ROUTE_STRATEGY": one}).route_strategy for one in strategies
+        read_settings(RoutesSettings, GOOD | {"ROUTE_STRATEGY": one}).route_strategy for one in strategies
     } == strategies
     offered = re.findall(r"options: \[(swap.*)\]", COMPONENT.read_text())
     assert [set(options.split(", ")) for options in offered] == [strategies, strategies]
@@ -71,7 +67,7 @@ def test_gitlab_over_plain_http_is_refused_and_that_is_documented() -> None:
     step = README.split("1. **The pipeline.**")[1].split("2. **The rights.**")[0]
     assert "`CI_SERVER_URL` is plain http" in step
     with pytest.raises(VariableError, match="CI_SERVER_URL: must be an https:// address"):
-        read_settings(RouteSettings, {"CI_SERVER_URL": "http://gitlab.example.test"})
+        read_settings(RoutesSettings, {"CI_SERVER_URL": "http://gitlab.example.test"})
 
 
 def test_what_the_token_s_variable_must_be_is_said_alike() -> None:

@@ -11,7 +11,13 @@ from maintenance_ci.settings.types import (
     MAX_ROUTE_NAME,
     MAX_SUBPATH_IN_GITLAB,
 )
-from maintenance_ci.settings.variables import RouteSettings, RoutesSettings, SwitchSettings, read_settings
+from maintenance_ci.settings.variables import (
+    BuildAndDeploySettings,
+    RouteSettings,
+    RoutesSettings,
+    SwitchSettings,
+    read_settings,
+)
 from tests.tools.job_variables import GOOD
 
 PLAIN = {name: value for name, value in GOOD.items() if name != "ROUTE_NAME"}
@@ -213,3 +219,21 @@ def test_a_selected_route_whose_name_is_too_long_is_named() -> None:
     assert settings.of(name[1:], None).route_name == name[1:]
     with pytest.raises(VariableError, match=f"^ROUTE_SELECTOR: matches Route {name}, whose name has more than 227"):
         settings.of(name, None)
+
+
+def test_names_that_no_job_takes_are_refused_before_the_page_is_made() -> None:
+    """In a pipeline `build-and-deploy` comes first. In a terminal it needs no Route."""
+    for given in ({}, {"ROUTE_NAME": "pay shop", "SUBPATH": "/en /fr"}, SELECTED):
+        assert read_settings(BuildAndDeploySettings, PLAIN | given).image_tag == "v1"
+    for bad in (
+        {"ROUTE_NAME": "shop pay"},
+        {"ROUTE_NAME": "shop", "SUBPATH": "/a /a/b"},
+        {"ROUTE_NAME": LONG, "GITLAB_CI": "true"},
+        {"ROUTE_NAME": "shop", "ROUTE_SELECTOR": "a=b"},
+        {"ROUTE_SELECTOR": "a=b"},
+        {"ROUTE_SELECTOR": "a b", "MAINTENANCE": "legacy"},
+        {"ROUTE_NAME": "shop", "MAINTENANCE": "-plan"},
+    ):
+        with pytest.raises(VariableError) as early:
+            read_settings(BuildAndDeploySettings, PLAIN | bad)
+        assert early.value.faults == faults(PLAIN | bad)

@@ -73,10 +73,12 @@ def pipeline_of(configuration: Configuration, source: str, given: Mapping[str, s
     rule = first_rule(workflow.get("rules", [{}]), variables)
     if rule is None or rule.get("when") == "never":
         return None
-    variables = {**defaults, **rule.get("variables", {}), **given, "CI_PIPELINE_SOURCE": source}
+    defaults |= rule.get("variables", {})
+    given = {**given, "CI_PIPELINE_SOURCE": source}
+    variables = {**defaults, **given}
     jobs = {}
     for name in configuration.keys() - ROOT_KEYS:
-        if job := _job(configuration[name], variables):
+        if job := _job(configuration[name], defaults, given):
             jobs[name] = job
     title = expanded(workflow.get("name", ""), variables)
     assert len(title) <= MAX_NAME, f"a pipeline's name is too long: {title}"
@@ -88,11 +90,19 @@ def pipeline_of(configuration: Configuration, source: str, given: Mapping[str, s
     return Pipeline(title, jobs) if jobs else None
 
 
-def _job(job: Configuration, variables: Mapping[str, str]) -> Job | None:
-    rule = first_rule(job.get("rules", [{}]), variables)
-    when = None if rule is None else rule.get("when", job.get("when", "on_success"))
-    if when in {None, "never"}:
+def _job(job: Configuration, defaults: Mapping[str, str], given: Mapping[str, str]) -> Job | None:
+    """What becomes of a job: its rule's variables go before the file's, and those that are given before both.
+
+    So an environment's name may hold them (GitLab's Seed::Build merges them in, then EnsureEnvironments expands it).
+    """
+    defaults = {**defaults, **job.get("variables", {})}
+    rule = first_rule(job.get("rules", [{}]), {**defaults, **given})
+    if rule is None:
         return None
+    when = rule.get("when", job.get("when", "on_success"))
+    if when == "never":
+        return None
+    variables = {**defaults, **rule.get("variables", {}), **given}
     environment, group = job.get("environment"), job.get("resource_group")
     names = [expanded(name, variables) if name else None for name in (environment and environment["name"], group)]
     for name in filter(None, names):
