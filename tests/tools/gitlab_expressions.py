@@ -33,11 +33,11 @@ MAX_TOKENS = 100
 WHOLE_PATTERN = re.compile(r"/(?P<text>.*)/(?P<flags>[ismU]*)")
 # What RE2 and Python's re read alike, or what is made alike below; no rule needs more.
 RE2_PIECE = re.compile(
-    r"""\\[^0-9A-Za-z\n] | \\s | \[\^?\]?(?:\\[^0-9A-Za-z\n]|[^\]\\])*\] | \{[0-9]{1,3}(?:,[0-9]{0,3})?\}
+    r"""\\[^0-9A-Za-z\n] | \\[sS] | \[\^?\]?(?:\\[^0-9A-Za-z\n]|[^\]\\])*\] | \{[0-9]{1,3}(?:,[0-9]{0,3})?\}
     | \((?!\?) | \(\?: | [^\\[({]""",
     re.VERBOSE,
 )
-BLANKS = r"[\t\n\f\r ]"  # RE2's \s
+BLANKS, OTHERS = r"[\t\n\f\r ]", r"[^\t\n\f\r ]"  # RE2's \s and \S
 
 
 class ExpressionError(ValueError):
@@ -77,7 +77,7 @@ def pattern(text: str) -> re.Pattern[str]:
         piece = RE2_PIECE.match(whole["text"], position)
         if piece is None:
             raise ExpressionError(f"not modelled: {whole['text'][position:]}")
-        pieces.append({"$": "$" if multiline else r"\Z", r"\s": BLANKS}.get(piece[0], piece[0]))
+        pieces.append({"$": "$" if multiline else r"\Z", r"\s": BLANKS, r"\S": OTHERS}.get(piece[0], piece[0]))
         position = piece.end()
     try:
         # U only turns greed round, which changes nothing of whether there is a match.

@@ -57,6 +57,10 @@ VARIABLES = {
         ("$WEB =~ /.{4}/", False),
         (r"$WEB =~ /\/|b$/", True),
         (r"$BLANK =~ /^\s*$/", True),
+        (r"$BLANK =~ /\S/", False),
+        (r"$EMPTY =~ /\S/", False),
+        (r"$UNDEFINED !~ /\S/", True),
+        (r"$WEB =~ /\S/", True),
         # RE2: $ is the end of the text, not what stands before a line break; . is no line break.
         ("$LAST_LINE =~ /^web$/", False),
         ("$LINES =~ /^web$/", False),

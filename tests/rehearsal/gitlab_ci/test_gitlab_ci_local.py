@@ -126,7 +126,11 @@ def test_nothing_starts_by_itself(cluster: Cluster, make_project: MakeProject) -
     project = make_project(cluster, example("component"))
     assert set(project.jobs(**FORM)) == {"build-and-deploy", "deploy-route", "delete"}
     names = ({"ROUTE_NAME": ""}, {"PROJECT": ""}, {"ROUTE_NAME": "a..b-"}, {"SUBPATH": "shop"}, {"SUBPATH": "/.."})
-    for wrong in (*names, {"CI_PIPELINE_SOURCE": "push"}):
+    selector = {"ROUTE_NAME": "", "ROUTE_SELECTOR": "depends-on=legacy", "MAINTENANCE": "legacy"}
+    for good in ({"ROUTE_NAME": "pay shop"}, {"SUBPATH": "/en /fr"}, selector):
+        assert set(project.jobs(**(FORM | good))) == {"build-and-deploy", "deploy-route", "delete"}
+    unclear = (selector | {"ROUTE_NAME": "shop"}, selector | {"MAINTENANCE": ""}, {"MAINTENANCE": "-plan"})
+    for wrong in (*names, *unclear, {"CI_PIPELINE_SOURCE": "push"}):
         assert project.jobs(**(FORM | wrong)) == {}
 
 
