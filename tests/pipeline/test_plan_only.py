@@ -11,6 +11,7 @@ from maintenance_ci.settings.variables import (
     CommitSettings,
     JobSettings,
     RouteSettings,
+    RoutesSettings,
     read_settings,
 )
 from tests.tools.job_variables import GOOD
@@ -35,6 +36,7 @@ YESES = [
 CHANGING = {
     BuildAndDeploySettings: GOOD,
     RouteSettings: GOOD,
+    RoutesSettings: GOOD | {"ROUTE_NAME": "pay shop"},
     CommitSettings: GOOD | {"ROUTE_TEMPLATES_TOKEN": "glpat-x"},
 }
 
