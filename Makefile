@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The tests mostly wait: five at a time keep two cores busy. Whoever has nothing left takes over from the others.
 JOBS ?= 5
 SPREAD := -n $(JOBS) --dist worksteal
-BENCHMARKS := start_up requests api_server page_nginx article switch_time
+BENCHMARKS := start_up requests api_server page_nginx article switch_time growth
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 # A caller's PYTHONPATH, PYTEST_ADDOPTS, locale, … would change the Python, the pytest and the pip that run here; of pip's

@@ -184,7 +184,8 @@ class Api:
         content_type: str = "application/json",
         timeout: tuple[float, float] | None = None,
     ) -> Any:
-        headers = {"Accept": "application/json"}
+        # An API server compresses answers of over 128 KiB, for those who ask for it: lists become a tenth.
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if body is not None:
             headers["Content-Type"] = content_type
         serialized = self._client.param_serialize(

@@ -47,9 +47,11 @@ def client(cluster: Cluster, tmp_path: Path) -> Iterator[OpenShift]:
     client.close()
 
 
-def create(cluster: Cluster, name: str) -> None:
+def create(cluster: Cluster, name: str, size: int = 4) -> None:
     metadata = {"name": name, "namespace": NAMESPACE, "labels": LABEL}
-    cluster.call(cluster.store.create, "secrets", {"metadata": metadata, "data": {"of": "b25l"}}, manager="test")
+    cluster.call(
+        cluster.store.create, "secrets", {"metadata": metadata, "data": {"of": "b25l" * (size // 4)}}, manager="test"
+    )
 
 
 def names(listed: list[Object]) -> list[str]:
@@ -126,3 +128,17 @@ def test_of_what_others_manage_only_who_does_is_kept(cluster: Cluster, client: O
     managed = {one["manager"]: one["fieldsV1"] for one in ours["metadata"]["managedFields"]}
     assert managed.keys() == {"test", MANAGED_BY}
     assert all(managed.values())
+
+
+def test_a_long_list_comes_compressed(cluster: Cluster, client: OpenShift, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openshift, "PAGE_SIZE", 500)
+    for number in range(40):
+        create(cluster, f"long-{number:02}", size=4000)
+    cluster.inside.server.requests.clear()
+    long = client.select("secrets", LABEL)
+    short = client.select("secrets", LABEL | {"none": "such"})
+    sizes = [one.size for one in cluster.inside.server.requests]
+    assert (len(long), short) == (40 + len(NAMES), [])
+    assert {len(one["data"]["of"]) for one in long} == {4, 4000}
+    assert 0 < sizes[1] < 200  # as it is
+    assert sizes[0] < 40 * 4000 / 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,22 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 
-def json_answer(status: int, body: Object, content_type: str = "application/json") -> web.Response:
-    """A document, in the compact form of the real server."""
+# A bigger document is compressed, quickly rather than well, for a client that accepts it (k8s.io/apiserver,
+# pkg/endpoints/handlers/responsewriters/writers.go: 128 KiB, level 1; not recorded).
+COMPRESSED_FROM = 128 * 1024
+LEVEL = 1
+
+
+def json_answer(
+    status: int, body: Object, content_type: str = "application/json", *, accepted: str = ""
+) -> web.Response:
+    """A document, in the compact form of the real server; ``accepted`` is the client's Accept-Encoding."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    return web.Response(status=status, body=content, headers={"Content-Type": content_type})
+    headers = {"Content-Type": content_type}
+    if len(content) > COMPRESSED_FROM and "gzip" in accepted:
+        content = gzip.compress(content, LEVEL)
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return web.Response(status=status, body=content, headers=headers)
 
 
 async def stream_events(request: web.Request, events: AsyncIterator[Object]) -> web.StreamResponse:

@@ -52,7 +52,8 @@ FOR_EVERYBODY = frozenset(
 class Request:
     """A request that came in. ``path`` has the query; ``user`` is empty where no token was known.
 
-    ``status`` is that of the answer, 0 where the connection ended before there was one.
+    ``status`` is that of the answer, 0 where the connection ended before there was one; ``size`` the bytes of its body,
+    as they are sent, 0 for a stream.
     """
 
     method: str
@@ -62,6 +63,7 @@ class Request:
     status: int
     watch: bool = False
     content_type: str = ""
+    size: int = 0
 
 
 class ApiServer:
@@ -127,9 +129,10 @@ class ApiServer:
         return response
 
     async def _record_answer(self, request: web.Request, response: web.StreamResponse) -> None:
-        self._note(request, response.status)
+        body = response.body if isinstance(response, web.Response) else None
+        self._note(request, response.status, len(body) if isinstance(body, bytes | bytearray) else 0)
 
-    def _note(self, request: web.Request, status: int) -> None:
+    def _note(self, request: web.Request, status: int, size: int = 0) -> None:
         """Keep account of a request, once: when its answer begins, or when it ends without one."""
         if NOTED in request:
             return
@@ -144,6 +147,7 @@ class ApiServer:
                 status,
                 watch=is_true(request.query.get("watch")),
                 content_type=headers.get("Content-Type", ""),
+                size=size,
             )
         )
 
@@ -189,7 +193,7 @@ class ApiServer:
         verb = self._verb(action, api_request)
         if action.verb == "watch":
             return await stream_events(request, watch(self.store, api_request))
-        return json_answer(*verb(api_request))
+        return json_answer(*verb(api_request), accepted=request.headers.get("Accept-Encoding", ""))
 
     def _verb(self, action: Action, request: ApiRequest) -> Verb:
         """What answers the request; raises ``ApiError`` 404 or 405."""
