@@ -106,11 +106,11 @@ def _requirement(part: re.Match[str]) -> Requirement:
         values = (value.strip(" \t\r\n") for value in part["values"].split(","))
         requirement = Requirement(key, part["set"], frozenset(values))
     if not KEY.fullmatch(key):
-        raise ValueError("has a key that no label can have")
+        raise ValueError("is a label selector with a key that no label can have")
     if not all(map(VALUE.fullmatch, requirement.values)):
-        raise ValueError("has a value that no label can have")
+        raise ValueError("is a label selector with a value that no label can have")
     if requirement.operator in ("<", ">") and _integer(*requirement.values) is None:
-        raise ValueError("compares with '<' or '>' what is no whole number")
+        raise ValueError("is a label selector that compares with '<' or '>' what is no whole number")
     return requirement
 
 

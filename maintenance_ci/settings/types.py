@@ -144,7 +144,7 @@ def _apart(subpaths: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a path below another one: it is in maintenance with that one, and over only when both are."""
     for subpath in subpaths:
         if upper := next((other for other in subpaths if subpath.startswith(f"{other}/")), None):
-            raise ValueError(f"has {subpath} below {upper}, which includes it: leave it out")
+            raise ValueError(f"has {subpath}, which is below {upper} and in maintenance with it: leave {subpath} out")
     return subpaths
 
 
@@ -152,7 +152,7 @@ def _selector(value: str) -> str:
     try:
         parse(value)
     except ValueError as error:
-        raise ValueError(f"{error}: label selectors such as depends-on=legacy, as kubectl's -l takes them") from None
+        raise ValueError(f"{error}; give one such as depends-on=legacy, as kubectl's -l takes it") from None
     return value.strip()
 
 
@@ -284,8 +284,8 @@ MaintenanceName = Annotated[
     str,
     _matching(
         MAINTENANCE_NAME,
-        "must be a name for the maintenance: letters, digits, '.', '_' and '-', single spaces or slashes within, "
-        f"{MAX_ROUTE_AND_SUBPATH_IN_GITLAB} characters at the most",
+        "must be a name for the maintenance: first a letter or digit, then also '.', '_', '-', single spaces and "
+        f"slashes, {MAX_ROUTE_AND_SUBPATH_IN_GITLAB} characters at the most",
         longest=MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
     ),
 ]

@@ -21,7 +21,7 @@ from tests.tools.gitlab_jobs import GOOD, OURS, SELECTED, changing, jobs_of, nam
 from tests.tools.gitlab_pipeline import CHANGES
 from tests.tools.job_variables import GOOD as JOB_VARIABLES
 
-ORDER = ("must be sorted, each once", "which includes it: leave it out")
+ORDER = ("must be sorted, each once", "and in maintenance with it: leave")
 
 
 def refusal(variables: Mapping[str, str]) -> str:

@@ -141,7 +141,7 @@ def test_the_whole_route_is_no_path_beside_others() -> None:
 )
 def test_a_path_below_another_one_is_left_out(bad: str, lower: str, upper: str) -> None:
     assert faults({**PLAIN, "ROUTE_NAME": "shop", "SUBPATH": bad}) == [
-        f"SUBPATH: has {lower} below {upper}, which includes it: leave it out"
+        f"SUBPATH: has {lower}, which is below {upper} and in maintenance with it: leave {lower} out"
     ]
 
 
@@ -151,7 +151,7 @@ def test_a_path_below_another_one_is_left_out(bad: str, lower: str, upper: str) 
 def test_what_is_no_selector_is_not_shown(bad: str) -> None:
     [fault] = faults({**SELECTED, "ROUTE_SELECTOR": bad})
     assert fault.startswith("ROUTE_SELECTOR: ")
-    assert fault.endswith(": label selectors such as depends-on=legacy, as kubectl's -l takes them")
+    assert fault.endswith("; give one such as depends-on=legacy, as kubectl's -l takes it")
     assert bad not in fault
 
 

@@ -122,9 +122,9 @@ def test_an_empty_one_does_not_select_everything(empty: str) -> None:
     [
         ("a b", "is no label selector"),
         ("a=b,", "is no label selector"),
-        ("-a=b", "has a key that no label can have"),
-        ("a in (b,-c)", "has a value that no label can have"),
-        ("a>b", "compares with '<' or '>' what is no whole number"),
+        ("-a=b", "is a label selector with a key that no label can have"),
+        ("a in (b,-c)", "is a label selector with a value that no label can have"),
+        ("a>b", "is a label selector that compares with '<' or '>' what is no whole number"),
     ],
 )
 def test_what_is_wrong_is_told_without_the_value(bad: str, message: str) -> None:
