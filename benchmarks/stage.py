@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.server import Request
     from maintenance_ci.rehearsal.users import Answer
 
-# Seconds between two reloads of each replica of the router: a fifth of a real one's, so that waits are short.
-RELOAD_INTERVAL = 1.0
+# Seconds between two reloads of each replica of the router: a tenth of a real one's, so that waits are short.
+RELOAD_INTERVAL = 0.5
 OPTIONS = Options(reload_interval=RELOAD_INTERVAL, replicas=2, busy=False)
 # Hosts that users ask for, of all, and how often they do, all together: what two processor cores serve on the side.
 HOSTS, RATE = 5, 20.0

@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from benchmarks.article.figures import Measured, cost_of_pipelines, median_cost
+from benchmarks.article.figures import Measured, cost_of_pipelines, median_cost, total
 from benchmarks.article.picture import draw
 from benchmarks.article.sides import JOBS, Article, JobRun, Ours
 from benchmarks.article.targets import judge_targets
@@ -126,8 +126,9 @@ def _costs(round_trip: float, measured: Sequence[Measured], given: argparse.Name
         if one.round_trip != round_trip:
             continue
         scaled = "" if one.pipelines == one.routes else " *"
-        for job in JOBS:
-            article, ours = one.article[job], one.ours[job]
+        jobs = {job: (one.article[job], one.ours[job]) for job in JOBS}
+        jobs["all three"] = total(one.article.values()), total(one.ours.values())
+        for job, (article, ours) in jobs.items():
             rows.append(
                 (
                     f"{one.routes}{scaled}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.article.sides import JobRun
@@ -67,6 +67,11 @@ def cost_of_pipelines(runs: Sequence[JobRun], routes: int) -> Cost:
     left_out = routes - len(runs)
     if left_out:
         costs += [_median(costs[1:-1] or costs)] * left_out
+    return total(costs)
+
+
+def total(costs: Collection[Cost]) -> Cost:
+    """Return what several jobs cost, one after the other; of the memory the highest."""
     return Cost(
         requests=sum(one.requests for one in costs),
         processor=sum(one.processor for one in costs),

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from benchmarks.article import sides
-from benchmarks.article.figures import Cost, Measured, cost_of_pipelines, median_cost
+from benchmarks.article.figures import Cost, Measured, cost_of_pipelines, median_cost, total
 from benchmarks.article.sides import Article, JobRun, Ours, count_polls, waited_in
 from benchmarks.article.targets import judge_targets
 from benchmarks.processes import CommandFailedError, run
@@ -169,6 +169,7 @@ def test_pipelines_that_did_not_run_are_counted_by_those_in_between() -> None:
 def test_of_several_runs_the_middle_one_counts_and_the_highest_memory() -> None:
     costs = [Cost(10, 1, 2, 2, 5), Cost(10, 9, 3, 1, 7), Cost(12, 2, 9, 3, 6)]
     assert median_cost(costs) == Cost(10, 2, 3, 2, 7)
+    assert total(costs) == Cost(32, 12, 14, 6, 7)
 
 
 def measured(routes: int, round_trip: float, seconds: float, *, memory: int = 50_000_000, failed: int = 0) -> Measured:
