@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.processes import run
-from maintenance_ci.rehearsal.tools import helm_path
+from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, pinned_helm_path
 from maintenance_ci.rehearsal.workplace import prepare
 from tests.tools import oc_stand_in
 
@@ -149,7 +149,8 @@ def _tools(folder: Path) -> Path:
     tools = folder / "tools"
     tools.mkdir()
     (tools / "oc").symlink_to(HERE / "tools" / "oc")
-    (tools / "helm").symlink_to(helm_path())
+    # Helm 4 stops at its second upgrade: the image trigger owns the image by then.
+    (tools / "helm").symlink_to(pinned_helm_path(HELM_3_VERSION))
     (tools / "kubectl").symlink_to(Path(sys.executable).with_name("kubectl"))
     oc_stand_in.install(folder).rename(tools / "oc-start-build")
     if shutil.which("envsubst") is None:
