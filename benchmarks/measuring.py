@@ -5,15 +5,12 @@ from __future__ import annotations
 import resource
 import statistics
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.results import Table, as_text
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 ROUNDS = 7
@@ -43,8 +40,3 @@ def _run(argv: Sequence[str], environment: Mapping[str, str] | None, folder: Pat
     subprocess.run(argv, env=environment, cwd=folder, capture_output=True, check=False)
     after, ended = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     return Cost(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, ended - began)
-
-
-def show(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table."""
-    sys.stdout.write(f"{as_text(Table(title, head, list(rows)))}\n")

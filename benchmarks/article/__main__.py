@@ -25,9 +25,9 @@ PICTURE = "article.png"
 FEW_ROUTES = 3
 INTRODUCTION = f"""\
 Both sides work on the same cluster in turn. The article's side is one pipeline for each Route, one after the other: its
-shell steps with Helm 3, as of its time, and with kubectl as its oc. Ours is one pipeline for all. Both are cold: each job has an
-empty home. What a pipeline costs besides (a runner, a container, a checkout) is left out: the article pays it for each
-Route.
+shell steps with Helm 3, as of its time, and with kubectl as its oc. Ours is one pipeline for all. Both are cold: each
+job has an empty home. What a pipeline costs besides (a runner, a container, a checkout) is left out: the article pays
+it for each Route.
 
 - requests: to the cluster's API, without polls (the same read again, watches, renewals of the Lease)
 - processor: seconds of processor time, of all processes together
