@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from maintenance_ci.templates.project import TemplateProject
 
 EPILOG = """
-The jobs read the pipeline's variables (PROJECT, ROUTE_NAME, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN, …) from the
-environment; README.md lists them all.
+The jobs read the pipeline's variables (PROJECT, ROUTE_NAME or ROUTE_SELECTOR, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN,
+…) from the environment; README.md lists them all.
 
 Exit codes: 0 done; 1 failed, and users meet what they met before (plan: something stands in the way); 2 a variable is
 wrong, nothing was touched; 3 users may have been switched, a person must look; 75 a server is away, try again.
@@ -65,8 +65,9 @@ def _command(arguments: argparse.Namespace) -> int:
     from maintenance_ci.settings.variables import in_gitlab, report_folder, secrets_given
 
     job = arguments.command if arguments.command in JOBS else ""
-    # What export-route prints is a file, and nothing else.
-    stream = sys.stderr if arguments.command == "export-route" else sys.stdout
+    # What these print is a file, or one document, and nothing else.
+    prints = arguments.command == "export-route" or (arguments.command == "plan" and arguments.json)
+    stream = sys.stderr if prints else sys.stdout
     log = JobLog(stream, job=job, gitlab=bool(job) and in_gitlab())
     log.redaction.secrets = secrets_given()
     if not job:
@@ -102,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add(commands, "build-and-deploy", _build_and_deploy, "build the page in the cluster and deploy it, not exposed")
-    _add(commands, "deploy-route", _deploy_route, "switch the Route ROUTE_NAME (or its SUBPATH) to the page")
-    _add(commands, "delete", _delete, "restore the Route, and remove the page when nobody uses it")
+    _add(commands, "deploy-route", _deploy_route, "switch the Routes that are named (or their SUBPATH) to the page")
+    _add(commands, "delete", _delete, "restore the Routes, and remove the page when nobody uses it")
     plan = _add(commands, "plan", _plan, "say what deploy-route would do, and what stands in its way; change nothing")
     instead = plan.add_mutually_exclusive_group()
     instead.add_argument("--delete", action="store_true", help="what delete would do")
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--page-later", action="store_true", help="the page need not be there yet: build-and-deploy makes it"
     )
+    plan.add_argument("--json", action="store_true", help="as one JSON document; the log goes to standard error")
     export = _add(commands, "export-route", _export_route, "print the Route as a template that brings it back")
     export.add_argument("route", metavar="ROUTE", help="the Route's name")
     export.add_argument("--commit", action="store_true", help="write it to ROUTE_TEMPLATES_PROJECT")
@@ -175,9 +177,9 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.deploy_route import deploy_route
-    from maintenance_ci.settings.variables import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RoutesSettings, read_settings
 
-    settings = read_settings(RouteSettings)
+    settings = read_settings(RoutesSettings)
     template = _find(MAINTENANCE_ROUTE).read_text()
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
@@ -187,9 +189,9 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.delete import delete
-    from maintenance_ci.settings.variables import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RoutesSettings, read_settings
 
-    settings = read_settings(RouteSettings)
+    settings = read_settings(RoutesSettings)
     with _connect(settings, log) as (cluster, kubeconfig, private):
         templates, helm = _templates(settings), _helm(settings, kubeconfig, private, log)
         with _exclusive(settings, "delete", cluster, log):
@@ -201,16 +203,17 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
         _plan_all(log)
         return
     from maintenance_ci.jobs.plan import plan_delete, plan_deploy
-    from maintenance_ci.settings.variables import RouteSettings, read_settings
+    from maintenance_ci.settings.variables import RoutesSettings, read_settings
 
-    settings = read_settings(RouteSettings, only_looks=True)
+    settings = read_settings(RoutesSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
         if arguments.delete:
-            plan_delete(settings, cluster, templates, log)
+            plan_delete(settings, cluster, templates, log, as_json=arguments.json)
         else:
             template = _find(MAINTENANCE_ROUTE).read_text()
-            plan_deploy(settings, cluster, templates, template, log, page_later=arguments.page_later)
+            later, as_json = arguments.page_later, arguments.json
+            plan_deploy(settings, cluster, templates, template, log, page_later=later, as_json=as_json)
 
 
 def _plan_all(log: JobLog) -> None:
@@ -324,15 +327,15 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
 def _note(settings: JobSettings, log: JobLog) -> None:
     """Record whose job this is, and what it is about."""
     from maintenance_ci.plan.strategies import SUBPATH
-    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.settings.variables import RoutesSettings
 
     record = log.record
     record.namespace, record.name = settings.project, settings.ci_job_name or None
     record.user = settings.gitlab_user_login or None
     record.pipeline_id, record.pipeline_url = settings.ci_pipeline_id or None, settings.ci_pipeline_url or None
-    if isinstance(settings, RouteSettings):
-        record.route, record.subpath = settings.route_name, settings.subpath
-        record.strategy = SUBPATH if settings.subpath else settings.route_strategy
+    if isinstance(settings, RoutesSettings) and len(settings.route_names) == 1 and len(settings.subpaths) < 2:
+        record.route, record.subpath = settings.route_names[0], next(iter(settings.subpaths), None)
+        record.strategy = SUBPATH if settings.subpaths else settings.route_strategy
 
 
 @contextlib.contextmanager

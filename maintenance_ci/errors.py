@@ -10,6 +10,7 @@
     ├── HostLostError                1   another Route holds the host that ours waits for
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
+    ├── SeveralFailedError      1 or 75   some of several Routes failed; 75 where each of them may succeed later
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
         ├── NotReachedError         75   the request did not get to the server
         └── NotNowError             75   nothing was sent: whether we may is not known now
@@ -20,8 +21,6 @@ Once users have been switched, the job's failure is exit code 3 whatever the err
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 EXIT_FAILED = 1
 EXIT_VARIABLES = 2
@@ -38,7 +37,7 @@ class MaintenanceError(Exception):
         run_again: the same job, run again, may succeed; a job that knows better which one to run says that instead.
     """
 
-    exit_code: ClassVar[int] = EXIT_FAILED
+    exit_code: int = EXIT_FAILED
 
     def __init__(self, what: str, advice: str = "", *, run_again: bool = False) -> None:
         super().__init__(what)
@@ -105,6 +104,22 @@ class RefusedError(MaintenanceError):
     def __init__(self, errors: list[MaintenanceError]) -> None:
         super().__init__(" ".join(error.what for error in errors))
         self.errors = errors
+
+
+class SeveralFailedError(MaintenanceError):
+    """Some of the Routes that a job is about failed, each on its own, with its name in its error; others did not.
+
+    Args:
+        errors: of those that failed.
+        names: by which the log calls them.
+        number: of all Routes that the job is about.
+    """
+
+    def __init__(self, errors: list[MaintenanceError], names: str, number: int) -> None:
+        super().__init__(f"{len(errors)} of {number} Routes failed: {names}.")
+        self.errors = errors
+        later = all(isinstance(error, TryAgainError) for error in errors)
+        self.exit_code = EXIT_TRY_AGAIN if later else EXIT_FAILED
 
 
 class TryAgainError(MaintenanceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.waiting import retried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Object = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -83,10 +84,11 @@ class OpenShift:
             return self._request("GET", plural, name, namespace=namespace)
         return None
 
-    def select(self, plural: str, labels: Mapping[str, str] | None = None) -> list[Object]:
-        """Return the namespace's objects, those with ``labels`` only where given."""
-        query = [("labelSelector", ",".join(f"{key}={value}" for key, value in labels.items()))] if labels else []
-        return self._list(plural, query)
+    def select(self, plural: str, labels: Mapping[str, str] | str | None = None) -> list[Object]:
+        """Return the namespace's objects; only those with ``labels``, or that a label selector means, where given."""
+        pairs = labels.items() if isinstance(labels, Mapping) else ()
+        selector = labels if isinstance(labels, str) else ",".join(f"{key}={value}" for key, value in pairs)
+        return self._list(plural, [("labelSelector", selector)] if selector else [])
 
     def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
         """Return the objects of all namespaces that the field selector names."""

@@ -23,7 +23,7 @@ from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.rights import IMAGE_RIGHT, building_rights, deploying_rights, require_rights
-from maintenance_ci.run.rights import find_missing_rights
+from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _require_rights(
     """
     with log.check("the token has the rights that the job needs"):
         building = building_rights(with_oc=command.on_path("oc", environment) is not None)
-        lacking = find_missing_rights(cluster, (*deploying_rights(), *building))
+        lacking = SharedReads(cluster).missing_rights((*deploying_rights(), *building))
         stream = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
         if not settings.docker_registry and not _is_built(settings, stream):
             lacking = [right for right in lacking if right not in building]

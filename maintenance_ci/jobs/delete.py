@@ -1,7 +1,8 @@
-"""Job ``delete``: the application is back, and the page is removed when no other Route uses it."""
+"""Job ``delete``: the applications are back, and the page is removed when no other Route uses it."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import PAGE
@@ -9,14 +10,21 @@ from maintenance_ci.plan.describe import commands_to_end, commands_to_forget, co
 from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
-from maintenance_ci.plan.steps import Verb
 from maintenance_ci.plan.strategies import SUBPATH
-from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.check import require_all
-from maintenance_ci.run.execute import Run, execute
-from maintenance_ci.run.observe import observe, observe_end, observe_snapshot
+from maintenance_ci.run.execute import begin_run, execute
+from maintenance_ci.run.observe import observe_end, observe_snapshot
 from maintenance_ci.run.probe import Outcome
-from maintenance_ci.run.undo import AGAIN, Undo, back
+from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.targets import (
+    Target,
+    for_each,
+    plan_each,
+    read_targets,
+    require_success,
+    title_of_targets,
+)
+from maintenance_ci.run.undo import Undo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,44 +33,36 @@ if TYPE_CHECKING:
     from maintenance_ci.log.log import JobLog
     from maintenance_ci.page.helm import Helm
     from maintenance_ci.plan.observed import Observed
-    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.run.execute import Run
+    from maintenance_ci.settings.variables import RoutesSettings
     from maintenance_ci.templates.project import TemplateProject
 
 
 def delete(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, helm: Helm, log: JobLog
+    settings: RoutesSettings, cluster: OpenShift, templates: TemplateProject | None, helm: Helm, log: JobLog
 ) -> None:
-    """Put the original Route back, remove the maintenance Route, then the page if nobody needs it.
+    """Put the original Routes back, remove the maintenance Routes, then the page if nobody needs it.
 
     Args:
         settings: the pipeline's variables.
-        cluster: the Route's namespace.
-        templates: where the original's template is; None with a SUBPATH, which restores nothing.
+        cluster: the Routes' namespace.
+        templates: where the originals' templates are; None with a SUBPATH, which restores nothing.
         helm: what installed the page.
         log: what the job says.
     """
-    with log.phase(f"Read Route {settings.route_name}"):
-        observed = observe(settings, cluster)
-        log.record.strategy = strategy_in(observed)
-        log.say(_describe(observed))
-        # Whether there is a snapshot is not known yet: of a whole Route there should be one.
-        _tell_unchanged(
-            settings, observed, log, snapshot=True, forget=[] if observed.subpath else commands_to_forget(observed)
-        )
+    with log.phase(f"Read {title_of_targets(settings)}"):
+        targets = read_targets(settings, cluster, log)
+        for target in targets:
+            _tell_observed(target)
 
     with log.phase("Check what could go wrong"):
-        observed = observe_snapshot(settings, cluster, observed)
-        _tell_unchanged(settings, observed, log, snapshot=observed.saved_original is not None)
-        observed, plan = observe_end(settings, cluster, templates, observed)
-        require_all(settings, observed, plan, log)
+        for_each(targets, partial(_read_snapshot, cluster))
+        planned = plan_each(targets, partial(observe_end, SharedReads(cluster), templates))
+        require_all(planned)
 
-    run = Run(settings, observed, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
-    execute(cluster, [run], Undo(cluster, log), log)
-    if run.error:
-        raise run.error
-    if plan.steps[-1].change.verb is Verb.FORGET:
-        users = f"{back(run)} the application. Only the page may be left."
-        log.outcome.set(users, manual_steps=commands_to_remove_page(settings.project), next_step=AGAIN)
+    runs = [begin_run(one, cluster) for one in planned]
+    execute(cluster, runs, Undo(cluster), log)
+    require_success(runs)
 
     with log.phase("Remove the page, if no Route needs it any more"):
         page_users = routes_to(PAGE, cluster.select("routes"))
@@ -73,12 +73,27 @@ def delete(
         removed = not page_users and helm.uninstall(PAGE)
 
     page = "The page is removed." if removed else "There was no page to remove."
-    remains = "Next: start the application." if run.seen is Outcome.NOT_YET else "Nothing remains to be done."
+    not_yet = any(run.seen is Outcome.NOT_YET for run in runs)
+    remains = "Next: start the application." if not_yet else "Nothing remains to be done."
     log.end(
-        _ended(run, page_users),
+        *(_ended(run, page_users) for run in runs),
         f"The page stays: {', '.join(page_users)} shows it." if page_users else page,
         "To end that maintenance, too: run the job delete of its pipeline." if page_users else remains,
     )
+
+
+def _tell_observed(target: Target) -> None:
+    """Say whether the Route is in maintenance, and note what a failure leaves as it is."""
+    observed = target.observed
+    target.log.row.strategy = strategy_in(observed)
+    target.log.say(_describe(observed))
+    # Whether there is a snapshot is not known yet: of a whole Route there should be one.
+    _tell_unchanged(target, snapshot=True, forget=[] if observed.subpath else commands_to_forget(observed))
+
+
+def _read_snapshot(cluster: OpenShift, target: Target) -> None:
+    target.observed = observe_snapshot(target.settings, cluster, target.observed)
+    _tell_unchanged(target, snapshot=target.observed.saved_original is not None)
 
 
 def strategy_in(observed: Observed) -> str | None:
@@ -86,17 +101,16 @@ def strategy_in(observed: Observed) -> str | None:
     return SUBPATH if observed.subpath else observed.active_strategy
 
 
-def _tell_unchanged(
-    settings: RouteSettings, observed: Observed, log: JobLog, *, snapshot: bool, forget: Sequence[str] = ()
-) -> None:
+def _tell_unchanged(target: Target, *, snapshot: bool, forget: Sequence[str] = ()) -> None:
     """Note what a failure leaves as it is, and the commands that end the maintenance without this job.
 
     Of a switch that was cut short half-way users may meet either side.
     """
+    settings, observed = target.settings, target.observed
     if observed.annotated_route:
         commands = commands_to_end(plan_end(settings, observed), observed, snapshot=snapshot)
         shown = observed.phase is Phase.SHOWN
-        log.outcome.set(
+        target.log.outcome.set(
             f"Nothing was changed{': users still meet the page' if shown else ''}.",
             manual_steps=[*commands, *forget, *commands_to_remove_page(settings.project)],
         )

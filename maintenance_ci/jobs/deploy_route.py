@@ -1,7 +1,8 @@
-"""Job ``deploy-route``: users of the Route, or of one path of it, meet the maintenance page."""
+"""Job ``deploy-route``: users of the Routes, or of single paths of them, meet the maintenance page."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL
@@ -12,63 +13,73 @@ from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public_url, service_port
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
-from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.check import require_all
-from maintenance_ci.run.execute import Run, execute
-from maintenance_ci.run.observe import observe, observe_begin, require_route
+from maintenance_ci.run.execute import Run, begin_run, execute
+from maintenance_ci.run.observe import observe_begin, require_route
 from maintenance_ci.run.probe import Outcome
-from maintenance_ci.run.undo import Undo
+from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.targets import (
+    for_each,
+    plan_each,
+    read_targets,
+    require_routes,
+    require_success,
+    title_of_targets,
+)
+from maintenance_ci.run.undo import TO_END, Undo
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.log.log import JobLog
     from maintenance_ci.plan.observed import Observed
-    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.settings.variables import RouteSettings, RoutesSettings
     from maintenance_ci.templates.project import TemplateProject
-
-TO_END = "To end it: run the job delete."
 
 
 def deploy_route(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
+    settings: RoutesSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
 ) -> None:
     """Send users to the page: by a Route in the original's place, by the original itself, or by one more for a path.
 
     Args:
         settings: the pipeline's variables.
-        cluster: the Route's namespace.
-        templates: where the original's template is; None with a SUBPATH, which restores nothing.
+        cluster: the Routes' namespace.
+        templates: where the originals' templates are; None with a SUBPATH, which restores nothing.
         route_template: the maintenance Route's Jinja2 template.
         log: what the job says.
     """
-    with log.phase(f"Read Route {settings.route_name}"):
-        observed = observe(settings, cluster)
-        log.record.url = public_url(require_route(observed), settings.subpath)
-        log.say(log.record.url)
+    with log.phase(f"Read {title_of_targets(settings)}"):
+        targets = read_targets(settings, cluster, log)
+        require_routes(targets)
 
     with log.phase("Check what could go wrong"):
-        observed, plan = observe_begin(settings, cluster, templates, route_template, observed)
-        log.record.strategy = plan.strategy
-        require_all(settings, observed, plan, log)
-        run = Run(settings, observed, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
-        port_forwards = _port_forwards(cluster, observed)
-        if plan.direction is Direction.CONFIRM:
-            _tell_confirmed(run, log)
-        else:
-            log.say(STRATEGIES[plan.strategy].description)
-            run.met_before = look_once(settings, require_route(observed), log)
+        reads = SharedReads(cluster)
+        planned = plan_each(targets, partial(observe_begin, reads, templates, route_template))
+        require_all(planned)
+        runs = [begin_run(one, cluster) for one in planned]
+        port_forwards = _port_forwards(cluster, runs[0].observed) if len(runs) == 1 else []
+        for_each(runs, _look_before)
 
-    execute(cluster, [run], Undo(cluster, log), log)
-    if run.error:
-        raise run.error
-    log.outcome.set("Users were sent to the maintenance page.", next_step=TO_END, manual_steps=[])
-    log.end(*_closing_words(run), *_meanwhile(observed, port_forwards))
+    execute(cluster, runs, Undo(cluster), log)
+    require_success(runs)
+    log.end(*(line for run in runs for line in _closing_words(run)), *_meanwhile(runs, port_forwards))
 
 
-def _tell_confirmed(run: Run, log: JobLog) -> None:
+def _look_before(run: Run) -> None:
+    """Look who answers users before the first change, and say what will be done."""
+    if run.plan.direction is Direction.CONFIRM:
+        _tell_confirmed(run)
+    else:
+        run.log.say(STRATEGIES[run.plan.strategy].description)
+        run.met_before = look_once(run.settings, require_route(run.observed), run.log)
+
+
+def _tell_confirmed(run: Run) -> None:
     """Say that the whole Route is in maintenance already, and how that ends should the job fail now."""
-    observed, strategy = run.observed, run.plan.strategy
+    observed, strategy, log = run.observed, run.plan.strategy, run.log
     log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): this job only confirms it")
     if observed.snapshot.value is None:
         log.warn("there is no snapshot of the original any more: only its template can bring it back")
@@ -107,10 +118,11 @@ def _closing_words(run: Run) -> list[str]:
     ]
 
 
-def _meanwhile(observed: Observed, port_forwards: list[str]) -> list[str]:
-    """Return what leads to the application during its maintenance: other Routes, and a person's own way."""
-    application, ours = observed.application_route, {observed.route_name, observed.page_route_name}
-    others = other_ways(application, observed.routes.values(), ours) if application else []
+def _meanwhile(runs: Sequence[Run], port_forwards: list[str]) -> list[str]:
+    """Return what leads to the applications during their maintenance: other Routes, and a person's own way."""
+    ours = {name for run in runs for name in (run.observed.route_name, run.observed.page_route_name)}
+    applications = filter(None, (run.observed.application_route for run in runs))
+    others = other_ways(applications, runs[0].observed.routes.values(), ours)
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
     return [*(f"{way}: users of these Routes do not meet the page." for way in others), *look]
 

@@ -2,83 +2,157 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maintenance_ci.jobs.delete import strategy_in
 from maintenance_ci.log.outcome import NOTHING_CHANGED
 from maintenance_ci.plan.describe import lines_of
-from maintenance_ci.plan.route_access import other_ways, public_url
+from maintenance_ci.plan.plan_table import plan_document, plan_row, plan_table
+from maintenance_ci.plan.route_access import other_ways
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.run.check import check_all
-from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot, require_route
+from maintenance_ci.run.observe import observe_begin, observe_end, observe_snapshot, require_route
+from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.targets import (
+    for_each,
+    plan_each,
+    raise_refusals,
+    read_targets,
+    require_routes,
+    title_of_targets,
+)
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from maintenance_ci.cluster.openshift import OpenShift
+    from maintenance_ci.errors import MaintenanceError
     from maintenance_ci.log.log import JobLog
-    from maintenance_ci.settings.variables import RouteSettings
+    from maintenance_ci.log.route_log import RouteLog
+    from maintenance_ci.plan.plan_table import PlanRow
+    from maintenance_ci.run.targets import Planned, Target
+    from maintenance_ci.settings.variables import RoutesSettings
     from maintenance_ci.templates.project import TemplateProject
+
+    Refused = list[tuple[RouteLog, MaintenanceError]]
 
 
 def plan_deploy(
-    settings: RouteSettings,
+    settings: RoutesSettings,
     cluster: OpenShift,
     templates: TemplateProject | None,
     route_template: str,
     log: JobLog,
     *,
     page_later: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Say what ``deploy-route`` would do; with ``page_later`` as after a `build-and-deploy`, which makes the page.
+
+    With ``as_json`` all of it is written to stdout, as one JSON document.
 
     Raises:
         MaintenanceError: it would refuse; all reasons at once.
     """
-    with log.phase(f"Look at Route {settings.route_name}"):
-        observed = observe(settings, cluster)
-        original = require_route(observed)
-        log.record.url = public_url(original, settings.subpath)
-        log.say(log.record.url)
+    with log.phase(f"Look at {title_of_targets(settings)}"):
+        targets = read_targets(settings, cluster, log)
+        require_routes(targets)
     with log.phase("Check what could go wrong"):
-        observed, plan = observe_begin(settings, cluster, templates, route_template, observed, page_later=page_later)
-        log.record.strategy = plan.strategy
-        refusals = check_all(settings, observed, plan, log, page_later=page_later)
-    if plan.direction is Direction.CONFIRM:
-        refusals.raise_any()
-        log.say(f"it is in maintenance already, by {plan.strategy}: deploy-route would only confirm it")
+        read = partial(observe_begin, SharedReads(cluster), templates, route_template, page_later=page_later)
+        planned = plan_each(targets, read)
+        refused = check_all(planned, page_later=page_later)
+    only_confirmed = all(one.plan.direction is Direction.CONFIRM for one in planned)
+    if only_confirmed and len(planned) == 1:
+        raise_refusals(refused)
+        log.say(f"it is in maintenance already, by {planned[0].plan.strategy}: deploy-route would only confirm it")
+    else:
+        with log.phase("What deploy-route would do"):
+            _tell(planned, refused, log)
+            _tell_other_ways(planned, log)
+            for_each(planned, _look)
+    _end(settings, "deploy-route", planned, refused, as_json=as_json)
+    if only_confirmed:
         log.end("To end it: run the job delete.", NOTHING_CHANGED)
         return
-    with log.phase("What deploy-route would do"):
-        for line in lines_of(plan, observed, reload_interval=settings.router_reload_interval):
-            log.say(f"- {line}")
-        for way in other_ways(original, observed.routes.values(), {observed.route_name, observed.page_route_name}):
-            log.warn(f"{way}: users of these Routes do not meet the page.")
-        look_once(settings, original, log)
-    refusals.raise_any()
     log.end(
         "To do it: run the job deploy-route; in GitLab, run the pipeline with PLAN_ONLY=false.",
         f"Nothing stands in the way of deploy-route. {NOTHING_CHANGED}",
     )
 
 
-def plan_delete(settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, log: JobLog) -> None:
-    """Say what ``delete`` would do.
-
-    Raises:
-        MaintenanceError: it would refuse; all reasons at once.
-    """
-    with log.phase(f"Look at Route {settings.route_name}"):
-        observed = observe(settings, cluster)
-        log.record.strategy = strategy_in(observed)
+def plan_delete(
+    settings: RoutesSettings,
+    cluster: OpenShift,
+    templates: TemplateProject | None,
+    log: JobLog,
+    *,
+    as_json: bool = False,
+) -> None:
+    """Say what ``delete`` would do; arguments and errors as of `plan_deploy`."""
+    with log.phase(f"Look at {title_of_targets(settings)}"):
+        targets = read_targets(settings, cluster, log)
+        for target in targets:
+            target.log.row.strategy = strategy_in(target.observed)
     with log.phase("Check what could go wrong"):
-        observed = observe_snapshot(settings, cluster, observed)
-        observed, plan = observe_end(settings, cluster, templates, observed)
-        refusals = check_all(settings, observed, plan, log)
+        for_each(targets, partial(_read_snapshot, cluster))
+        planned = plan_each(targets, partial(observe_end, SharedReads(cluster), templates))
+        refused = check_all(planned)
     with log.phase("What delete would do"):
-        for line in lines_of(plan, observed, reload_interval=settings.router_reload_interval):
-            log.say(f"- {line}")
-    refusals.raise_any()
+        _tell(planned, refused, log)
+    _end(settings, "delete", planned, refused, as_json=as_json)
     log.end(
         "To do it: run the job delete; in GitLab, click it in the pipeline, or Stop in the list of environments.",
         f"Nothing stands in the way of delete. {NOTHING_CHANGED}",
     )
+
+
+def _read_snapshot(cluster: OpenShift, target: Target) -> None:
+    target.observed = observe_snapshot(target.settings, cluster, target.observed)
+
+
+def _tell(planned: Sequence[Planned], refused: Refused, log: JobLog) -> None:
+    """Say what would be done: step by step for one Route, in a table for several."""
+    if len(planned) == 1:
+        [one] = planned
+        for line in lines_of(one.plan, one.observed, reload_interval=one.settings.router_reload_interval):
+            log.say(f"- {line}")
+        return
+    for line in plan_table(_rows(planned, refused)):
+        log.say(line)
+
+
+def _rows(planned: Sequence[Planned], refused: Refused) -> list[PlanRow]:
+    return [
+        plan_row(
+            one.observed,
+            one.plan,
+            [error for log, error in refused if log is one.log],
+            reload_interval=one.settings.router_reload_interval,
+        )
+        for one in planned
+    ]
+
+
+def _tell_other_ways(planned: Sequence[Planned], log: JobLog) -> None:
+    """Warn of what leads to the applications and stays as it is."""
+    ours = {name for one in planned for name in (one.observed.route_name, one.observed.page_route_name)}
+    originals = [require_route(one.observed) for one in planned]
+    for way in other_ways(originals, planned[0].observed.routes.values(), ours):
+        log.warn(f"{way}: users of these Routes do not meet the page.")
+
+
+def _look(planned: Planned) -> None:
+    look_once(planned.settings, require_route(planned.observed), planned.log)
+
+
+def _end(settings: RoutesSettings, job: str, planned: Sequence[Planned], refused: Refused, *, as_json: bool) -> None:
+    """Write the JSON document, if it is asked for, and refuse what is refused."""
+    if as_json:
+        document = plan_document(settings.project, job, _rows(planned, refused))
+        sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
+        sys.stdout.flush()
+    raise_refusals(refused)

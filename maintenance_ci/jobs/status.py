@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.names import LEASE, MANAGED_BY, MANAGED_BY_LABEL, PAGE
 from maintenance_ci.plan.checks import ready_services
-from maintenance_ci.plan.overview import rows, table
+from maintenance_ci.plan.overview import rows, table_of_maintenances
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.verdicts import admitting_routers
 from maintenance_ci.run.lease import DURATION, describe
@@ -42,7 +42,9 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
         }
         log.end(*json.dumps(document, indent=2).splitlines(), blank=False)
         return
-    lines = table(maintenances) if maintenances else [f"Nothing is in maintenance in {cluster.namespace}."]
+    lines = (
+        table_of_maintenances(maintenances) if maintenances else [f"Nothing is in maintenance in {cluster.namespace}."]
+    )
     shown = ", ".join(shown_by) or "no Route"
     lines.append(f"The page {'is ready' if ready else 'has no ready endpoint'}; shown by: {shown}.")
     if at_work:

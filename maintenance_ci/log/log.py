@@ -18,14 +18,16 @@ from maintenance_ci.errors import (
     EXIT_PERSON,
     MaintenanceError,
     RefusedError,
+    SeveralFailedError,
     TryAgainError,
     UnsafeError,
     VariableError,
 )
 from maintenance_ci.log import sections as gitlab_log
-from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome
+from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome, together
 from maintenance_ci.log.redaction import Redaction
 from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
+from maintenance_ci.log.route_log import RouteLog
 from maintenance_ci.waiting import SIGN_OF_LIFE
 
 if TYPE_CHECKING:
@@ -51,9 +53,11 @@ class JobLog:
         silence: seconds after which `alive` says something.
 
     Attributes:
-        outcome: what stands now; a failure's message contains it.
+        outcome: what stands now; a failure's message contains it. Where the job is about several Routes, each of
+            `routes` has its own, and `standing` is all of them.
         redaction: holds what must not be read, and takes it out of all that is written, into the reports too.
         record: what the reports are made of.
+        routes: the parts of the Routes that the job is about.
         folder: where a way back leaves reports when it begins; None for nowhere.
     """
 
@@ -62,12 +66,14 @@ class JobLog:
         self.outcome = Outcome()
         self.redaction = Redaction()
         self.record = Record(job)
+        self.routes: list[RouteLog] = []
         self.folder: Path | None = None
         self._began = self._spoken = time.monotonic()
         self._open: list[Phase] = []
+        self._said: dict[str, float] = {}
         self._sections = 0
         # The Lease is renewed, and a sign of life given, by threads of their own.
-        self._writing = threading.Lock()
+        self._writing, self._remembering, self._reporting = threading.Lock(), threading.Lock(), threading.Lock()
 
     def say(self, text: str) -> None:
         """Write ``text``, each line indented under its phase."""
@@ -80,14 +86,36 @@ class JobLog:
         self.record.warnings.append(line)
         self._write(f"   WARNING: {line}", gitlab_log.YELLOW)
 
+    def say_once(self, text: str) -> None:
+        """Write ``text``, unless it was written by this in the last `SIGN_OF_LIFE` seconds."""
+        now = time.monotonic()
+        with self._remembering:
+            again = now - self._said.get(text, -SIGN_OF_LIFE) >= SIGN_OF_LIFE
+            if again:
+                self._said[text] = now
+        if again:
+            self.say(text)
+
+    def of_routes(self, names: Sequence[str]) -> list[RouteLog]:
+        """Return a log for each of the Routes, or paths, that the job is about."""
+        self.routes = [RouteLog(self, name, alone=len(names) == 1) for name in names]
+        self.record.routes = [one.row for one in self.routes]
+        return self.routes
+
+    @property
+    def standing(self) -> Outcome:
+        """What stands now, of all Routes that the job is about."""
+        if len(self.routes) < 2:
+            return self.outcome
+        return together({one.name: one.outcome for one in self.routes})
+
     @contextlib.contextmanager
     def phase(self, title: str, *, collapsed: bool = False) -> Iterator[None]:
         """Head what follows with ``title``; say how long it took when it is done, or has failed.
 
         With ``collapsed`` GitLab shows the heading alone, until somebody wants to see what is under it.
         """
-        phase = Phase(title, self.seconds(time.monotonic()))
-        self.record.phases.append(phase)
+        phase = self.begin_phase(title)
         self._open.append(phase)
         self.redaction.forget_key()  # one that was cut off before its end hides no more than its own phase
         with self._section(f"── {title}", collapsed=collapsed):
@@ -95,10 +123,20 @@ class JobLog:
                 yield
                 phase.outcome = "done"
             finally:
-                phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
+                self.end_phase(phase)
                 self._open.pop()
                 ended, colour = ("done in", "") if phase.outcome == "done" else ("failed after", gitlab_log.RED)
                 self._write(f"   {ended} {phase.seconds:.1f} s", colour)
+
+    def begin_phase(self, title: str) -> Phase:
+        """Record that a phase begins, and say nothing."""
+        phase = Phase(title, self.seconds(time.monotonic()))
+        self.record.phases.append(phase)
+        return phase
+
+    def end_phase(self, phase: Phase) -> None:
+        """Record when it ended."""
+        phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
 
     @contextlib.contextmanager
     def check(self, name: str) -> Iterator[None]:
@@ -148,37 +186,43 @@ class JobLog:
             what = f"{error.faults[0]}." if one else f"{len(error.faults)} variables are wrong."
             self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
             return error.exit_code
+        outcome = self.standing
         if any(isinstance(one, UnsafeError) for one in _errors(error)):
-            self.outcome.manual_steps = []
-        if isinstance(error, RefusedError):
-            self._fail(f"{len(error.errors)} things stand in the way. {self.outcome}", _messages(error))
+            outcome.manual_steps = []
+        if isinstance(error, SeveralFailedError):
+            self._fail(f"{error.what} {outcome}", _messages(error))
+        elif isinstance(error, RefusedError):
+            self._fail(f"{len(error.errors)} things stand in the way. {outcome}", _messages(error))
         else:
             # Where the outcome says what to run, "run the job again" would say it twice, or the opposite.
-            known = self.outcome.needs_person or self.outcome.next_step
+            known = outcome.needs_person or outcome.next_step
             advice = error.advice if known else error.next_step
             # By itself: a key in it, cut off before its end, must not hide what follows.
-            self._fail(f"{self.redaction.text(error.what)} {self.outcome} {advice}")
-        return EXIT_PERSON if self.outcome.needs_person else error.exit_code
+            self._fail(f"{self.redaction.text(error.what)} {outcome} {advice}")
+        return EXIT_PERSON if outcome.needs_person else error.exit_code
 
     def crash(self, traceback: str) -> int:
         """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
-        last = ""
+        last, outcome = "", self.standing
         for last in traceback.splitlines():
             self._write(last)
-        self._fail(f"This is a fault of maintenance-ci itself. {self.outcome} Please report the lines above.")
+        self._fail(f"This is a fault of maintenance-ci itself. {outcome} Please report the lines above.")
         self.record.error = f"A fault of maintenance-ci itself: {last}"
-        return EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED
+        return EXIT_PERSON if outcome.needs_person else EXIT_FAILED
 
     def way_back(self, why: str) -> None:
         """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
         self.warn(why)
         if self.folder:
-            self.record.error = f"{why} The rollback has begun; its end is not reported."
-            self.record.result = str(self.outcome)
-            self.leave_reports(self.folder, EXIT_PERSON if self.outcome.needs_person else EXIT_FAILED)
+            outcome = self.standing
+            with self._reporting:  # of several Routes each may be on its way back
+                self.record.error = f"{why} The rollback has begun; its end is not reported."
+                self.record.result = str(outcome)
+                self.leave_reports(self.folder, EXIT_PERSON if outcome.needs_person else EXIT_FAILED)
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
         """Write the reports into ``folder``, without what is secret. A failure to write is logged."""
+        self._note_routes()
         self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
         record: Record = rewritten(self.record, self.redaction.text)
         for name, text in report_files(record).items():
@@ -189,6 +233,20 @@ class JobLog:
                 with contextlib.suppress(OSError):  # half a report is worse than none
                     (folder / name).unlink(missing_ok=True)
 
+    def _note_routes(self) -> None:
+        """Note in the record what is known of each Route, and what of the only one is the job's own."""
+        for one in self.routes:
+            one.row.result = str(one.outcome)
+        if len(self.routes) == 1:
+            [only] = self.record.routes
+            record, only.result = self.record, self.record.result
+            record.route, record.subpath, record.strategy, record.url = (
+                only.route,
+                only.subpath,
+                only.strategy,
+                only.url,
+            )
+
     def forget_reports(self, folder: Path) -> None:
         """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
         for name in (REPORT, JUNIT, DOTENV):
@@ -197,14 +255,15 @@ class JobLog:
 
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
         """Write the error, after the commands for a person; in GitLab these are in a frame."""
-        self.record.error, self.record.result = " ".join([what, *more]), str(self.outcome)
+        outcome = self.standing
+        self.record.error, self.record.result = " ".join([what, *more]), str(outcome)
         self.redaction.forget_key()  # one that was cut off before its end must not hide how the job ended
-        steps = self.outcome.manual_steps
+        steps = outcome.manual_steps
         framed = self._gitlab and (steps or self.record.job == FRAME_FAILURE_OF)
         lines = [BY_HAND, *(f"   {command}" for command in steps)] if steps else []
         if framed:
             lines = lines or [UNKNOWN]
-            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {self.outcome}", *lines, FRAME]
+            lines = [FRAME, f"THE JOB {self.record.job} HAS FAILED. {outcome}", *lines, FRAME]
         for line in [*lines, f"ERROR: {' '.join(what.split())}", *(f"   {' '.join(one.split())}" for one in more)]:
             self._write(line, gitlab_log.RED)
 
@@ -255,9 +314,9 @@ class JobLog:
 
 
 def _messages(error: MaintenanceError) -> list[str]:
-    """Return what is wrong and what to do, a line for each refusal."""
+    """Return what is wrong and what to do, a line for each refusal, or for each Route that failed."""
     return [" ".join(f"{one.what} {one.next_step}".split()) for one in _errors(error)]
 
 
 def _errors(error: MaintenanceError) -> list[MaintenanceError]:
-    return error.errors if isinstance(error, RefusedError) else [error]
+    return error.errors if isinstance(error, (RefusedError, SeveralFailedError)) else [error]

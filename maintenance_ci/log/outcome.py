@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 NOTHING_CHANGED = "Nothing was changed."
+# Names that a sentence lists at the most: the report has them all.
+MAX_NAMES = 12
 
 
 @dataclass
@@ -33,3 +35,28 @@ class Outcome:
 
     def __str__(self) -> str:
         return f"{self.users} {self.next_step}".strip()
+
+
+def together(outcomes: Mapping[str, Outcome]) -> Outcome:
+    """Return the outcome of a job that is about several Routes; what holds for several of them is said once.
+
+    Args:
+        outcomes: of each Route, or path of one, by what the log calls it.
+    """
+    by_sentence: dict[str, list[str]] = {}
+    for name, outcome in outcomes.items():
+        by_sentence.setdefault(outcome.users, []).append(name)
+    alike = len(by_sentence) == 1
+    users = [text if alike else f"{listed(names)}: {text}" for text, names in by_sentence.items()]
+    return Outcome(
+        users=" ".join(users),
+        next_step=" ".join(dict.fromkeys(one.next_step for one in outcomes.values() if one.next_step)),
+        needs_person=any(one.needs_person for one in outcomes.values()),
+        manual_steps=list(dict.fromkeys(step for one in outcomes.values() for step in one.manual_steps)),
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list for a sentence, `MAX_NAMES` of them at the most."""
+    left_out = len(names) - MAX_NAMES
+    return ", ".join(names) if left_out <= 0 else f"{', '.join(names[:MAX_NAMES])} and {left_out} more"

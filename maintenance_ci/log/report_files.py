@@ -77,13 +77,37 @@ class ProbeRun:
 
 
 @dataclass
+class RouteRecord:
+    """What is known of one Route, or of one path of it.
+
+    Attributes:
+        strategy: ``swap``, ``repoint`` or ``subpath``.
+        url: as users ask for it.
+        outcome: ``done``: it is as the job was to leave it; ``failed``: it is not; ``untouched``: the job did not come
+            to change it.
+        result: what users of it see.
+        error: why it failed.
+    """
+
+    route: str = ""
+    subpath: str | None = None
+    strategy: str | None = None
+    url: str | None = None
+    outcome: Literal["done", "failed", "untouched"] = "untouched"
+    result: str | None = None
+    error: str | None = None
+
+
+@dataclass
 class Record:
     """What is known of a job; None is what it does not have, or did not come to know.
 
     Attributes:
         job: the command, such as ``deploy-route``; ``name`` is GitLab's name of the job.
+        route: the only Route of the job, as ``subpath``, ``strategy`` and ``url`` are the only ones; None for several.
         strategy: ``swap``, ``repoint`` or ``subpath``.
         url: of the Route, or of its part, as users ask for it.
+        routes: all Routes and paths that the job is about.
         result: how it left things: what users see.
         error: why it failed.
     """
@@ -103,6 +127,7 @@ class Record:
     exit_code: int | None = None
     result: str | None = None
     error: str | None = None
+    routes: list[RouteRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -147,11 +172,12 @@ def junit_xml(record: Record) -> str:
 
 
 def dotenv(record: Record) -> str | None:
-    """Return the environment's address as one line; None where it is not known.
+    """Return the environment's address as one line, of several Routes that of the first; None where it is not known.
 
     GitLab takes neither quotes nor comments in it, and expands variables: whatever could be one is percent-encoded.
     """
-    parts = urlsplit(record.url or "")
+    urls = [record.url, *(row.url for row in record.routes)]
+    parts = urlsplit(next(filter(None, urls), ""))
     if parts.scheme not in ("http", "https") or not HOST.fullmatch(parts.netloc):
         return None
     return f"MAINTENANCE_URL={parts.scheme}://{parts.netloc}{quote(parts.path or '/', safe='/%')}\n"

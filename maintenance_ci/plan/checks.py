@@ -54,17 +54,18 @@ class Refusals:
         except MaintenanceError as error:
             self.errors.append(error)
 
-    def raise_any(self) -> None:
-        """Raise what was gathered: one refusal as it is, several as one.
 
-        Raises:
-            MaintenanceError: the only refusal.
-            RefusedError: there are several.
-        """
-        if len(self.errors) == 1:
-            raise self.errors[0]
-        if self.errors:
-            raise RefusedError(self.errors)
+def raise_any(errors: Sequence[MaintenanceError]) -> None:
+    """Raise what was refused: one refusal as it is, several as one.
+
+    Raises:
+        MaintenanceError: the only refusal.
+        RefusedError: there are several.
+    """
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise RefusedError(list(errors))
 
 
 def require_host(original: Mapping[str, Any]) -> None:

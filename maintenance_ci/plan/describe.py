@@ -17,6 +17,8 @@ from maintenance_ci.plan.steps import Direction, Met, Side, Verb, undo
 from maintenance_ci.plan.verdicts import drain_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from maintenance_ci.plan.observed import Observed
     from maintenance_ci.plan.steps import Change, Plan, Step
 
@@ -34,48 +36,77 @@ class Description(NamedTuple):
 
     Attributes:
         title: the heading of the job's log.
+        title_of_several: the same for several Routes.
         line: a line of a plan; empty for none.
     """
 
     title: str
+    title_of_several: str
     line: str
 
 
 # By verb, and by whether the Route shows the page.
 DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
     (Verb.KEEP, False): Description(
-        "Keep a snapshot of the original", "keep a snapshot of Route {name} in the Secret {snapshot}"
+        "Keep a snapshot of the original",
+        "Keep snapshots of {number} originals",
+        "keep a snapshot of Route {name} in the Secret {snapshot}",
     ),
-    (Verb.FORGET, False): Description("Remove the snapshot", "remove the Secret {snapshot}"),
+    (Verb.FORGET, False): Description(
+        "Remove the snapshot", "Remove {number} snapshots", "remove the Secret {snapshot}"
+    ),
     (Verb.PLACE, True): Description(
-        "Create the maintenance Route {name}", "create Route {name}, which shows the page on {url}"
+        "Create the maintenance Route {name}",
+        "Create {number} maintenance Routes",
+        "create Route {name}, which shows the page on {url}",
     ),
-    (Verb.PLACE, False): Description("Put Route {name} back", "create Route {name} again"),
-    (Verb.REMOVE, True): Description("Delete the maintenance Route {name}", "delete Route {name}"),
+    (Verb.PLACE, False): Description("Put Route {name} back", "Put {number} Routes back", "create Route {name} again"),
+    (Verb.REMOVE, True): Description(
+        "Delete the maintenance Route {name}", "Delete {number} maintenance Routes", "delete Route {name}"
+    ),
     (Verb.REMOVE, False): Description(
         "Delete the original Route {name}, which the snapshot keeps",
+        "Delete {number} original Routes, which their snapshots keep",
         "delete Route {name}, which leaves its host to {page}",
     ),
     (Verb.REWRITE, True): Description(
-        "Send Route {name} to the page", "send Route {name} to the page by one patch; its host stays its own"
+        "Send Route {name} to the page",
+        "Send {number} Routes to the page",
+        "send Route {name} to the page by one patch; its host stays its own",
     ),
     (Verb.REWRITE, False): Description(
-        "Put Route {name} back", "send Route {name} back to the application by one patch"
+        "Put Route {name} back",
+        "Put {number} Routes back",
+        "send Route {name} back to the application by one patch",
     ),
     (Verb.CERTIFY, False): Description(
-        "Give the re-created Route {name} its certificate back", "give Route {name} the certificate that it lost"
+        "Give the re-created Route {name} its certificate back",
+        "Give {number} re-created Routes their certificates back",
+        "give Route {name} the certificate that it lost",
     ),
     (Verb.ANNOTATE, True): Description(
-        "Note this pipeline on Route {name}", "note this pipeline, the newest, on Route {name}"
+        "Note this pipeline on Route {name}",
+        "Note this pipeline on {number} Routes",
+        "note this pipeline, the newest, on Route {name}",
     ),
-    (Verb.LEAVE, True): Description("Confirm that users of Route {name} meet the page", ""),
-    (Verb.LEAVE, False): Description("Check that the routers would serve Route {name}", ""),
+    (Verb.LEAVE, True): Description(
+        "Confirm that users of Route {name} meet the page", "Confirm that users of {number} Routes meet the page", ""
+    ),
+    (Verb.LEAVE, False): Description(
+        "Check that the routers would serve Route {name}", "Check that the routers would serve {number} Routes", ""
+    ),
 }
 
 
-def title_of(change: Change) -> str:
-    """Return the heading under which a change is made."""
-    return DESCRIPTIONS[change.verb, change.shows_page].title.format(name=change.name)
+def title_of_all(changes: Iterable[Change]) -> str:
+    """Return the heading under which changes are made at the same time; those of one kind are counted."""
+    kinds: dict[Description, list[Change]] = {}
+    for change in changes:
+        kinds.setdefault(DESCRIPTIONS[change.verb, change.shows_page], []).append(change)
+    return "; ".join(
+        kind.title.format(name=alike[0].name) if len(alike) == 1 else kind.title_of_several.format(number=len(alike))
+        for kind, alike in kinds.items()
+    )
 
 
 def title_of_wait(step: Step) -> str:

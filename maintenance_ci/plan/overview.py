@@ -62,12 +62,17 @@ def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: b
     return sorted(result, key=lambda row: (row.route, row.path))
 
 
-def table(rows_: Sequence[Row]) -> list[str]:
-    """Return the rows as lines, their columns aligned."""
-    cells = [tuple(name.upper() for name in COLUMNS)]
-    cells += [tuple(asdict(row)[name] or "-" for name in COLUMNS) for row in rows_]
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table as lines, its columns aligned; an empty cell is a hyphen."""
+    cells = [tuple(head), *(tuple(cell or "-" for cell in line) for line in lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def table_of_maintenances(maintenances: Iterable[Row]) -> list[str]:
+    """Return the rows as a table."""
+    cells = [tuple(asdict(row)[name] for name in COLUMNS) for row in maintenances]
+    return table([name.upper() for name in COLUMNS], cells)
 
 
 def _row(route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool) -> Row:

@@ -27,13 +27,15 @@ def public_url(route: Mapping[str, Any], path: str | None = None) -> str:
     return f"{scheme}://{host}{quote(path or spec.get('path') or '/', safe=AS_WRITTEN)}"
 
 
-def other_ways(original: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], ours: Container[str]) -> list[str]:
-    """Return which other Routes lead to the Services of a Route: their users do not meet the page.
+def other_ways(
+    originals: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], ours: Container[str]
+) -> list[str]:
+    """Return which other Routes lead to the Services of some Routes: their users do not meet the page.
 
     Args:
-        original: the Route whose users are sent to the page.
+        originals: the Routes whose users are sent to the page.
         routes: of the namespace; no other namespace's can lead to its Services.
-        ours: the names of those that are no matter: the original's own, and its maintenance Route's.
+        ours: the names of those that are no matter: the originals' own, and their maintenance Routes'.
 
     One that every router refuses leads nowhere, and is not named.
 
@@ -45,7 +47,8 @@ def other_ways(original: Mapping[str, Any], routes: Iterable[Mapping[str, Any]],
         key=lambda route: str(route["metadata"]["name"]),
     )
     lines = []
-    for service in sorted(_reached(original) - {PAGE}):
+    services = {service for original in originals for service in _reached(original)}
+    for service in sorted(services - {PAGE}):
         ways = [f"Route {one['metadata']['name']} ({public_url(one)})" for one in others if service in _reached(one)]
         if ways:
             lines.append(f"Service {service} is also reached by {', '.join(ways)}")

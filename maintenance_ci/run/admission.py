@@ -25,10 +25,12 @@ from maintenance_ci.plan.verdicts import (
 from maintenance_ci.run.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Set
 
-    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.cluster.openshift import Object
+    from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Admitted, Judged
+    from maintenance_ci.run.looks import SharedLooks
 
 HOST_LOST = (
     "Another Route holds its host: have that one removed (an administrator finds it by oc get routes -A), "
@@ -43,9 +45,9 @@ SEEN_TIMEOUT = 30.0
 class JudgedWatch(Watch):
     """Watches for each of the routers to have judged a Route."""
 
-    def __init__(self, cluster: OpenShift, condition: Judged, say: Callable[[str], None]) -> None:
-        self._cluster, self._name, self._routers = cluster, condition.route_name, condition.routers
-        super().__init__(f"the routers to see Route {self._name}", say, timeout=SEEN_TIMEOUT)
+    def __init__(self, looks: SharedLooks, condition: Judged, log: RouteLog) -> None:
+        self._looks, self._name, self._routers = looks, condition.route_name, condition.routers
+        super().__init__(f"the routers to see Route {self._name}", log, timeout=SEEN_TIMEOUT)
 
     def look(self) -> bool:
         """Tell whether they have.
@@ -53,7 +55,7 @@ class JudgedWatch(Watch):
         Raises:
             MaintenanceError: one refuses it for more than that the host is taken.
         """
-        route = self._cluster.get("routes", self._name)
+        route = self._looks.route(self._name)
         if route is None or not set(self._routers) <= set(verdicts(route)):
             return False
         if any(not reason.startswith(HOST_TAKEN) for reason in refusals(route, self._routers).values()):
@@ -79,14 +81,15 @@ class AdmittedWatch(Watch):
     wildcards looks at a waiting Route again only when that changes.
     """
 
-    def __init__(self, cluster: OpenShift, condition: Admitted, timeout: float, say: Callable[[str], None]) -> None:
-        self._cluster, self._name, self._routers = cluster, condition.route_name, condition.routers
+    def __init__(self, looks: SharedLooks, condition: Admitted, timeout: float, log: RouteLog) -> None:
+        self._looks, self._cluster = looks, looks.cluster
+        self._name, self._routers = condition.route_name, condition.routers
         self._touched = False
-        super().__init__(f"Route {self._name} to be admitted", say, timeout=timeout)
+        super().__init__(f"Route {self._name} to be admitted", log, timeout=timeout)
 
     def look(self) -> bool:
         """Tell whether they do; raises as `give_up` does where a refusal is the router's last word."""
-        route = self._cluster.get("routes", self._name)
+        route = self._looks.route(self._name)
         serving = admitting_routers(route)
         if serving and set(self._routers) <= serving:
             self._forget_touch(route)  # also where the run that touched it was cut short
@@ -109,7 +112,7 @@ class AdmittedWatch(Watch):
         try:
             self._forget_touch(route)
         except MaintenanceError as error:  # a note that is left does no harm
-            self.say(error.what)
+            self.log.say(error.what)
         holders = holders_of_host(route, self._routers)
         gone = {holder for holder in holders if self._cluster.get("routes", holder) is None}
         what = (

@@ -6,31 +6,37 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.plan.check_table import CHECKS, Case
 from maintenance_ci.plan.checks import Refusals
+from maintenance_ci.run.targets import raise_refusals
 
 if TYPE_CHECKING:
-    from maintenance_ci.log.log import JobLog
-    from maintenance_ci.plan.observed import Observed
-    from maintenance_ci.plan.steps import Plan
-    from maintenance_ci.settings.variables import RouteSettings
+    from collections.abc import Sequence
+
+    from maintenance_ci.errors import MaintenanceError
+    from maintenance_ci.log.route_log import RouteLog
+    from maintenance_ci.run.targets import Planned
 
 
-def check_all(
-    settings: RouteSettings, observed: Observed, plan: Plan, log: JobLog, *, page_later: bool = False
-) -> Refusals:
-    """Look at all that could stand in the way of a plan, record and say it, and return what does."""
-    case, refusals = Case(settings, observed, plan, page_later), Refusals(log.check)
-    for check in CHECKS[plan.direction]:
-        if check.applies(case):
-            with refusals.gather(check.name):
-                for remark in check.look(case) or ():
+def check_all(planned: Sequence[Planned], *, page_later: bool = False) -> list[tuple[RouteLog, MaintenanceError]]:
+    """Look at all that could stand in the way of each plan, record and say it; return what does, with whose it is."""
+    return [(one.log, error) for one in planned for error in check(one, page_later=page_later)]
+
+
+def check(planned: Planned, *, page_later: bool = False) -> list[MaintenanceError]:
+    """Look at all that could stand in the way of one plan, record and say it, and return what does."""
+    log, refusals = planned.log, Refusals(planned.log.check)
+    case = Case(planned.settings, planned.observed, planned.plan, page_later)
+    for one in CHECKS[planned.plan.direction]:
+        if one.applies(case):
+            with refusals.gather(one.name):
+                for remark in one.look(case) or ():
                     (log.warn if remark.is_warning else log.say)(remark.text)
-    return refusals
+    return refusals.errors
 
 
-def require_all(settings: RouteSettings, observed: Observed, plan: Plan, log: JobLog) -> None:
-    """Refuse a plan in whose way something stands.
+def require_all(planned: Sequence[Planned]) -> None:
+    """Refuse all plans, where something stands in the way of one.
 
     Raises:
         MaintenanceError: the only refusal; a `RefusedError` where there are several.
     """
-    check_all(settings, observed, plan, log).raise_any()
+    raise_refusals(check_all(planned))

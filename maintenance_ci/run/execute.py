@@ -13,49 +13,45 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from maintenance_ci.plan.describe import title_of, title_of_wait
-from maintenance_ci.plan.steps import Direction, Judged, Plan, Step
+from maintenance_ci.plan.describe import title_of_all, title_of_wait
+from maintenance_ci.plan.steps import Direction, Judged, Step
+from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.concurrently import concurrently
 from maintenance_ci.run.interruption import undisturbed
+from maintenance_ci.run.looks import SharedLooks
+from maintenance_ci.run.targets import AT_ONCE, Planned
 from maintenance_ci.run.wait import Waiting, wait_for_all
 
 if TYPE_CHECKING:
     from maintenance_ci.cluster.openshift import OpenShift
     from maintenance_ci.log.log import JobLog
-    from maintenance_ci.plan.observed import Observed
     from maintenance_ci.plan.steps import Condition, Side
-    from maintenance_ci.run.changes import Changes
     from maintenance_ci.run.probe import Outcome
-    from maintenance_ci.settings.variables import RouteSettings
 
-# Changes that are made at the same time.
-AT_ONCE = 8
+# Runs that are undone at the same time: each mostly waits.
+UNDONE_AT_ONCE = 32
 
 
 @dataclass(eq=False)
-class Run:
+class Run(Planned):
     """A plan that is executed.
 
     Attributes:
-        settings: the pipeline's variables, for this Route.
-        observed: what the plan was made of.
-        plan: its steps.
         changes: makes its changes.
         met_before: who answered users before the first change; None where nobody looked.
         tried: the steps so far; of the last one the answer may be lost.
         made: whether the last one's change was made: what fails then is a wait.
         seen: what users were seen to meet at last; None where nobody looked.
+        ended: whether all its steps were made, and have come: from then on nothing undoes it.
         error: why it did not come to its end.
     """
 
-    settings: RouteSettings
-    observed: Observed
-    plan: Plan
     changes: Changes
     met_before: Side | None = None
     tried: list[Step] = field(default_factory=list)
     made: bool = False
     seen: Outcome | None = None
+    ended: bool = False
     error: BaseException | None = None
 
     @property
@@ -78,9 +74,21 @@ class Run:
         self.tried.append(self.plan.steps[len(self.tried)])
         self.made = False
 
+    def end_step(self, teller: Teller) -> None:
+        """Note that the run has come to its end, where nothing failed, and no step is left."""
+        if self.error is None and not self.goes_on:
+            self.ended = True
+            teller.ended(self)
+
     def conditions(self, *, judged: bool) -> list[Condition]:
         """Return what the step waits for: of the routers' verdicts, or of who serves whom."""
         return [one for one in self.step.until if isinstance(one, Judged) is judged]
+
+
+def begin_run(planned: Planned, cluster: OpenShift) -> Run:
+    """Return the run of a plan, none of whose steps is made yet."""
+    settings, observed, plan, log = planned.settings, planned.observed, planned.plan, planned.log
+    return Run(settings, observed, log, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
 
 
 class Teller:
@@ -95,6 +103,9 @@ class Teller:
     def after_wait(self, run: Run) -> None:
         """What the step waits for has come."""
 
+    def ended(self, run: Run) -> None:
+        """All its steps were made, and have come."""
+
     def undo(self, run: Run) -> None:
         """Undo a run that failed."""
 
@@ -103,7 +114,8 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
     """Make all steps of all plans; what fails is noted in its run, and undone while the others go on.
 
     Raises:
-        BaseException: whatever stops the job itself, such as KeyboardInterrupt; all that are under way are undone.
+        BaseException: whatever stops the job itself, such as KeyboardInterrupt; all that are under way are undone, and
+            those that had come to their end stay so.
     """
     undoing = _Undoing(teller, alone=len(runs) == 1)
     try:
@@ -114,8 +126,10 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
             undoing.work_off()
             _wait_for_users(cluster, [run for run in wave if run.error is None], teller, undoing, log)
             undoing.work_off()
+            for run in wave:
+                run.end_step(teller)
     except BaseException as error:
-        stopped = [run for run in runs if run.tried and run.error is None]
+        stopped = [run for run in runs if run.tried and not run.ended and run.error is None]
         for run in stopped:
             run.error = error
         for run in runs:  # also one that had just failed: whoever stops the job may be in between
@@ -138,6 +152,7 @@ class _Undoing:
         self._begun: list[Run] = []
         self._due: list[Run] = []
         self._threads: list[threading.Thread] = []
+        self._slots = threading.Semaphore(UNDONE_AT_ONCE)
 
     def begin(self, run: Run) -> None:
         """Undo a run that failed; once."""
@@ -148,7 +163,7 @@ class _Undoing:
         self._begun.append(run)
         if self._alone:
             return
-        thread = threading.Thread(target=self._undo, args=(run,), name=f"undo {run.observed.route_name}")
+        thread = threading.Thread(target=self._undo_in_turn, args=(run,), name=f"undo {run.observed.route_name}")
         self._threads.append(thread)
         thread.start()
 
@@ -166,6 +181,10 @@ class _Undoing:
         with undisturbed():
             for thread in self._threads:
                 thread.join()
+
+    def _undo_in_turn(self, run: Run) -> None:
+        with self._slots:
+            self._undo(run)
 
     def _undo(self, run: Run) -> None:
         """Undo a run; a fault of ours on the way becomes the run's error, and is shown as one, also from a thread."""
@@ -194,7 +213,7 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
     runs = [run for run in wave if run.step.change.changes_cluster or run.conditions(judged=True)]
     if not runs:
         return
-    with _phase(log, "; ".join(dict.fromkeys(title_of(run.step.change) for run in runs)), runs):
+    with _phase(log, title_of_all([run.step.change for run in runs]), runs):
         for run in runs:
             teller.before_change(run)
         try:
@@ -207,7 +226,7 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
         for run in runs:
             if run.error:
                 undoing.begin(run)
-        _wait(cluster, [run for run in runs if run.made], undoing, log, judged=True)
+        _wait(cluster, [run for run in runs if run.made], undoing, judged=True)
 
 
 def _change(run: Run) -> None:
@@ -224,13 +243,14 @@ def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, und
     with _phase(log, title_of_wait(runs[0].step), runs):
         for run in runs:
             run.made = True
-        for run in _wait(cluster, runs, undoing, log, judged=False):
+        for run in _wait(cluster, runs, undoing, judged=False):
             teller.after_wait(run)
 
 
-def _wait(cluster: OpenShift, runs: Sequence[Run], undoing: _Undoing, log: JobLog, *, judged: bool) -> list[Run]:
+def _wait(cluster: OpenShift, runs: Sequence[Run], undoing: _Undoing, *, judged: bool) -> list[Run]:
     """Wait for each run's conditions, and return those whose conditions have come; the others are undone at once."""
-    waits = [Waiting(run, run.settings, cluster, run.conditions(judged=judged), log) for run in runs]
+    looks = SharedLooks(cluster, len(runs))
+    waits = [Waiting(run, run.settings, looks, run.conditions(judged=judged), run.log) for run in runs]
     for wait in wait_for_all(waits):
         wait.key.seen, wait.key.error = wait.outcome or wait.key.seen, wait.error
         if wait.error:

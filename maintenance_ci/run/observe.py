@@ -7,8 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from maintenance_ci.errors import MaintenanceError, TryAgainError, VariableError
-from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, SERVICE_LABEL, notes, snapshot_name
-from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, snapshot_name
 from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import pipeline_of, stands_for
@@ -19,24 +18,23 @@ from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.snapshot import route_in
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
-from maintenance_ci.run.rights import find_claims, find_missing_rights
 from maintenance_ci.templates.page_route import render_page_route
 from maintenance_ci.templates.restore import Remarks, original_to_restore, way_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.plan.steps import Plan
+    from maintenance_ci.run.shared_reads import SharedReads
     from maintenance_ci.settings.variables import RouteSettings
     from maintenance_ci.templates.project import TemplateProject
 
 Value = TypeVar("Value")
 
 
-def observe(settings: RouteSettings, cluster: OpenShift) -> Observed:
-    """Read the namespace's Routes."""
-    routes = cluster.select("routes")
+def observe(settings: RouteSettings, routes: Iterable[Object]) -> Observed:
+    """Return what the namespace's Routes say of one of them, or of one path of it."""
     return Observed.of(settings.project, routes, settings.route_name, settings.subpath)
 
 
@@ -56,10 +54,10 @@ def require_route(observed: Observed) -> Object:
 
 
 def observe_begin(
-    settings: RouteSettings,
-    cluster: OpenShift,
+    reads: SharedReads,
     templates: TemplateProject | None,
     route_template: str,
+    settings: RouteSettings,
     observed: Observed,
     *,
     page_later: bool = False,
@@ -73,25 +71,25 @@ def observe_begin(
         VariableError: a variable is wrong.
     """
     if settings.subpath is None or observed.active_strategy:
-        observed = _with_snapshot(settings, cluster, observed)
+        observed = _with_snapshot(settings, reads.cluster, observed)
     plan = plan_begin(settings, observed)
     if plan.direction is Direction.CONFIRM:
         return observed, plan
     observed = replace(
         observed,
-        wanted_page_route=_read(partial(_page_route, settings, cluster, route_template, observed)),
-        endpoint_slices=_read(partial(cluster.select, "endpointslices", {SERVICE_LABEL: PAGE})),
+        wanted_page_route=_read(partial(_page_route, settings, reads.cluster, route_template, observed)),
+        endpoint_slices=_read(reads.page_endpoints),
     )
     if not page_later and PAGE not in ready_services(observed.endpoint_slices.value or ()):
-        observed = replace(observed, page_trouble=_read(partial(why_page_does_not_run, cluster)).value or "")
+        observed = replace(observed, page_trouble=_read(reads.page_trouble).value or "")
     plan = plan_begin(settings, observed)
     host = (observed.route_to_mirror or {})["spec"].get("host")
     if host and plan.deletes_original:
-        observed = replace(observed, claims=_read(partial(find_claims, cluster, host)))
+        observed = replace(observed, claims=_read(partial(reads.claims, host)))
     if templates and settings.subpath is None:
-        reading = _read_remarked(partial(way_back, settings, cluster, templates, observed))
+        reading = _read_remarked(partial(way_back, settings, reads.cluster, templates, observed))
         observed = replace(observed, way_back=reading)
-    return _with_missing_rights(cluster, observed, plan), plan
+    return _with_missing_rights(reads, observed, plan), plan
 
 
 def observe_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:
@@ -100,7 +98,7 @@ def observe_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Obse
 
 
 def observe_end(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject | None, observed: Observed
+    reads: SharedReads, templates: TemplateProject | None, settings: RouteSettings, observed: Observed
 ) -> tuple[Observed, Plan]:
     """Read what the end of a maintenance needs, besides its snapshot (`observe_snapshot`), and return it with the plan.
 
@@ -109,15 +107,15 @@ def observe_end(
         VariableError: a variable is wrong.
     """
     if templates and observed.is_away:
-        reading = _read_remarked(partial(original_to_restore, settings, cluster, templates, observed))
+        reading = _read_remarked(partial(original_to_restore, settings, reads.cluster, templates, observed))
         observed = replace(observed, restored=reading)
     if observed.annotated_route:
-        observed = replace(observed, endpoint_slices=_read(partial(cluster.select, "endpointslices")))
+        observed = replace(observed, endpoint_slices=_read(reads.endpoints))
     host = observed.page_route["spec"].get("host") if observed.page_route else None
     if host and settings.subpath is None:
-        observed = replace(observed, claims=_read(partial(find_claims, cluster, host)))
+        observed = replace(observed, claims=_read(partial(reads.claims, host)))
     plan = plan_end(settings, observed)
-    return _with_missing_rights(cluster, observed, plan), plan
+    return _with_missing_rights(reads, observed, plan), plan
 
 
 def _read(read: Callable[[], Value | None]) -> Reading[Value]:
@@ -149,10 +147,10 @@ def _with_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observ
     return replace(observed, snapshot=snapshot, saved_original=saved)
 
 
-def _with_missing_rights(cluster: OpenShift, observed: Observed, plan: Plan) -> Observed:
+def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan) -> Observed:
     if not plan.changes:
         return observed
-    missing = _read(partial(find_missing_rights, cluster, needed_rights(plan, observed)))
+    missing = _read(partial(reads.missing_rights, needed_rights(plan, observed)))
     return replace(observed, missing_rights=missing)
 
 

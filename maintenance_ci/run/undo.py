@@ -15,6 +15,7 @@ from maintenance_ci.plan.steps import Direction, Met, Reloaded, Side, Verb
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.execute import Run, Teller
 from maintenance_ci.run.interruption import undisturbed
+from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.probe import Outcome
 from maintenance_ci.run.users import met_instead
 from maintenance_ci.run.wait import Waiting, wait_for_all
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from maintenance_ci.cluster.openshift import OpenShift
-    from maintenance_ci.log.log import JobLog
     from maintenance_ci.plan.steps import Condition, Step
 
 AGAIN = "Run the job delete again."
+TO_END = "To end it: run the job delete."
 
 
 class Undo(Teller):
@@ -35,16 +36,15 @@ class Undo(Teller):
 
     Args:
         cluster: the Routes' namespace.
-        log: what the job says.
     """
 
-    def __init__(self, cluster: OpenShift, log: JobLog) -> None:
-        self._cluster, self._log = cluster, log
+    def __init__(self, cluster: OpenShift) -> None:
+        self._cluster = cluster
 
     def before_change(self, run: Run) -> None:
         """Note what an original that is put back does not change yet."""
         if run.step.users and run.step.change.verb is Verb.PLACE:
-            self._log.outcome.set(run.step.users, next_step=AGAIN)
+            run.log.outcome.set(run.step.users, next_step=AGAIN)
 
     def after_change(self, run: Run) -> None:
         """Note what was changed, or may have been: a request that was refused, or not sent, has changed nothing."""
@@ -53,14 +53,22 @@ class Undo(Teller):
         )
         if run.step.users and run.step.change.verb is not Verb.PLACE and not refused:
             again = AGAIN if run.step.moves_users else ""
-            self._log.outcome.set(run.step.users, needs_person=run.step.moves_users, next_step=again)
+            run.log.outcome.set(run.step.users, needs_person=run.step.moves_users, next_step=again)
 
     def after_wait(self, run: Run) -> None:
         """Note that users were seen to meet what they are to meet."""
         if run.plan.direction is Direction.END:
             left = [*(commands_to_forget(run.observed) if run.observed.snapshot.value else [])]
             left += commands_to_remove_page(run.observed.namespace)
-            self._log.outcome.set(f"{back(run)} the application.", manual_steps=left, next_step=AGAIN)
+            run.log.outcome.set(f"{back(run)} the application.", manual_steps=left, next_step=AGAIN)
+
+    def ended(self, run: Run) -> None:
+        """Note how the maintenance stands from now on."""
+        if run.plan.direction is not Direction.END:
+            run.log.outcome.set("Users were sent to the maintenance page.", next_step=TO_END, manual_steps=[])
+        elif run.step.change.verb is Verb.FORGET:
+            users = f"{back(run)} the application. Only the page may be left."
+            run.log.outcome.set(users, manual_steps=commands_to_remove_page(run.observed.namespace), next_step=AGAIN)
 
     def undo(self, run: Run) -> None:
         """Undo a run that failed, as far as its plan says so."""
@@ -71,7 +79,7 @@ class Undo(Teller):
 
     def _roll_back(self, run: Run) -> None:
         """Undo the begin of a maintenance: a failure, a fault of ours, SIGTERM."""
-        log, error = self._log, run.error
+        log, error = run.log, run.error
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
         kept = run.made or len(run.tried) > 1 or run.observed.active_strategy is not None
         commands = commands_to_end(run.plan, run.observed, snapshot=kept)
@@ -94,7 +102,7 @@ class Undo(Teller):
 
         Not where somebody else holds the host, nor where a person knows that the application does not run.
         """
-        log, error = self._log, run.error
+        log, error = run.log, run.error
         known = Force.ENDPOINTS in run.settings.force
         gave_up = known or not isinstance(error, MaintenanceError) or isinstance(error, (HostLostError, TryAgainError))
         if isinstance(error, HostLostError) and run.step.moves_users:
@@ -114,7 +122,7 @@ class Undo(Teller):
                 log.say(f"{fault.what} The original Route is left, waiting for its host.")
 
     def _show_page_again(self, run: Run, steps: Sequence[Step], error: MaintenanceError) -> None:
-        log = self._log
+        log = run.log
         with undisturbed():
             try:
                 if any(run.changes.leaves(step.change) for step in steps):
@@ -142,10 +150,10 @@ class Undo(Teller):
                 left = commands_to_forget(run.observed)
                 users = "It was rolled back. Only the snapshot is left, which does no harm."
                 # Where it is all that was begun, no user can have noticed anything: the job is just run again.
-                self._log.outcome.set(users, needs_person=len(run.tried) > 1, manual_steps=left)
+                run.log.outcome.set(users, needs_person=len(run.tried) > 1, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
             conditions = _conditions(run, step)
-            wait = Waiting(run, run.settings, self._cluster, conditions, self._log, even_if_forbidden=begins)
+            wait = Waiting(run, run.settings, SharedLooks(self._cluster), conditions, run.log, even_if_forbidden=begins)
             for ended in wait_for_all([wait]):
                 if ended.error:
                     raise ended.error
@@ -158,8 +166,8 @@ class Undo(Teller):
         lost = observed.restored.value or observed.route_to_mirror or observed.saved_original or {"spec": {}}
         commands = commands_to_find_holder(lost["spec"].get("host") or "")
         commands += commands_to_forget(observed) if kept else []
-        users = met_instead(run.settings, lost, self._log)
-        self._log.outcome.set(users, needs_person=True, manual_steps=commands)
+        users = met_instead(run.settings, lost, run.log)
+        run.log.outcome.set(users, needs_person=True, manual_steps=commands)
 
 
 def back(run: Run) -> str:

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from maintenance_ci.cluster.openshift import Object
-    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Met
     from maintenance_ci.settings.variables import RouteSettings
 
+# Requests a second of all probes of a job.
+MOST_A_SECOND = 100.0
 RECORDED: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
     Outcome.SEEN: "seen",
     Outcome.UNSEEN: "unseen",
@@ -41,6 +43,7 @@ class UsersWatch:
         timeout: seconds; a row that has begun by then has one more window.
         say: what the job's log is told.
         warn: what must not be overlooked in it.
+        give_sign: is told a sign of life.
     """
 
     def __init__(
@@ -52,12 +55,13 @@ class UsersWatch:
         timeout: float,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        give_sign: Callable[[str], None],
     ) -> None:
         self._probe, self._wanted = probe, wanted
         self._window, self._timeout, self._say, self._warn = window, timeout, say, warn
         self._began, self._first = time.monotonic(), len(probe.answers)
         self._told: set[tuple[Side, str]] = set()
-        self._sign = SignOfLife(say, wanted.value, timeout)
+        self._sign = SignOfLife(give_sign, wanted.value, timeout)
 
     def look(self) -> Outcome | None:
         """Ask once, and return how the wait has ended; None: it goes on."""
@@ -88,18 +92,30 @@ class UsersWatch:
 
 
 class MetWatch(Watch):
-    """Watches for users to meet one side alone; who asks ends by itself."""
+    """Watches for users to meet one side alone; who asks ends by itself.
 
-    every = PAUSE
+    Args:
+        settings: the pipeline's variables, for the Route.
+        condition: what is waited for.
+        log: the Route's part of the job's log.
+        number: of the Routes whose users are asked for at the same time: each the more seldom the more there are.
+    """
 
-    def __init__(self, settings: RouteSettings, condition: Met, log: JobLog) -> None:
-        super().__init__("", log.say)
+    def __init__(self, settings: RouteSettings, condition: Met, log: RouteLog, *, number: int = 1) -> None:
+        super().__init__("", log)
+        self.every = max(PAUSE, number / MOST_A_SECOND)
         self._condition, self._log = condition, log
         self._probe = _probe(settings, condition.route, condition.subpath)
         window = drain_time(settings.router_reload_interval)
         timeout = window + settings.admission_timeout
         self._users = UsersWatch(
-            self._probe, condition.side, window=window, timeout=timeout, say=log.say, warn=log.warn
+            self._probe,
+            condition.side,
+            window=window,
+            timeout=timeout,
+            say=log.say,
+            warn=log.warn,
+            give_sign=log.give_sign,
         )
         self._record = ProbeRun(self._probe.url, condition.side.value)
         log.record.probes.append(self._record)
@@ -134,11 +150,11 @@ class MetWatch(Watch):
 class ReloadedWatch(Watch):
     """Waits until every router's traffic has followed its verdict."""
 
-    def __init__(self, settings: RouteSettings, log: JobLog) -> None:
+    def __init__(self, settings: RouteSettings, log: RouteLog) -> None:
         interval = settings.router_reload_interval
         self._seconds = drain_time(interval)
-        super().__init__("", log.say)
-        self._sign = SignOfLife(log.say, "the routers to reload", self._seconds)
+        super().__init__("", log)
+        self._sign = SignOfLife(log.give_sign, "the routers to reload", self._seconds)
         self.every, self.outcome = min(1.0, self._seconds), Outcome.UNSEEN
         log.say(f"{self._seconds:g} s: one reload interval ({interval:g} s) and a margin")
 
@@ -147,7 +163,7 @@ class ReloadedWatch(Watch):
         return self.waited >= self._seconds
 
 
-def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | None:
+def look_once(settings: RouteSettings, route: Object, log: RouteLog) -> Side | None:
     """Ask once, before a switch, who answers users now: a runner that cannot see the site is better known then."""
     if not settings.probes or not route["spec"].get("host"):
         return None
@@ -164,7 +180,7 @@ def look_once(settings: RouteSettings, route: Object, log: JobLog) -> Side | Non
     return answer.side
 
 
-def met_instead(settings: RouteSettings, route: Object, log: JobLog) -> str:
+def met_instead(settings: RouteSettings, route: Object, log: RouteLog) -> str:
     """Say what users of a host meet that no Route of ours gets: what the runner itself sees there now."""
     unknown = "What users see now is not certain."
     if not settings.probes or not route["spec"].get("host"):
@@ -181,7 +197,7 @@ def met_instead(settings: RouteSettings, route: Object, log: JobLog) -> str:
     return f"{unknown} The last answers of {probe.url}: {seen}."
 
 
-def _ask(settings: RouteSettings, route: Object, times: int, log: JobLog) -> Probe:
+def _ask(settings: RouteSettings, route: Object, times: int, log: RouteLog) -> Probe:
     """Ask that many times, keep the answers for the job's report, and return the probe."""
     probe = _probe(settings, route, settings.subpath)
     for _ in range(times):
@@ -193,7 +209,7 @@ def _ask(settings: RouteSettings, route: Object, times: int, log: JobLog) -> Pro
     return probe
 
 
-def _record(record: ProbeRun, probe: Probe, log: JobLog) -> None:
+def _record(record: ProbeRun, probe: Probe, log: RouteLog) -> None:
     record.summary = summarize(probe.answers)
     new = probe.answers[len(record.answers) :]
     record.answers += [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in new]

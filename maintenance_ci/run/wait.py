@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future
+from concurrent.futures import wait as wait_for_futures
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.steps import Admitted, Judged, Met
 from maintenance_ci.run.admission import AdmittedWatch, JudgedWatch
+from maintenance_ci.run.concurrently import HEED
 from maintenance_ci.run.users import MetWatch, ReloadedWatch
+from maintenance_ci.waiting import in_background
 
 if TYPE_CHECKING:
-    from maintenance_ci.cluster.openshift import OpenShift
-    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Condition
+    from maintenance_ci.run.looks import SharedLooks
     from maintenance_ci.run.probe import Outcome
     from maintenance_ci.run.watch import Watch
     from maintenance_ci.settings.variables import RouteSettings
 
 Key = TypeVar("Key")
 
+# Looks at the same time: one that hangs, such as at a site that does not answer, holds up no other.
+LOOKS_AT_ONCE = 16
 
-def watch(settings: RouteSettings, cluster: OpenShift, condition: Condition, log: JobLog) -> Watch:
+
+def watch(settings: RouteSettings, looks: SharedLooks, condition: Condition, log: RouteLog) -> Watch:
     """Return what watches for a condition; its time begins now."""
     if isinstance(condition, Judged):
-        return JudgedWatch(cluster, condition, log.say)
+        return JudgedWatch(looks, condition, log)
     if isinstance(condition, Admitted):
-        return AdmittedWatch(cluster, condition, settings.admission_timeout, log.say)
+        return AdmittedWatch(looks, condition, settings.admission_timeout, log)
     if isinstance(condition, Met) and settings.probes:
-        return MetWatch(settings, condition, log)
+        return MetWatch(settings, condition, log, number=looks.number)
     return ReloadedWatch(settings, log)
 
 
@@ -46,9 +53,9 @@ class Waiting(Generic[Key]):
         self,
         key: Key,
         settings: RouteSettings,
-        cluster: OpenShift,
+        looks: SharedLooks,
         conditions: Sequence[Condition],
-        log: JobLog,
+        log: RouteLog,
         *,
         even_if_forbidden: bool = False,
     ) -> None:
@@ -57,7 +64,7 @@ class Waiting(Generic[Key]):
         self.error: MaintenanceError | None = None
         self.due = 0.0
         # Each one's time begins when those before it have come.
-        self._watches: Iterator[Watch] = (watch(settings, cluster, one, log) for one in conditions)
+        self._watches: Iterator[Watch] = (watch(settings, looks, one, log) for one in conditions)
         self._now: Watch | None = None
         self._even_if_forbidden = even_if_forbidden
 
@@ -76,12 +83,26 @@ class Waiting(Generic[Key]):
 
 
 def wait_for_all(waits: Sequence[Waiting[Key]]) -> Iterator[Waiting[Key]]:
-    """Yield each of ``waits`` as soon as it has ended: one that fails ends no other's."""
-    left = list(waits)
-    while left:
-        for one in [one for one in left if time.monotonic() >= one.due]:
-            if one.look():
-                left.remove(one)
+    """Yield each of ``waits`` as soon as it has ended: one that fails, or whose look takes long, ends no other's."""
+    left: list[Waiting[Key]] = list(waits)
+    looking: dict[Future[bool], Waiting[Key]] = {}
+    while left or looking:
+        if len(left) == 1 and not looking:  # it needs no thread
+            [last] = left
+            time.sleep(max(0.0, last.due - time.monotonic()))
+            if last.look():
+                left.remove(last)
+                yield last
+            continue
+        now = time.monotonic()
+        for one in [one for one in left if now >= one.due][: LOOKS_AT_ONCE - len(looking)]:
+            left.remove(one)
+            looking[in_background(one.look)] = one
+        next_due = min((one.due for one in left), default=now + HEED)
+        pause = min(HEED, max(0.0, next_due - now)) if len(looking) < LOOKS_AT_ONCE else HEED
+        for future in wait_for_futures(looking, timeout=pause, return_when=FIRST_COMPLETED).done:
+            one = looking.pop(future)
+            if future.result():
                 yield one
-        if left:
-            time.sleep(max(0.0, min(one.due for one in left) - time.monotonic()))
+            else:
+                left.append(one)

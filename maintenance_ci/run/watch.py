@@ -10,8 +10,7 @@ from maintenance_ci.errors import ForbiddenError, TryAgainError
 from maintenance_ci.waiting import SignOfLife
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.run.probe import Outcome
 
 
@@ -20,7 +19,7 @@ class Watch:
 
     Args:
         subject: what it is, as it goes on after "still waiting for"; empty where the watch says that itself.
-        say: what the job's log is told.
+        log: the Route's part of the job's log.
         timeout: seconds that it may take.
 
     Attributes:
@@ -33,11 +32,11 @@ class Watch:
     every = 0.5
     even_if_forbidden = False
 
-    def __init__(self, subject: str, say: Callable[[str], None], *, timeout: float = math.inf) -> None:
-        self.say, self.timeout, self.waited = say, timeout, 0.0
+    def __init__(self, subject: str, log: RouteLog, *, timeout: float = math.inf) -> None:
+        self.log, self.timeout, self.waited = log, timeout, 0.0
         self.outcome: Outcome | None = None
         self._began = time.monotonic()
-        self._sign = SignOfLife(say, subject, timeout) if subject else None
+        self._sign = SignOfLife(log.give_sign, subject, timeout) if subject else None
 
     def has_come(self) -> bool:
         """Look once. A server that is away for a moment is not the end of the wait: users may be between two sides.
@@ -52,7 +51,7 @@ class Watch:
         except (TryAgainError, ForbiddenError) as error:
             if isinstance(error, ForbiddenError) and not self.even_if_forbidden:
                 raise
-            self.say(f"{error.what} Asking again.")
+            self.log.say_trouble(f"{error.what} Asking again.")
         if time.monotonic() - self._began >= self.timeout:
             self.give_up()
         if self._sign:

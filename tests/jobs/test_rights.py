@@ -17,7 +17,7 @@ from maintenance_ci.plan.rights import Right, building_rights, deploying_rights,
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from maintenance_ci.run.rights import find_claims, find_missing_rights
+from maintenance_ci.run.shared_reads import SharedReads
 from tests.tools import observations, oc_stand_in
 from tests.tools.clusters import QUICK, Cluster, running
 from tests.tools.observations import CART
@@ -72,7 +72,7 @@ def client(shared: Cluster, tmp_path: Path) -> Iterator[OpenShift]:
 @pytest.mark.parametrize("case", CASES)
 def test_who_has_them_all_is_asked_once(shared: Cluster, client: OpenShift, case: str) -> None:
     give(shared, *(rule(*triple) for triple in triples(needed(case))))
-    assert find_missing_rights(client, needed(case)) == []
+    assert SharedReads(client).missing_rights(needed(case)) == []
     assert asked(shared) == ["selfsubjectrulesreviews"]
 
 
@@ -81,7 +81,7 @@ def test_the_one_that_is_missing_is_found_and_told(
     shared: Cluster, client: OpenShift, case: str, removed: Triple
 ) -> None:
     give(shared, *(rule(*triple) for triple in triples(needed(case)) if triple != removed))
-    lacking = find_missing_rights(client, needed(case))
+    lacking = SharedReads(client).missing_rights(needed(case))
     assert triples(lacking) == [removed]
     assert set(asked(shared)) == {"selfsubjectrulesreviews", "selfsubjectaccessreviews"}
     with pytest.raises(ForbiddenError) as caught:
@@ -93,9 +93,9 @@ def test_a_role_that_is_limited_to_names(shared: Cluster, client: OpenShift) -> 
     rights = needed("deploy-route repoint whole")
     named = [rule(right.verb, right.group, right.resource, *([right.name] if right.name else [])) for right in rights]
     give(shared, *named)
-    assert find_missing_rights(client, rights) == []
+    assert SharedReads(client).missing_rights(rights) == []
     give(shared, *(rule(right.verb, right.group, right.resource, "other") for right in rights))
-    assert find_missing_rights(client, rights) == list(rights)
+    assert SharedReads(client).missing_rights(rights) == list(rights)
 
 
 @pytest.mark.parametrize("status", ["403", "404", "405"])
@@ -104,7 +104,7 @@ def test_without_the_list_of_rules_each_right_is_asked_for(shared: Cluster, clie
     rights = needed("delete swap whole")
     *most, last = triples(rights)
     give(shared, *(rule(*triple) for triple in most))
-    assert triples(find_missing_rights(client, rights)) == [last]
+    assert triples(SharedReads(client).missing_rights(rights)) == [last]
     assert asked(shared).count("selfsubjectaccessreviews") == len(
         {(right.verb, right.group, right.resource, right.name) for right in rights}
     )
@@ -113,7 +113,7 @@ def test_without_the_list_of_rules_each_right_is_asked_for(shared: Cluster, clie
 def test_a_server_that_is_away_says_nothing_of_rights(shared: Cluster, client: OpenShift) -> None:
     shared.call(shared.inside.troubles.add, parse_trouble("POST selfsubjectrulesreviews: 503"))
     with pytest.raises(TryAgainError):
-        find_missing_rights(client, needed("delete swap whole"))
+        SharedReads(client).missing_rights(needed("delete swap whole"))
 
 
 def test_who_else_claims_a_host_where_we_may_look(shared: Cluster, client: OpenShift) -> None:
@@ -122,15 +122,15 @@ def test_who_else_claims_a_host_where_we_may_look(shared: Cluster, client: OpenS
     shared.call(shared.store.create, "routes", foreign, manager="test")
     try:
         give(shared, rule("list", "route.openshift.io", "routes"))
-        assert find_claims(client, manifests.HOST) is None
+        assert SharedReads(client).claims(manifests.HOST) is None
         give(shared, rule("list", "route.openshift.io", "routes"), namespace="")
-        found = find_claims(client, manifests.HOST)
+        found = SharedReads(client).claims(manifests.HOST)
         assert found is not None
         assert {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in found} == {
             (NAMESPACE, manifests.APPLICATION),
             (manifests.OTHER_NAMESPACE, "theirs"),
         }
-        assert find_claims(client, "nobody.example.test") == []
+        assert SharedReads(client).claims("nobody.example.test") == []
     finally:
         shared.call(shared.store.delete, "routes", manifests.OTHER_NAMESPACE, "theirs")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from maintenance_ci.errors import MaintenanceError, RefusedError
 from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, ROUTE_ANNOTATION
 from maintenance_ci.plan.check_table import CHECKS, Check
-from maintenance_ci.plan.checks import Refusals
+from maintenance_ci.plan.checks import Refusals, raise_any
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import Right
@@ -25,7 +26,8 @@ from maintenance_ci.plan.steps import Direction, Plan
 from maintenance_ci.plan.strategies import REPOINT, SUBPATH, SWAP
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.run import check as running
-from maintenance_ci.run.check import check_all
+from maintenance_ci.run.check import check
+from maintenance_ci.run.targets import Planned
 from maintenance_ci.settings.variables import RouteSettings
 from tests.tools.observations import CART, observed_in, original, page_route, settings, status
 
@@ -272,15 +274,17 @@ def refusing(scene: Place, *spoilers: Spoiler) -> set[str]:
     for spoil in spoilers:
         spoil(spoiled)
     log = JobLog(io.StringIO())
-    refusals = check_all(*spoiled.case(), log)
+    [route_log] = log.of_routes(["shop"])
+    settings, observed, plan = spoiled.case()
+    errors = check(Planned(settings, observed, route_log, plan))
     told = {check.name: check.words for check in log.record.checks if check.outcome == "refused"}
     assert {check.outcome for check in log.record.checks} <= {"passed", "warned", "refused"}
-    assert len(refusals.errors) == len(told)
+    assert len(errors) == len(told)
     if told:
         with pytest.raises(MaintenanceError) as raised:
-            refusals.raise_any()
-        errors = raised.value.errors if isinstance(raised.value, RefusedError) else [raised.value]
-        assert {error.what for error in errors} == {error.what for error in refusals.errors}
+            raise_any(errors)
+        raised_errors = raised.value.errors if isinstance(raised.value, RefusedError) else [raised.value]
+        assert {error.what for error in raised_errors} == {error.what for error in errors}
     return set(told)
 
 
@@ -342,8 +346,11 @@ def test_a_check_that_stumbles_over_another_one_s_finding_is_noticed(monkeypatch
 
 def test_a_refusal_that_hides_the_others_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     class OnlyTheFirst(Refusals):
-        def raise_any(self) -> None:
-            raise self.errors[0]
+        @contextlib.contextmanager
+        def gather(self, name: str) -> Iterator[None]:
+            with super().gather(name):
+                yield
+            self.errors = self.errors[:1]
 
     monkeypatch.setattr(running, "Refusals", OnlyTheFirst)
     with pytest.raises(AssertionError):

@@ -7,6 +7,7 @@ import pytest
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
 from maintenance_ci.plan.checks import (
     Refusals,
+    raise_any,
     require_below,
     require_deletable,
     require_host,
@@ -219,7 +220,7 @@ def test_nothing_refused() -> None:
     refusals = Refusals()
     with refusals.gather("it holds"):
         pass
-    refusals.raise_any()
+    raise_any(refusals.errors)
     assert refusals.errors == []
 
 
@@ -227,7 +228,7 @@ def test_one_refusal_is_raised_as_it_is() -> None:
     refusals = Refusals()
     refuse(refusals, ForbiddenError("No right.", "Ask."))
     with pytest.raises(ForbiddenError, match="No right"):
-        refusals.raise_any()
+        raise_any(refusals.errors)
 
 
 def test_several_refusals_are_raised_as_one() -> None:
@@ -235,7 +236,7 @@ def test_several_refusals_are_raised_as_one() -> None:
     first, second, third = MaintenanceError("One."), ForbiddenError("Two."), MaintenanceError("Three.")
     refuse(refusals, first, RefusedError([second, third]))
     with pytest.raises(RefusedError) as caught:
-        refusals.raise_any()
+        raise_any(refusals.errors)
     assert caught.value.errors == refusals.errors == [first, second, third]
     assert caught.value.exit_code == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maintenance_ci.plan.describe import DESCRIPTIONS, commands_to_end, lines_of, title_of
+from maintenance_ci.plan.describe import DESCRIPTIONS, commands_to_end, lines_of, title_of_all
 from maintenance_ci.plan.steps import Change, Verb
 from tests.tools.plan_states import JOBS, STATES, plan_of
 
@@ -13,7 +13,7 @@ def described_wrongly(change: Change) -> str:
     """What is wrong with the name of a change; empty: nothing."""
     if (change.verb, change.shows_page) not in DESCRIPTIONS:
         return "it has no description"
-    title = title_of(change)
+    title = title_of_all([change])
     if not title[:1].isupper() or title.endswith("."):
         return f"{title!r} is no heading"
     return "" if "{" not in title else f"{title!r} has a place that nothing fills"

@@ -30,7 +30,7 @@ from maintenance_ci.plan.describe import commands_to_end, lines_of
 from maintenance_ci.plan.marks import as_we_applied_it
 from maintenance_ci.plan.mirrored_metadata import left_out_annotations, unreadable_allow_lists
 from maintenance_ci.plan.observed import Observed
-from maintenance_ci.plan.overview import rows, table
+from maintenance_ci.plan.overview import rows, table_of_maintenances
 from maintenance_ci.plan.ownership import recreated_by
 from maintenance_ci.plan.page_route import left_out, maintenance_values, routes_beside, routes_to
 from maintenance_ci.plan.plans import plan_begin, plan_end
@@ -149,12 +149,14 @@ LOOKS: dict[str, Look] = {
     ),
     "routes_beside": lambda route, other: routes_beside(route, [other], ()),
     "routes_to": lambda route, other: routes_to("shop", [route, other]),
-    "overview": lambda route, other: table(rows([ours(route), other, repointed_of(other)], [], page_ready=True)),
+    "overview": lambda route, other: table_of_maintenances(
+        rows([ours(route), other, repointed_of(other)], [], page_ready=True)
+    ),
     "recreated_by": lambda route, _: recreated_by(route),
     "repointed": lambda route, _: repointed_of(route),
     "pointed_back": lambda route, other: merge_patch(route, pointed_back(route, other, route)),
     "a plan": lambda route, other: planned(route, other),
-    "other_ways": lambda route, other: other_ways(route, [other], ()),
+    "other_ways": lambda route, other: other_ways([route], [other], ()),
     "public_url": lambda route, _: public_url(route),
     "export_route": lambda route, _: export_route(route, path="x.yaml"),
     "differences": differences,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maintenance_ci.names import PAGE, notes, page_route_name
-from maintenance_ci.plan.overview import COLUMNS, Row, rows, table
+from maintenance_ci.plan.overview import COLUMNS, Row, rows, table_of_maintenances
 from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.snapshot import snapshot_of
@@ -135,7 +135,7 @@ def test_of_several_troubles_the_one_that_a_person_can_end_is_told() -> None:
 
 
 def test_the_columns_of_the_table_are_aligned() -> None:
-    head, first, second = table([row(), row(route="a-longer-name", pipeline="", since="")])
+    head, first, second = table_of_maintenances([row(), row(route="a-longer-name", pipeline="", since="")])
     assert head.split() == [name.upper() for name in COLUMNS]
     for name in COLUMNS:
         at = head.index(name.upper())
@@ -147,7 +147,7 @@ def test_the_columns_of_the_table_are_aligned() -> None:
 
 
 def test_a_table_of_nothing_is_its_head() -> None:
-    assert table([]) == ["  ".join(name.upper() for name in COLUMNS)]
+    assert table_of_maintenances([]) == ["  ".join(name.upper() for name in COLUMNS)]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"annotations": None}, {"annotations": {"maintenance-ci/route": "other"}}])

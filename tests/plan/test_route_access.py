@@ -68,8 +68,8 @@ WAYS: dict[str, tuple[Object, list[Object], list[str]]] = {
 @pytest.mark.parametrize("case", WAYS)
 def test_other_routes_to_the_same_services_are_named(case: str) -> None:
     original, routes, expected = WAYS[case]
-    assert other_ways(original, routes, {"shop", "shop-maintenance-page"}) == expected
-    assert other_ways(original, reversed(routes), {"shop", "shop-maintenance-page"}) == expected
+    assert other_ways([original], routes, {"shop", "shop-maintenance-page"}) == expected
+    assert other_ways([original], reversed(routes), {"shop", "shop-maintenance-page"}) == expected
 
 
 METRICS = {"name": "metrics", "port": 9090, "targetPort": 9090}

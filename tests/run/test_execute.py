@@ -15,6 +15,7 @@ import pytest
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.log.log import JobLog
+from maintenance_ci.log.route_log import RouteLog
 from maintenance_ci.names import PAGE, notes, page_route_name, snapshot_name
 from maintenance_ci.plan.observed import Observed, Reading
 from maintenance_ci.plan.page_route import backend_services, maintenance_values
@@ -26,9 +27,9 @@ from maintenance_ci.plan.verdicts import admitting_routers
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.run import concurrently, wait
 from maintenance_ci.run import execute as executor
-from maintenance_ci.run.changes import Changes
-from maintenance_ci.run.execute import Run, execute
+from maintenance_ci.run.execute import Run, begin_run, execute
 from maintenance_ci.run.interruption import SIGNALS, interrupted_when_cancelled
+from maintenance_ci.run.targets import Planned
 from maintenance_ci.run.undo import Undo
 from tests.tools.cluster_model import ClusterModel
 from tests.tools.observations import original, settings
@@ -72,15 +73,16 @@ class Site:
         self.before = self.model.content()
         watch = wait.watch
 
-        def watch_model(given: Any, cluster: Any, condition: Condition, log: JobLog) -> Any:
-            return Users(self, condition) if isinstance(condition, Met) else watch(given, cluster, condition, log)
+        def watch_model(given: Any, looks: Any, condition: Condition, log: RouteLog) -> Any:
+            return Users(self, condition) if isinstance(condition, Met) else watch(given, looks, condition, log)
 
         patch.setattr(wait, "watch", watch_model)
 
     def runs(self, number: int, *, job: str = "deploy-route", **variables: str) -> list[Run]:
         """A plan for each Route, as a job makes it."""
         result = []
-        for name in names(number):
+        logs = self.log.of_routes(names(number))
+        for name, log in zip(names(number), logs, strict=True):
             given = settings(ROUTE_NAME=name, **variables)
             observed = Observed.of("web", self.model.select("routes"), name, None)
             route = site(name)
@@ -93,13 +95,12 @@ class Site:
                 snapshot=Reading(self.model.get("secrets", snapshot_name(name))),
             )
             plan = plan_begin(given, observed) if job == "deploy-route" else plan_end(given, observed)
-            changes = Changes(given, self.model.as_cluster(), observed, plan.strategy, self.log.say)
-            result.append(Run(given, observed, plan, changes))
+            result.append(begin_run(Planned(given, observed, log, plan), self.model.as_cluster()))
         return result
 
     def execute(self, runs: Sequence[Run]) -> None:
         cluster = self.model.as_cluster()
-        execute(cluster, runs, Undo(cluster, self.log), self.log)
+        execute(cluster, runs, Undo(cluster), self.log)
 
     def shows_page(self, name: str) -> bool:
         """Whether users of that Route meet the page."""

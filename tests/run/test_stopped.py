@@ -88,7 +88,8 @@ class Told(Teller):
 
 def run_of(act: Callable[[], None]) -> Run:
     observed = observed_in(Phase.LIVE, SWAP)
-    return Run(settings(), observed, plan_begin(settings(), observed), Made(act))
+    [log] = JobLog(io.StringIO()).of_routes(["shop"])
+    return Run(settings(), observed, log, plan_begin(settings(), observed), Made(act))
 
 
 def refuse() -> None:

@@ -12,7 +12,7 @@ from maintenance_ci.run.users import UsersWatch
 
 def watched(probe: Probe, wanted: Side, **limits: Any) -> Outcome:
     """Look until the wait has ended; ``limits`` are those of `UsersWatch`, and what is told."""
-    watch = UsersWatch(probe, wanted, **limits)
+    watch = UsersWatch(probe, wanted, give_sign=limits["say"], **limits)
     while (outcome := watch.look()) is None:
         time.sleep(PAUSE)
     return outcome

@@ -20,7 +20,9 @@ from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.steps import Admitted, Direction, Judged, Plan
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.run.changes import Changes
+from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot
+from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.run.wait import Waiting, wait_for_all
 from maintenance_ci.settings.variables import RouteSettings, read_settings
 from tests.jobs.switches.by_hand import paste_all, texts_of
@@ -57,13 +59,13 @@ class Begun:
 
     def make(self, number: int) -> None:
         """Make so many steps, as the job does, each when the routers have followed the one before."""
-        log = JobLog(io.StringIO())
+        [log] = JobLog(io.StringIO()).of_routes(["shop"])
         changes = Changes(self.settings, self.cluster, self.observed, self.plan.strategy, log.say)
         make = changes.make if self.plan.direction is Direction.BEGIN else changes.insist_once
         for step in self.plan.steps[:number]:
             make(step.change)
             by_routers = [one for one in step.until if isinstance(one, (Judged, Admitted))]
-            for wait in wait_for_all([Waiting("", self.settings, self.cluster, by_routers, log)]):
+            for wait in wait_for_all([Waiting("", self.settings, SharedLooks(self.cluster), by_routers, log)]):
                 assert wait.error is None, wait.error
 
 
@@ -78,12 +80,12 @@ def begun(on: Stage, job: str, way: str, folder: Path) -> Iterator[Begun]:
         private, url=inside.server.url, token=inside.token, namespace=manifests.NAMESPACE, ca=inside.ca_file.read_text()
     )
     with contextlib.closing(OpenShift(str(kubeconfig), manifests.NAMESPACE)) as cluster:
-        observed = observe(settings, cluster)
+        observed, reads = observe(settings, cluster.select("routes")), SharedReads(cluster)
         if job == "deploy-route":
-            observed, plan = observe_begin(settings, cluster, None, PAGE_ROUTE.read_text(), observed)
+            observed, plan = observe_begin(reads, None, PAGE_ROUTE.read_text(), settings, observed)
         else:
             observed = observe_snapshot(settings, cluster, observed)
-            observed, _ = observe_end(settings, cluster, None, observed)
+            observed, _ = observe_end(reads, None, settings, observed)
             observed = replace(observed, restored=Reading(observed.saved_original))
             plan = plan_end(settings, observed)
         yield Begun(cluster, settings, observed, plan)

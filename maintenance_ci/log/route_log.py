@@ -1,0 +1,95 @@
+"""One Route's part of a job's log: each line names the Route where the job is about several."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from maintenance_ci.log.outcome import Outcome
+from maintenance_ci.log.report_files import RouteRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from maintenance_ci.log.log import JobLog
+    from maintenance_ci.log.report_files import Record
+
+
+class RouteLog:
+    """What a job says, and keeps, of one Route or one path of it; `JobLog.of_route` makes it.
+
+    Threads may use those of several Routes at the same time.
+
+    Args:
+        job: the job's log.
+        name: how lines name the Route, such as ``shop`` or ``shop/cart``.
+        alone: the job is about this Route only: no line needs to name it.
+
+    Attributes:
+        outcome: what stands now for this Route; of the only one it is the job's own.
+        row: what the report says of it.
+    """
+
+    def __init__(self, job: JobLog, name: str, *, alone: bool) -> None:
+        self.job, self.name, self.alone = job, name, alone
+        self.outcome = job.outcome if alone else Outcome()
+        self.row = RouteRecord()
+        self._prefix = "" if alone else f"{name}: "
+
+    @property
+    def record(self) -> Record:
+        """What the job's reports are made of."""
+        return self.job.record
+
+    def say(self, text: str) -> None:
+        """Write ``text``, each line with the Route's name."""
+        for line in text.splitlines():
+            self.job.say(f"{self._prefix}{line}")
+
+    def warn(self, text: str) -> None:
+        """Write what must not be overlooked."""
+        self.job.warn(f"{self._prefix}{text}")
+
+    def say_trouble(self, text: str) -> None:
+        """Write what is amiss with a server that all Routes need: of several that say the same, once in a while."""
+        if self.alone:
+            self.say(text)
+        else:
+            self.job.say_once(text)
+
+    def give_sign(self, text: str) -> None:
+        """Write a sign of life: of several Routes the log itself gives one for all."""
+        if self.alone:
+            self.say(text)
+
+    @contextlib.contextmanager
+    def phase(self, title: str) -> Iterator[None]:
+        """Head what follows; among several Routes by a line, since their phases go on at the same time."""
+        if self.alone:
+            with self.job.phase(title):
+                yield
+            return
+        phase = self.job.begin_phase(f"{self._prefix}{title}")
+        self.say(title)
+        try:
+            yield
+            phase.outcome = "done"
+        finally:
+            self.job.end_phase(phase)
+
+    def check(self, name: str) -> AbstractContextManager[None]:
+        """Record a check of this Route, as `JobLog.check` does."""
+        return self.job.check(f"{self._prefix}{name}")
+
+    def way_back(self, why: str) -> None:
+        """Say why a way back begins, as `JobLog.way_back` does."""
+        self.job.way_back(f"{self._prefix}{why}")
+
+    def seconds(self, moment: float) -> float:
+        """Return the seconds from the job's begin to a moment of `time.monotonic`."""
+        return self.job.seconds(moment)
+
+    def refuse(self, what: str) -> str:
+        """Return a refusal's sentence with the Route's name, where the job is about several."""
+        return f"{self._prefix}{what}"

@@ -1,0 +1,105 @@
+"""What several Routes of one job need alike: it is asked for once, whichever of them needs it first."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
+from maintenance_ci.names import PAGE, SERVICE_LABEL
+from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.plan.rights import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.plan.rights import Right
+
+Value = TypeVar("Value")
+
+
+class SharedReads:
+    """Reads of one namespace, for a job about one Route or many; threads may share it.
+
+    Every method raises what the cluster raised, to each Route that asks.
+
+    Args:
+        cluster: the namespace.
+    """
+
+    def __init__(self, cluster: OpenShift) -> None:
+        self.cluster = cluster
+        self._lock = threading.Lock()
+        self._reads: dict[object, Future[Any]] = {}
+        self._may_look_everywhere = True
+
+    def page_endpoints(self) -> list[Object]:
+        """Return the EndpointSlices of the page."""
+        return self._once("page endpoints", lambda: self.cluster.select("endpointslices", {SERVICE_LABEL: PAGE}))
+
+    def endpoints(self) -> list[Object]:
+        """Return the EndpointSlices of the namespace."""
+        return self._once("endpoints", lambda: self.cluster.select("endpointslices"))
+
+    def page_trouble(self) -> str:
+        """Return why the page does not run, as far as the cluster tells."""
+        return self._once("page trouble", lambda: why_page_does_not_run(self.cluster))
+
+    def claims(self, host: str) -> list[Object] | None:
+        """Return the Routes of all namespaces that claim ``host``; None where the token may not look beyond its own.
+
+        A wildcard Route of another name in the same domain claims it too, where the router allows that: the server
+        selects by equal hosts alone, so that one stays unseen.
+        """
+        if not self._may_look_everywhere:
+            return None
+        try:
+            return self._once(("claims", host), lambda: self.cluster.select_everywhere("routes", f"spec.host={host}"))
+        except ForbiddenError:
+            self._may_look_everywhere = False
+            return None
+
+    def missing_rights(self, rights: Iterable[Right]) -> list[Right]:
+        """Ask the server which of ``rights`` the token lacks: all in one request, then what that leaves open singly.
+
+        The list of rules may be incomplete (an authorizer besides RBAC cannot list what it allows): it says only yes.
+        """
+        rules = self._once("rules", self._rules)
+        return [one for one in missing(rights, rules) if not self._once(one, partial(self._is_allowed, one))]
+
+    def _rules(self) -> Sequence[Mapping[str, Any]]:
+        try:
+            status = self.cluster.review("selfsubjectrulesreviews", {"namespace": self.cluster.namespace})
+        except TryAgainError:
+            raise
+        except MaintenanceError:  # not served, or not to us: the single questions answer as well
+            return ()
+        return status.get("resourceRules") or ()
+
+    def _is_allowed(self, right: Right) -> bool:
+        resource, _, subresource = right.resource.partition("/")
+        asked = {
+            "namespace": self.cluster.namespace,
+            "verb": right.verb,
+            "group": right.group,
+            "resource": resource,
+            "subresource": subresource,
+            "name": right.name,
+        }
+        spec = {"resourceAttributes": {key: value for key, value in asked.items() if value}}
+        return bool(self.cluster.review("selfsubjectaccessreviews", spec).get("allowed"))
+
+    def _once(self, key: object, read: Callable[[], Value]) -> Value:
+        """Return what ``read`` returns, or raise what it raises; it is called for the first who asks by this key."""
+        with self._lock:
+            is_first = key not in self._reads
+            future = self._reads.setdefault(key, Future())
+        if is_first:
+            try:
+                future.set_result(read())
+            except BaseException as error:  # noqa: BLE001 - raised below
+                future.set_exception(error)
+        return cast("Value", future.result())
