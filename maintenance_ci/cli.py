@@ -199,6 +199,8 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
+    if arguments.all and arguments.json:
+        raise VariableError(["--json: is not for --all, which writes its findings to the report"])
     if arguments.all:
         _plan_all(log)
         return

@@ -47,7 +47,7 @@ def test_each_command_has_help_of_its_own(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"usage: maintenance-ci {command} ")
-    options = {"plan": "--delete", "status": "--json", "rehearse": "--subpath"}
+    options = {"plan": "--delete", "export-route": "--commit", "rehearse": "--subpath"}
     for other, option in options.items():
         assert (option in done.stdout) == (other == command)
 
