@@ -30,7 +30,7 @@ from maintenance_ci.run.undo import TO_END, Undo
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.log.log import JobLog
@@ -65,7 +65,9 @@ def deploy_route(
 
     execute(cluster, runs, Undo(cluster), log)
     require_success(runs)
-    log.end(*(line for run in runs for line in _closing_words(run)), *_meanwhile(runs, port_forwards))
+    ours = {name for run in runs for name in (run.observed.route_name, run.observed.page_route_name)}
+    met, to_end = zip(*(_closing_words(run, ours) for run in runs), strict=True)
+    log.end(*met, *dict.fromkeys(to_end), *_meanwhile(runs, ours, port_forwards))
 
 
 def _look_before(run: Run) -> None:
@@ -97,30 +99,29 @@ def _tell_confirmed(run: Run) -> None:
     )
 
 
-def _closing_words(run: Run) -> list[str]:
+def _closing_words(run: Run, ours: Container[str]) -> tuple[str, str]:
     """Return what users meet now, and what ends it."""
     settings, observed, seen = run.settings, run.observed, run.seen is Outcome.SEEN
     shown = run.step.change.route
     url = public_url(shown, settings.subpath)
     if run.plan.direction is Direction.CONFIRM:
         met = f"users of {url} meet the page" if seen else "the runner could not see whether users meet the page"
-        return [
+        return (
             f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
             f"To end it: run the job delete{_of_newest_pipeline(settings, shown)}.",
-        ]
-    beside = routes_beside(shown, observed.routes.values(), {observed.route_name, observed.page_route_name})
+        )
+    beside = routes_beside(shown, observed.routes.values(), ours)
     but = f", except for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
     unseen = f"Users of {url} were sent to the maintenance page{but}; the runner could not see whether they meet it."
     pipeline = f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
-    return [
+    return (
         f"Users of {url} now meet the maintenance page{but}." if seen else unseen,
         f"To end it: click the job delete of this pipeline{pipeline}.",
-    ]
+    )
 
 
-def _meanwhile(runs: Sequence[Run], port_forwards: list[str]) -> list[str]:
+def _meanwhile(runs: Sequence[Run], ours: Container[str], port_forwards: list[str]) -> list[str]:
     """Return what leads to the applications during their maintenance: other Routes, and a person's own way."""
-    ours = {name for run in runs for name in (run.observed.route_name, run.observed.page_route_name)}
     applications = filter(None, (run.observed.application_route for run in runs))
     others = other_ways(applications, runs[0].observed.routes.values(), ours)
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []

@@ -139,12 +139,12 @@ class JobLog:
         phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
 
     @contextlib.contextmanager
-    def check(self, name: str) -> Iterator[None]:
-        """Record whether the body finds that what ``name`` says holds; what it is warned of meanwhile belongs to it."""
-        check, before = Check(name, "failed", "The job was stopped."), len(self.record.warnings)
+    def check(self, name: str) -> Iterator[list[str]]:
+        """Record whether the body finds that what ``name`` says holds, and the warnings that it adds to the list."""
+        check, warnings = Check(name, "failed", "The job was stopped."), list[str]()
         self.record.checks.append(check)
         try:
-            yield
+            yield warnings
         except MaintenanceError as error:
             known = not isinstance(error, (TryAgainError, VariableError))
             check.outcome, check.words = "refused" if known else "failed", " ".join(_messages(error))
@@ -152,8 +152,7 @@ class JobLog:
         except Exception as error:
             check.words = type(error).__name__
             raise
-        warned = self.record.warnings[before:]
-        check.outcome, check.words = "warned" if warned else "passed", "; ".join(warned)
+        check.outcome, check.words = "warned" if warnings else "passed", "; ".join(warnings)
 
     def seconds(self, moment: float) -> float:
         """Return the seconds from the job's begin to a moment of `time.monotonic`."""

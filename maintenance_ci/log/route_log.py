@@ -78,7 +78,7 @@ class RouteLog:
         finally:
             self.job.end_phase(phase)
 
-    def check(self, name: str) -> AbstractContextManager[None]:
+    def check(self, name: str) -> AbstractContextManager[list[str]]:
         """Record a check of this Route, as `JobLog.check` does."""
         return self.job.check(f"{self._prefix}{name}")
 

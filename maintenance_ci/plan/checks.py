@@ -28,25 +28,28 @@ class Refusals:
     """All that stands in the way of a change, gathered, so that a person learns it at once.
 
     Args:
-        check: is told each check's name, and surrounds it, to record what comes of it.
+        check: is told each check's name, and surrounds it, to record what comes of it; it yields where to note what is
+            warned of.
 
     Attributes:
         errors: what was refused so far.
     """
 
-    def __init__(self, check: Callable[[str], AbstractContextManager[object]] = contextlib.nullcontext) -> None:
+    def __init__(
+        self, check: Callable[[str], AbstractContextManager[list[str] | None]] = lambda _: contextlib.nullcontext()
+    ) -> None:
         self._check = check
         self.errors: list[MaintenanceError] = []
 
     @contextlib.contextmanager
-    def gather(self, name: str) -> Iterator[None]:
+    def gather(self, name: str) -> Iterator[list[str] | None]:
         """Keep the refusal that ends the body, which checks what ``name`` says.
 
         A server that is away, or a wrong variable, ends the job at once.
         """
         try:
-            with self._check(name):
-                yield
+            with self._check(name) as warnings:
+                yield warnings
         except (TryAgainError, VariableError):
             raise
         except RefusedError as error:

@@ -191,8 +191,12 @@ def named(errors: Iterable[tuple[RouteLog, MaintenanceError]]) -> list[Maintenan
             alike.setdefault((one.what, one.next_step), (one, []))[1].append(log)
     result = []
     for error, logs in alike.values():
-        if not logs[0].alone:
-            error = copy.copy(error)  # several Routes may share one that was read once
-            error.what = f"{listed([log.name for log in logs])}: {error.what}"
+        error = copy.copy(error)  # several Routes may share one that was read once
+        error.what = names_before(error.what, logs)
         result.append(error)
     return result
+
+
+def names_before(text: str, logs: Sequence[RouteLog]) -> str:
+    """Return what is said of some Routes, with their names where the job is about several."""
+    return text if logs[0].alone else f"{listed([log.name for log in logs])}: {text}"

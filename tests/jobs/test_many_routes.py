@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from maintenance_ci.names import page_route_name, snapshot_name
+from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.tools import command_line
 from tests.tools.clusters import QUICK, Cluster, Job, running
@@ -96,6 +98,7 @@ def test_several_routes_go_into_maintenance_and_come_back(
     assert all(
         f"Users of https://{name}.apps.example.test/ now meet the maintenance page." in done.log for name in NAMES
     )
+    assert done.log.count("To end it: click the job delete of this pipeline") == 1
     assert "The page is removed." in back.log
 
 
@@ -107,6 +110,26 @@ def test_each_job_holds_one_lease_and_asks_once_for_what_all_need(several: Clust
     for shared in ("POST /apis/coordination", "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"):
         assert sum(one.startswith(shared) for one in asked) == 1, shared
     assert sum("endpointslices" in one for one in asked) == 1
+
+
+def test_routes_of_one_host_that_go_together_are_not_named_as_what_stays(several: Cluster) -> None:
+    below = copy.deepcopy(several.find("routes", "office"))
+    assert below
+    below["metadata"] = {"name": "office-api", "namespace": below["metadata"]["namespace"]}
+    del below["status"]
+    below["spec"]["path"] = "/api"
+    several.call(several.store.create, "routes", copy.deepcopy(below), manager="the team")
+    several.do(several.inside.router.followed())
+    keep_template(several, "office-api", manifests.template(below))
+    alone = ok(several.run("deploy-route", {"ROUTE_NAME": "office"}))
+    ok(several.run("deploy-route", {"ROUTE_NAME": "trade"}))  # for which the page stays
+    ok(several.run("delete", {"ROUTE_NAME": "office"}))
+    both = ok(several.run("deploy-route", {"ROUTE_NAME": "office office-api"}))
+    ok(several.run("delete", {"ROUTE_NAME": "office office-api trade"}))
+    several.call(several.store.delete, "routes", manifests.NAMESPACE, "office-api")
+    assert "except for what other Routes of the host serve: /api (Route office-api)" in alone.log
+    assert "except for what" not in both.log
+    assert "WARNING: office, office-api: whether another namespace waits" in both.log
 
 
 def test_several_paths_go_into_maintenance_and_come_back(several: Cluster) -> None:

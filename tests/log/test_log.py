@@ -291,8 +291,8 @@ def test_checks_are_recorded_with_what_came_of_them(log: JobLog) -> None:
         with contextlib.suppress(MaintenanceError, KeyError, KeyboardInterrupt), log.check(name):
             if error:
                 raise error
-    with log.check("f"):
-        log.warn("careful")
+    with log.check("f") as warnings:
+        warnings.append("careful")
     assert [(check.name, check.outcome, check.words) for check in log.record.checks] == [
         ("a", "passed", ""), ("b", "refused", "No right. Ask."), ("c", "failed", "It is away."),
         ("d", "failed", "KeyError"), ("e", "failed", "The job was stopped."), ("f", "warned", "careful"),
@@ -333,8 +333,8 @@ def test_reports_hold_no_secret_and_nothing_of_another_job(log: JobLog, tmp_path
     assert list(tmp_path.iterdir()) == []
     with contextlib.suppress(MaintenanceError), log.check('is sha256~"very"-secret'):
         raise MaintenanceError('Bearer sha256~"very"-secret\n-----BEGIN PRIVATE KEY-----\nMIIE')
-    with log.phase('for sha256~"very"-secret'), log.check("this one is not masked"):
-        log.warn("nor this")
+    with log.phase('for sha256~"very"-secret'), log.check("this one is not masked") as warnings:
+        warnings.append("nor this")
     log.leave_reports(tmp_path, log.fail(MaintenanceError('sha256~"very"-secret \x1b[31m')))
     texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert set(texts) == {REPORT, JUNIT, DOTENV}

@@ -26,7 +26,7 @@ from maintenance_ci.plan.steps import Direction, Plan
 from maintenance_ci.plan.strategies import REPOINT, SUBPATH, SWAP
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.run import check as running
-from maintenance_ci.run.check import check
+from maintenance_ci.run.check import check_all
 from maintenance_ci.run.targets import Planned
 from maintenance_ci.settings.variables import RouteSettings
 from tests.tools.observations import CART, observed_in, original, page_route, settings, status
@@ -276,7 +276,7 @@ def refusing(scene: Place, *spoilers: Spoiler) -> set[str]:
     log = JobLog(io.StringIO())
     [route_log] = log.of_routes(["shop"])
     settings, observed, plan = spoiled.case()
-    errors = check(Planned(settings, observed, route_log, plan))
+    errors = [error for _, error in check_all([Planned(settings, observed, route_log, plan)])]
     told = {check.name: check.words for check in log.record.checks if check.outcome == "refused"}
     assert {check.outcome for check in log.record.checks} <= {"passed", "warned", "refused"}
     assert len(errors) == len(told)
@@ -347,9 +347,9 @@ def test_a_check_that_stumbles_over_another_one_s_finding_is_noticed(monkeypatch
 def test_a_refusal_that_hides_the_others_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     class OnlyTheFirst(Refusals):
         @contextlib.contextmanager
-        def gather(self, name: str) -> Iterator[None]:
-            with super().gather(name):
-                yield
+        def gather(self, name: str) -> Iterator[list[str] | None]:
+            with super().gather(name) as warnings:
+                yield warnings
             self.errors = self.errors[:1]
 
     monkeypatch.setattr(running, "Refusals", OnlyTheFirst)

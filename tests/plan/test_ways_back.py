@@ -16,7 +16,7 @@ from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.snapshot import manifest_of
 from maintenance_ci.plan.steps import Verb
 from maintenance_ci.plan.strategies import REPOINT, SWAP
-from maintenance_ci.run.check import check
+from maintenance_ci.run.check import check_all
 from maintenance_ci.run.targets import Planned
 from tests.tools.observations import observed_in, original, page_route, settings, status
 
@@ -78,7 +78,7 @@ def test_what_there_is_to_say_of_a_template_is_said_whether_it_is_refused_or_not
     observed = replace(observed, restored=replace(observed.restored, error=refused, remarks=(remark,)))
     stream = io.StringIO()
     [log] = JobLog(stream).of_routes(["shop"])
-    errors = check(Planned(settings(), observed, log, plan_end(settings(), observed)))
+    errors = [error for _, error in check_all([Planned(settings(), observed, log, plan_end(settings(), observed))])]
     assert remark.text in stream.getvalue()
     assert (refused in errors) is bool(refused)
 
