@@ -13,6 +13,7 @@ from tests.rehearsal.gitlab_ci.ci_project import CiProject, Pipeline
 from tests.rehearsal.gitlab_ci.conftest import MakeProject
 from tests.rehearsal.gitlab_ci.documented import example
 from tests.tools.clusters import QUICK, Cluster, running
+from tests.tools.site import Site
 
 WHOLE = "shop-maintenance-page"
 FORM = {"ROUTE_NAME": "shop"}
@@ -55,6 +56,51 @@ def test_a_plain_include_and_a_subpath(cluster: Cluster, make_project: MakeProje
     assert cluster.routes() == {"shop", page_route_name("shop", "/cart")}
     assert environment_url(project) == "https://shop.apps.example.test/cart"
     ok(project.run("delete", **part))
+    assert cluster.routes() == {"shop"}
+
+
+SEVERAL = [
+    {"ROUTE_NAME": "pay shop"},
+    {"ROUTE_NAME": "pay shop", "SUBPATH": "/cart /help"},
+    {"ROUTE_NAME": "", "ROUTE_SELECTOR": "app=shop", "MAINTENANCE": "legacy"},
+]
+
+
+@pytest.mark.parametrize("form", SEVERAL)
+def test_several_routes_in_one_pipeline(cluster: Cluster, make_project: MakeProject, form: dict[str, str]) -> None:
+    """Their token is known in the environment of the maintenance alone."""
+    pay, other = (Site(cluster, name, service="shop") for name in ("pay", "other"))
+    relabelled = cluster.find("routes", "other") or {}
+    relabelled["metadata"]["labels"] = {"app": "other"}
+    cluster.call(cluster.store.update, "routes", relabelled, manager="team")
+    environment = f"maintenance/web/{form.get('MAINTENANCE') or form['ROUTE_NAME'] + form.get('SUBPATH', '')}"
+    token = {"values": {environment: cluster.inside.job_variables()["OKD_TOKEN"]}}
+    project = make_project(cluster, example("component"), OKD_TOKEN=token)
+    deploy(project, **form)
+    paths = form["SUBPATH"].split() if "SUBPATH" in form else [None]
+    shown = {page_route_name(name, path) for name in ("pay", "shop") for path in paths}
+    assert cluster.routes() == {"other"} | shown | ({"pay", "shop"} if "SUBPATH" in form else set())
+    assert pay.who(paths[0] or "/") == ["maintenance-page:v1"]
+    assert other.who(paths[0] or "/") == ["application"]
+    ok(project.run("delete", **form))
+    assert cluster.routes() == {"other", "pay", "shop"}
+    assert pay.is_back()
+
+
+def test_a_token_of_another_maintenance_is_not_known(cluster: Cluster, make_project: MakeProject) -> None:
+    """So that the names of the environments, above, are what counts."""
+    token = {"values": {"maintenance/web/shop": cluster.inside.job_variables()["OKD_TOKEN"]}}
+    project = make_project(cluster, example("component"), OKD_TOKEN=token)
+    assert "OKD_TOKEN: is missing" in project.run("build-and-deploy", **FORM, MAINTENANCE="legacy").log
+    ok(project.run("build-and-deploy", **FORM))
+
+
+def test_names_in_another_order_fail_the_first_job(cluster: Cluster, make_project: MakeProject) -> None:
+    project = make_project(cluster, example("component"))
+    done = project.run("build-and-deploy", "deploy-route", ROUTE_NAME="shop pay")
+    assert done.code != 0
+    assert "give 'pay shop'. Nothing was changed." in done.log
+    assert cluster.find("buildconfigs", "maintenance-page") is None
     assert cluster.routes() == {"shop"}
 
 
