@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.jobs.delete import strategy_in
 from maintenance_ci.log.outcome import NOTHING_CHANGED
-from maintenance_ci.plan.describe import lines_of
+from maintenance_ci.plan.describe import line_of_page, lines_of
 from maintenance_ci.plan.plan_table import plan_document, plan_row, plan_table
 from maintenance_ci.plan.route_access import other_ways
 from maintenance_ci.plan.steps import Direction
@@ -74,7 +74,7 @@ def plan_deploy(
             _tell(planned, refused, log)
             _tell_other_ways(planned, log)
             for_each(planned, _look)
-    _end(settings, "deploy-route", planned, refused, as_json=as_json)
+    _end(settings, "deploy-route", planned, refused, page="keep the page", as_json=as_json)
     if only_confirmed:
         log.end("To end it: run the job delete.", NOTHING_CHANGED)
         return
@@ -103,7 +103,9 @@ def plan_delete(
         refused = check_all(planned)
     with log.phase("What delete would do"):
         _tell(planned, refused, log)
-    _end(settings, "delete", planned, refused, as_json=as_json)
+        page = line_of_page([one.observed for one in planned])
+        log.say(f"- {page}")
+    _end(settings, "delete", planned, refused, page=page, as_json=as_json)
     log.end(
         "To do it: run the job delete; in GitLab, click it in the pipeline, or Stop in the list of environments.",
         f"Nothing stands in the way of delete. {NOTHING_CHANGED}",
@@ -149,10 +151,12 @@ def _look(planned: Planned) -> None:
     look_once(planned.settings, require_route(planned.observed), planned.log)
 
 
-def _end(settings: RoutesSettings, job: str, planned: Sequence[Planned], refused: Refused, *, as_json: bool) -> None:
+def _end(
+    settings: RoutesSettings, job: str, planned: Sequence[Planned], refused: Refused, *, page: str, as_json: bool
+) -> None:
     """Write the JSON document, if it is asked for, and refuse what is refused."""
     if as_json:
-        document = plan_document(settings.project, job, _rows(planned, refused))
+        document = plan_document(settings.project, job, _rows(planned, refused), page)
         sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
         sys.stdout.flush()
     raise_refusals(refused)

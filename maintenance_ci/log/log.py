@@ -185,9 +185,10 @@ class JobLog:
             what = f"{error.faults[0]}." if one else f"{len(error.faults)} variables are wrong."
             self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
             return error.exit_code
-        outcome = self.standing
         if any(isinstance(one, UnsafeError) for one in _errors(error)):
-            outcome.manual_steps = []
+            for unsafe in (self.outcome, *(one.outcome for one in self.routes)):
+                unsafe.manual_steps = []
+        outcome = self.standing
         if isinstance(error, SeveralFailedError):
             self._fail(f"{error.what} {outcome}", _messages(error))
         elif isinstance(error, RefusedError):

@@ -17,7 +17,7 @@ from maintenance_ci.plan.steps import Direction, Met, Side, Verb, undo
 from maintenance_ci.plan.verdicts import drain_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from maintenance_ci.plan.observed import Observed
     from maintenance_ci.plan.steps import Change, Plan, Step
@@ -126,9 +126,6 @@ def lines_of(plan: Plan, observed: Observed, *, reload_interval: float) -> list[
             lines.append(line.format_map(names | {"snapshot": snapshot_name(observed.route_name)}))
         if step.moves_users:
             lines.append(_wait_line(plan, step, reload_interval))
-    if plan.direction is Direction.END:
-        users = page_users_after(observed)
-        lines.append(f"keep the page: {', '.join(users)} shows it" if users else "remove the page")
     return lines
 
 
@@ -139,10 +136,11 @@ def _wait_line(plan: Plan, step: Step, reload_interval: float) -> str:
     return f"wait until users meet the page, {drain_time(reload_interval):g} s in a row{undone}"
 
 
-def page_users_after(observed: Observed) -> list[str]:
-    """Return the Routes that still show the page when this maintenance has ended."""
-    leaving = {observed.page_route_name} | ({observed.route_name} if observed.subpath is None else set())
-    return [name for name in routes_to(PAGE, observed.routes.values()) if name not in leaving]
+def line_of_page(ending: Sequence[Observed]) -> str:
+    """Return what becomes of the page when these maintenances have ended: it stays for other Routes that show it."""
+    leaving = {one.page_route_name for one in ending} | {one.route_name for one in ending if one.subpath is None}
+    users = [name for name in routes_to(PAGE, ending[0].routes.values()) if name not in leaving]
+    return f"keep the page: {', '.join(users)} shows it" if users else "remove the page"
 
 
 PUTS_BACK = ("oc extract", "oc apply", "oc replace")

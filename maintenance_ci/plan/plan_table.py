@@ -76,6 +76,6 @@ def plan_table(rows: Sequence[PlanRow]) -> list[str]:
     return table(HEAD, [(row.route, row.host, row.path, row.strategy, row.would) for row in rows])
 
 
-def plan_document(namespace: str, job: str, rows: Iterable[PlanRow]) -> dict[str, Any]:
-    """Return all of it for a program: ``job`` is the one that would do it."""
-    return {"namespace": namespace, "job": job, "routes": [asdict(row) for row in rows]}
+def plan_document(namespace: str, job: str, rows: Iterable[PlanRow], page: str) -> dict[str, Any]:
+    """Return all of it for a program: ``job`` is the one that would do it, ``page`` what becomes of the page."""
+    return {"namespace": namespace, "job": job, "routes": [asdict(row) for row in rows], "page": page}

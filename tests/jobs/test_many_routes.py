@@ -205,6 +205,7 @@ def test_a_maintenance_of_a_newer_pipeline_is_refused_by_name(several: Cluster) 
     assert done.code == 1
     assert "pay: " in done.log
     assert "https://gitlab.example.test/ops/-/pipelines/99" in done.lines[-1]
+    assert not any(line.lstrip().startswith(("oc ", "To end the maintenance by hand")) for line in done.lines)
     assert routes_of(several).keys() >= PAGES
     ok(several.run("delete", {**ALL, "CI_PIPELINE_ID": "99"}))
 
@@ -219,6 +220,15 @@ def test_a_plan_is_a_table_then_the_refusals_and_json(several: Cluster) -> None:
     assert all(row["steps"] and not row["refusals"] for row in document["routes"])
     ended = command_line.run(several, "plan", "--delete", **ALL)
     assert ended.stdout.count("nothing: it is not in maintenance") == 3
+
+
+def test_a_plan_of_the_end_says_whether_the_page_goes_with_the_last_route(several: Cluster) -> None:
+    ok(several.run("deploy-route", ALL))
+    all_of_them = command_line.run(several, "plan", "--delete", **ALL).stdout
+    two = command_line.run(several, "plan", "--delete", ROUTE_NAME="office pay").stdout
+    ok(several.run("delete", ALL))
+    assert "- remove the page\n" in all_of_them
+    assert f"- keep the page: {page_route_name('trade', None)} shows it\n" in two
 
 
 def test_a_plan_that_is_refused_names_the_routes_and_is_json_all_the_same(several: Cluster) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from maintenance_ci.plan.describe import DESCRIPTIONS, commands_to_end, lines_of, title_of_all
+from maintenance_ci.plan.describe import DESCRIPTIONS, commands_to_end, line_of_page, lines_of, title_of_all
+from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.steps import Change, Verb
+from maintenance_ci.plan.strategies import SWAP
+from tests.tools.observations import CART, observed_in, page_route
 from tests.tools.plan_states import JOBS, STATES, plan_of
 
 
@@ -28,9 +33,16 @@ def test_each_change_of_each_plan_has_a_name_and_a_line(job: str, state: str) ->
     lines = lines_of(plan, STATES[state], reload_interval=5.0)
     changes = [step for step in plan.steps if step.change.changes_cluster]
     waits = [step for step in plan.steps if step.moves_users]
-    ends = 1 if job == "delete" else 0  # the page is removed, or stays
-    assert len(lines) == len(changes) + len(waits) + ends
+    assert len(lines) == len(changes) + len(waits)
     assert all(line and "{" not in line for line in [*lines, *commands_to_end(plan, STATES[state], snapshot=False)])
+
+
+def test_the_page_stays_for_routes_that_do_not_end_with_the_others() -> None:
+    shown, beside = observed_in(Phase.SHOWN, SWAP), page_route(CART)
+    both = replace(shown, routes={**shown.routes, beside["metadata"]["name"]: beside})
+    assert line_of_page([shown]) == "remove the page"
+    assert line_of_page([both]) == f"keep the page: {beside['metadata']['name']} shows it"
+    assert line_of_page([both, replace(both, subpath=CART)]) == "remove the page"
 
 
 def test_no_verb_is_without_a_description() -> None:
