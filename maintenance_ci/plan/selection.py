@@ -6,11 +6,13 @@ labels in its snapshot alone.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.marks import by_name, stands_for
 from maintenance_ci.plan.snapshot import route_in
+from maintenance_ci.plan.strategies import rewriting_strategy
 from maintenance_ci.settings.selector import matches, parse
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Object = dict[str, Any]
 def names_selected(
     selector: str, matching: Iterable[Object], routes: Iterable[Object], snapshots: Iterable[Object]
 ) -> list[str]:
-    """Return the names of the originals that carry, or carried, the labels; sorted.
+    """Return the names of the originals that carry the labels, or carried them when their maintenance began; sorted.
 
     Args:
         selector: as ``oc get --selector`` takes it.
@@ -31,23 +33,20 @@ def names_selected(
         snapshots: our Secrets.
     """
     live, wanted = by_name(routes), parse(selector)
-    # A maintenance Route has some of its original's labels, not all: it tells nothing.
+    # A maintenance Route has some of its original's labels, not all: that it matches tells nothing.
     names = {str(route["metadata"]["name"]) for route in matching if stands_for(route) is None}
-    away = {name: labels for name, labels in _labels_of_originals(live.values(), snapshots) if name not in live}
-    return sorted(names | {name for name, labels in away.items() if matches(wanted, labels)})
+    saved = _labels_of_originals(live.values(), snapshots)
+    # One that somebody took the label from meanwhile is still in the maintenance that began with it.
+    away = [name for name in saved if name not in live or rewriting_strategy(live[name])]
+    return sorted(names.union(name for name in away if matches(wanted, saved[name])))
 
 
-def _labels_of_originals(
-    routes: Iterable[Object], snapshots: Iterable[Object]
-) -> Iterable[tuple[str, Mapping[str, str]]]:
-    """Yield the labels of originals as far as others tell: the maintenance Route's first, the snapshot's after it."""
-    for route in routes:
-        if name := stands_for(route):
-            yield name, route["metadata"].get("labels") or {}
+def _labels_of_originals(routes: Iterable[Object], snapshots: Iterable[Object]) -> dict[str, Mapping[str, str]]:
+    """Return the labels of originals as their snapshots have them; or else as their maintenance Routes do, in part."""
+    labels = {name: route["metadata"].get("labels") or {} for route in routes if (name := stands_for(route))}
     for snapshot in snapshots:
         if name := stands_for(snapshot):
-            try:
-                saved = route_in(snapshot)
-            except MaintenanceError:  # the maintenance Route tells what it can; `delete` says what is wrong with it
-                continue
-            yield name, saved["metadata"].get("labels") or {}
+            # One that cannot be read is told of by `delete`, which refuses it or takes the template.
+            with contextlib.suppress(MaintenanceError):
+                labels[name] = route_in(snapshot)["metadata"].get("labels") or {}
+    return labels
