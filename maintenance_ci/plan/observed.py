@@ -135,7 +135,7 @@ class Observed:
         """The maintenance Route of the whole Route."""
         return self.routes.get(page_route_name(self.route_name, None))
 
-    @property
+    @cached_property
     def path_routes(self) -> list[str]:
         """The names of the maintenance Routes of single paths."""
         whole = page_route_name(self.route_name, None)
@@ -162,7 +162,7 @@ class Observed:
         """The Route that carries the notes of this maintenance."""
         return self.original if self.is_rewritten and self.subpath is None else self.page_route
 
-    @property
+    @cached_property
     def route_to_mirror(self) -> Object | None:
         """What a maintenance Route mirrors: the original, or what stands for it; without our notes.
 
@@ -179,7 +179,7 @@ class Observed:
         """The Route as it leads to the application: the original, or while it is away, or rewritten, its snapshot."""
         return self.saved_original if self.original is None or self.is_rewritten else self.original
 
-    @property
+    @cached_property
     def page_is_served(self) -> bool:
         """Whether users of the whole Route meet the page by its maintenance Route, as far as the routers say.
 
@@ -226,7 +226,7 @@ class Observed:
             return Phase.LIVE
         return Phase.STRANDED if self.is_unserved_restore else Phase.LEFTOVER
 
-    @property
+    @cached_property
     def lost_certificate(self) -> tuple[Object, str] | None:
         """The original with the certificate that it lost when somebody re-created it, and what to say; None: it has it.
 
