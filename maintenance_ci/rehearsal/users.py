@@ -1,4 +1,4 @@
-"""The users: a constant stream of HTTPS requests, with every answer recorded.
+"""The users: a constant stream of requests, with every answer recorded.
 
 Requests start by the clock, not when the one before is answered, so a server that hangs is seen by as many users as it
 would be in reality. Half of them come on a new connection, half on kept-alive ones.
@@ -43,6 +43,7 @@ class Answer:
         error: why there was no answer, or None.
         latency: seconds from then to the end of the answer.
         retried: a kept-alive connection had been closed by the server, and the request was sent again on a new one.
+        host: the host asked for.
     """
 
     time: float
@@ -53,6 +54,7 @@ class Answer:
     error: str | None
     latency: float
     retried: bool = False
+    host: str = ""
 
 
 class _Reply(NamedTuple):
@@ -69,10 +71,10 @@ class Users:
     """The stream. ``answers`` grows while it runs, in the order in which answers come in.
 
     Args:
-        host: the public host name; it is resolved to ``address``.
-        port: of the router's HTTPS frontend.
-        ssl_context: verifies the router's certificate.
-        paths: asked for in turn.
+        hosts: the public host name, or several, asked for in turn; all are resolved to ``address``.
+        port: of the router's HTTPS frontend; of its HTTP frontend without ``ssl_context``.
+        ssl_context: verifies the router's certificate; None: these users ask by HTTP.
+        paths: asked for in turn, each of every host.
         rate: requests per second.
         concurrency: requests on the way at once, at the most; more than that wait, and the rate sinks visibly.
         timeout: seconds until a user gives up.
@@ -80,9 +82,9 @@ class Users:
 
     def __init__(
         self,
-        host: str,
+        hosts: str | Sequence[str],
         port: int,
-        ssl_context: ssl.SSLContext,
+        ssl_context: ssl.SSLContext | None,
         *,
         paths: Sequence[str] = ("/",),
         rate: float = 100.0,
@@ -92,9 +94,10 @@ class Users:
     ) -> None:
         self.answers: list[Answer] = []
         self.rate = rate
-        self._url = f"https://{host}:{port}"
+        self._hosts = (hosts,) if isinstance(hosts, str) else tuple(hosts)
         self._paths = paths
-        self._ssl = ssl_context
+        self._scheme, self._port = "https" if ssl_context else "http", port
+        self._ssl = ssl_context or True
         self._address = address
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._room = asyncio.Semaphore(concurrency)
@@ -131,14 +134,15 @@ class Users:
         regulars = [self._session(keep_alive=True) for _ in range(REGULARS)]
         try:
             async with asyncio.TaskGroup() as requests:
-                # A path twice in a row, once from a stranger and once from a regular: both see every path.
-                turns = ((path, session) for path in cycle(self._paths) for session in (strangers, None))
+                # A place twice in a row, once from a stranger and once from a regular: both see every one.
+                places = [(host, path) for path in self._paths for host in self._hosts]
+                turns = ((*place, session) for place in cycle(places) for session in (strangers, None))
                 regular = cycle(regulars)
-                for number, (path, session) in enumerate(turns):
+                for number, (host, path, session) in enumerate(turns):
                     if await self._stopped(number / self.rate - self.elapsed):
                         break
                     await self._room.acquire()
-                    request = requests.create_task(self._ask(path, session or next(regular), strangers))
+                    request = requests.create_task(self._ask(host, path, session or next(regular), strangers))
                     self._under_way.add(request)
                     request.add_done_callback(self._under_way.discard)
         finally:
@@ -153,32 +157,35 @@ class Users:
                     await self._stopping.wait()
         return self._stopping.is_set()
 
-    async def _ask(self, path: str, session: aiohttp.ClientSession, strangers: aiohttp.ClientSession) -> None:
+    async def _ask(
+        self, host: str, path: str, session: aiohttp.ClientSession, strangers: aiohttp.ClientSession
+    ) -> None:
         sent, retried = self.elapsed, False
+        url = f"{self._scheme}://{host}:{self._port}{path}"
         try:
             connection: dict[str, bool] = {}
             try:
-                reply = await self._get(session, path, connection)
+                reply = await self._get(session, url, connection)
             except _Disconnected as error:
                 # As every browser does (RFC 9110, 9.2.2): the server may close an idle connection at any time.
                 retried = connection.get("reused", False)
                 reply = _failure(error)
             if retried:
                 try:
-                    reply = await self._get(strangers, path, {})
+                    reply = await self._get(strangers, url, {})
                 except _Disconnected as error:
                     reply = _failure(error)
         finally:
             self._room.release()
         self.answers.append(
-            Answer(sent, path, session is not strangers, *reply, latency=self.elapsed - sent, retried=retried)
+            Answer(sent, path, session is not strangers, *reply, self.elapsed - sent, retried=retried, host=host)
         )
 
-    async def _get(self, session: aiohttp.ClientSession, path: str, connection: dict[str, bool]) -> _Reply:
+    async def _get(self, session: aiohttp.ClientSession, url: str, connection: dict[str, bool]) -> _Reply:
         """Send one request; ``connection`` learns whether it went over a kept-alive connection."""
         try:
             async with session.get(
-                self._url + path, allow_redirects=False, trace_request_ctx=connection, middlewares=[_try_once]
+                url, allow_redirects=False, trace_request_ctx=connection, middlewares=[_try_once]
             ) as response:
                 await response.read()
                 return _Reply(response.status, _served_by(response), None)

@@ -60,7 +60,7 @@ def context(ca: trustme.CA = CA) -> ssl.SSLContext:
 @contextlib.asynccontextmanager
 async def serving(server: Server) -> AsyncIterator[int]:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    CA.issue_cert(HOST).configure_cert(tls)
+    CA.issue_cert(HOST, f"*.{HOST}").configure_cert(tls)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield listener.sockets[0].getsockname()[1]
@@ -78,7 +78,7 @@ def stream(server: Server, seconds: float = 0.5, **settings: object) -> tuple[li
 
     async def main() -> tuple[list[Answer], float]:
         async with serving(server) as port:
-            users = Users(HOST, port, **{"ssl_context": context(), **settings})  # type: ignore[arg-type]
+            users = Users(port=port, **{"hosts": HOST, "ssl_context": context(), **settings})  # type: ignore[arg-type]
             await users.start()
             await asyncio.sleep(seconds)
             lasted = users.elapsed
@@ -114,6 +114,31 @@ def test_a_constant_stream_half_on_new_connections() -> None:
     }
     assert all(host.startswith(f"{HOST}:") for host in server.hosts)
     assert [answer.time for answer in answers] == sorted(answer.time for answer in answers)
+
+
+def test_several_hosts_are_asked_in_turn() -> None:
+    """As many connections are kept as there are regulars and hosts; each path is asked of each host, both ways."""
+    other = f"www.{HOST}"
+    server = Server(lambda _, __: response())
+    answers = run(server, hosts=(HOST, other), paths=("/", "/a"))
+    asked = {(answer.host, answer.path, answer.kept_alive) for answer in answers}
+    assert asked == {(host, path, kept) for host in (HOST, other) for path in ("/", "/a") for kept in (True, False)}
+    assert {(answer.status, answer.error) for answer in answers} == {(200, None)}
+    assert {host.partition(":")[0] for host in server.hosts} == {HOST, other}
+
+
+def test_users_may_ask_by_http() -> None:
+    async def main() -> list[Answer]:
+        listener = await asyncio.start_server(Server(lambda _, __: response()).serve, "127.0.0.1", 0)
+        async with listener:
+            users = Users(HOST, listener.sockets[0].getsockname()[1], None)
+            await users.start()
+            await asyncio.sleep(0.2)
+            return await users.stop()
+
+    assert {(answer.status, answer.served_by, answer.error) for answer in asyncio.run(main())} == {
+        (200, "application", None)
+    }
 
 
 def test_who_answered() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
@@ -18,11 +18,18 @@ def host_of(name: str) -> str:
     return f"{name}.apps.example.test"
 
 
-def add_routes(cluster: Cluster, names: Sequence[str], *, label: str = "legacy") -> None:
-    """Create Routes to the application, each with a template, and with a label of which systems it depends on."""
+def add_routes(
+    cluster: Cluster, names: Sequence[str], *, label: str = "legacy", plain: Container[str] = frozenset()
+) -> None:
+    """Create Routes to the application, each with a template, and with a label of which systems it depends on.
+
+    Those that are ``plain`` have no TLS.
+    """
     for name in names:
         route = manifests.route(name, host_of(name), service=manifests.APPLICATION)
         route["metadata"]["labels"][LABEL] = label
+        if name in plain:
+            del route["spec"]["tls"]
         cluster.call(cluster.store.create, "routes", route, manager="the team")
         keep_template(cluster, name, manifests.template(route))
     cluster.do(cluster.inside.router.followed())
@@ -50,21 +57,31 @@ def routes_of(cluster: Cluster) -> dict[str, Object]:
 
 
 @contextlib.contextmanager
-def users_of(cluster: Cluster, names: Sequence[str], *, rate: float = 60.0) -> Iterator[dict[str, list[Answer]]]:
-    """Let users ask for all of the Routes meanwhile; what they were answered is there when they have gone."""
-    seen: dict[str, list[Answer]] = {}
-    inside = cluster.inside
-    crowd = {
-        name: Users(host_of(name), inside.router.https_port, inside.client_tls(), rate=rate / len(names))
-        for name in names
-    }
-    for users in crowd.values():
+def users_of(
+    cluster: Cluster, names: Sequence[str], *, rate: float = 60.0, plain: Container[str] = frozenset()
+) -> Iterator[dict[str, list[Answer]]]:
+    """Let users ask for all of the Routes meanwhile; what they were answered is there when they have gone.
+
+    They ask for one Route after the other, by HTTPS, or HTTP where it is ``plain``; ``rate`` is that of all together.
+    """
+    seen: dict[str, list[Answer]] = {name: [] for name in names}
+    router, by_host = cluster.inside.router, {host_of(name): name for name in names}
+    crowd = [
+        Users(hosts, port, tls, rate=rate * len(hosts) / len(names))
+        for hosts, port, tls in (
+            ([host_of(name) for name in names if name not in plain], router.https_port, cluster.inside.client_tls()),
+            ([host_of(name) for name in names if name in plain], router.http_port, None),
+        )
+        if hosts
+    ]
+    for users in crowd:
         cluster.do(users.start())
     try:
         yield seen
     finally:
-        for name, users in crowd.items():
-            seen[name] = cluster.do(users.stop())
+        for users in crowd:
+            for answer in cluster.do(users.stop()):
+                seen[by_host[answer.host]].append(answer)
 
 
 def statuses(seen: dict[str, list[Answer]]) -> set[int | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.rehearsal.router.route_fields import path_of, termination_of
@@ -78,6 +79,7 @@ def rewrite(route: Object) -> tuple[str, str] | None:
     return rf"^{escape_pattern(path_of(route))}{slash}(.*)$", rf"{target}\1"
 
 
+@lru_cache(maxsize=8192)  # of each Route, at each reload
 def escape_pattern(text: str) -> str:
     """Return a regular expression for the text that holds no space and no quote: they would end a word."""
     return "".join(rf"\x{ord(char):02x}" if char in _ENDS_A_WORD else re.escape(char) for char in text)

@@ -20,7 +20,6 @@ from maintenance_ci.rehearsal.router.replica import Replica
 from maintenance_ci.rehearsal.router.status import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Store
@@ -170,18 +169,21 @@ class Router:
         """
         self.look()  # before a replica begins with what was there a moment ago
         wanted = [(replica, replica.next) for replica in self._replicas]
-        await self._until(lambda: all(len(replica.reloads) > number for replica, number in wanted))
+        await self._reloads(wanted)
         return max(replica.reloads[number] for replica, number in wanted)
 
     async def followed(self) -> None:
-        """Wait until every replica serves what is in the store now; raises what broke the router."""
-        self.look()
-        await self._until(lambda: all(replica.serves for replica in self._replicas))
+        """Wait until every replica serves what is in the store now; raises what broke the router.
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a reload has made this true."""
+        On a busy router there is more by then, which some replica always has yet to follow: that is not waited for.
+        """
+        self.look()
+        await self._reloads([(replica, replica.next) for replica in self._replicas if not replica.serves])
+
+    async def _reloads(self, wanted: list[tuple[Replica, int]]) -> None:
+        """Wait until each of these replicas has ended the reload of that number."""
         assert self._running is not None
-        while not condition():
+        while not all(len(replica.reloads) > number for replica, number in wanted):
             self._reloaded.clear()
             reloaded = asyncio.ensure_future(self._reloaded.wait())
             await asyncio.wait([reloaded, self._running], return_when=asyncio.FIRST_COMPLETED)

@@ -96,6 +96,27 @@ def test_a_quiet_routers_replicas_follow_together(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+def test_a_busy_routers_replicas_are_waited_for_once_each(tmp_path: Path) -> None:
+    """They are never both up to date: a change of the other tenant's is always on its way to one of them."""
+
+    async def story(cluster: Cluster) -> None:
+        cluster.add_route("shop", "shop")
+        async with cluster.routed(0.5, replicas=2) as router, client(cluster, router) as ask:
+            tenant = asyncio.create_task(OtherTenant(cluster.store, period=0.1).run())
+            for service, answer in (("page", PAGE), ("shop", "application")):
+                await router.next_reload()
+                before = [len(starts) for starts in router.reload_starts]
+                cluster.update_route("shop", to={"kind": "Service", "name": service})
+                async with asyncio.timeout(30):
+                    await router.followed()
+                assert {await ask() for _ in range(12)} == {(200, answer)}
+                since = [len(starts) - count for starts, count in zip(router.reload_starts, before, strict=True)]
+                assert sorted(since) in ([1, 1], [1, 2])
+            tenant.cancel()
+
+    run(tmp_path, story)
+
+
 @pytest.mark.parametrize("deferred", [False, True], ids=["Immediate", "Deferred"])
 def test_what_a_reload_does_to_an_idle_connection(tmp_path: Path, deferred: bool) -> None:
     """Closed at once, or kept for one more answer, which is still the old configuration's."""
