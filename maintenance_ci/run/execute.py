@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.describe import title_of_all, title_of_wait
 from maintenance_ci.plan.steps import Direction, Judged, Step
 from maintenance_ci.run.changes import Changes
@@ -69,6 +70,12 @@ class Run(Planned):
         """Whether a step was tried after which users meet another side."""
         return any(step.moves_users for step in self.tried)
 
+    @property
+    def steps_before_users(self) -> int:
+        """How many steps come before the next one after which users are waited for; 0 where none does any more."""
+        left = self.plan.steps[len(self.tried) :]
+        return next((number for number, step in enumerate(left) if step.moves_users), 0)
+
     def begin_step(self) -> None:
         """Go on to the next step."""
         self.tried.append(self.plan.steps[len(self.tried)])
@@ -77,8 +84,14 @@ class Run(Planned):
     def end_step(self, teller: Teller) -> None:
         """Note that the run has come to its end, where nothing failed, and no step is left."""
         if self.error is None and not self.goes_on:
-            self.ended = True
+            self.ended, self.log.row.outcome = True, "done"
             teller.ended(self)
+
+    def note_failure(self) -> None:
+        """Note in the report why it did not come to its end."""
+        if self.error:
+            self.log.row.outcome = "failed"
+            self.log.row.error = self.error.what if isinstance(self.error, MaintenanceError) else None
 
     def conditions(self, *, judged: bool) -> list[Condition]:
         """Return what the step waits for: of the routers' verdicts, or of who serves whom."""
@@ -117,9 +130,9 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
         BaseException: whatever stops the job itself, such as KeyboardInterrupt; all that are under way are undone, and
             those that had come to their end stay so.
     """
-    undoing = _Undoing(teller, alone=len(runs) == 1)
+    undoing = _Undoing(teller, runs)
     try:
-        while wave := [run for run in runs if run.goes_on]:
+        while wave := _next_wave(runs):
             for run in wave:
                 run.begin_step()
             _change_all(cluster, wave, teller, undoing, log)
@@ -129,6 +142,21 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
             for run in wave:
                 run.end_step(teller)
     except BaseException as error:
+        _undo_stopped(runs, error, undoing)
+        raise
+    finally:
+        undoing.join()
+        for run in runs:
+            run.note_failure()
+
+
+def _undo_stopped(runs: Sequence[Run], error: BaseException, undoing: _Undoing) -> None:
+    """Undo the runs that are under way when the job is stopped by ``error``.
+
+    Raises:
+        BaseException: what one of them could not be undone for.
+    """
+    with undisturbed():
         stopped = [run for run in runs if run.tried and not run.ended and run.error is None]
         for run in stopped:
             run.error = error
@@ -136,20 +164,30 @@ def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog
             if run.error:
                 undoing.begin(run)
         undoing.join()
-        for run in stopped:
-            if run.error and run.error is not error:  # it could not be undone, either
-                raise run.error from error
-        raise
-    finally:
-        undoing.join()
+    for run in stopped:
+        if run.error and run.error is not error:  # it could not be undone, either
+            raise run.error from error
+
+
+def _next_wave(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs whose step is made next: those that are furthest from their wait for users.
+
+    So all are waited for together, and no Route that is half switched waits for users of another one: where some are
+    in maintenance already, they are confirmed when the others are.
+    """
+    going_on = [run for run in runs if run.goes_on]
+    furthest = max((run.steps_before_users for run in going_on), default=0)
+    return [run for run in going_on if run.steps_before_users == furthest]
 
 
 class _Undoing:
     """Undoes what failed: the only plan in between, each of several in its own thread while the others go on."""
 
-    def __init__(self, teller: Teller, *, alone: bool) -> None:
-        self._teller, self._alone = teller, alone
+    def __init__(self, teller: Teller, runs: Sequence[Run]) -> None:
+        self._teller, self._alone = teller, len(runs) == 1
         self._begun: list[Run] = []
+        self._undone: set[Run] = set()
+        self._each = {run: threading.Lock() for run in runs}
         self._due: list[Run] = []
         self._threads: list[threading.Thread] = []
         self._slots = threading.Semaphore(UNDONE_AT_ONCE)
@@ -158,14 +196,13 @@ class _Undoing:
         """Undo a run that failed; once."""
         if run in self._begun:
             return
-        if self._alone:  # whoever stops the job between these two lines has it twice in the list
-            self._due.append(run)
-        self._begun.append(run)
         if self._alone:
-            return
-        thread = threading.Thread(target=self._undo_in_turn, args=(run,), name=f"undo {run.observed.route_name}")
-        self._threads.append(thread)
-        thread.start()
+            self._due.append(run)
+        else:
+            thread = threading.Thread(target=self._undo_in_turn, args=(run,), name=f"undo {run.observed.route_name}")
+            thread.start()
+            self._threads.append(thread)
+        self._begun.append(run)  # last: whoever stops the job between these lines has it begun twice, and undone once
 
     def work_off(self) -> None:
         """Undo what is to be undone in between; whoever stops the job does not cut that short."""
@@ -183,8 +220,10 @@ class _Undoing:
                 thread.join()
 
     def _undo_in_turn(self, run: Run) -> None:
-        with self._slots:
-            self._undo(run)
+        with self._slots, self._each[run]:
+            if run not in self._undone:
+                self._undone.add(run)
+                self._undo(run)
 
     def _undo(self, run: Run) -> None:
         """Undo a run; a fault of ours on the way becomes the run's error, and is shown as one, also from a thread."""

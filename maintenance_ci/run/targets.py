@@ -159,7 +159,7 @@ def raise_refusals(refused: Sequence[tuple[RouteLog, MaintenanceError]]) -> None
 
 
 def require_success(runs: Sequence[Run]) -> None:
-    """Note how each run has ended, and raise what has failed.
+    """Raise what has failed.
 
     Raises:
         SeveralFailedError: some of several Routes failed.
@@ -167,13 +167,10 @@ def require_success(runs: Sequence[Run]) -> None:
     """
     failed: list[tuple[RouteLog, MaintenanceError]] = []
     for run in runs:
-        error = run.error
-        run.log.row.outcome = "failed" if error else "done"
-        if isinstance(error, MaintenanceError):
-            run.log.row.error = error.what
-            failed.append((run.log, error))
-        elif error:
-            raise error
+        if isinstance(run.error, MaintenanceError):
+            failed.append((run.log, run.error))
+        elif run.error:
+            raise run.error
     if len(runs) == 1 and failed:
         raise failed[0][1]
     if failed:

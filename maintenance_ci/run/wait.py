@@ -8,7 +8,6 @@ from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures import wait as wait_for_futures
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.plan.steps import Admitted, Judged, Met
 from maintenance_ci.run.admission import AdmittedWatch, JudgedWatch
 from maintenance_ci.run.concurrently import HEED
@@ -61,7 +60,7 @@ class Waiting(Generic[Key]):
     ) -> None:
         self.key = key
         self.outcome: Outcome | None = None
-        self.error: MaintenanceError | None = None
+        self.error: Exception | None = None
         self.due = 0.0
         # Each one's time begins when those before it have come.
         self._watches: Iterator[Watch] = (watch(settings, looks, one, log) for one in conditions)
@@ -69,7 +68,7 @@ class Waiting(Generic[Key]):
         self._even_if_forbidden = even_if_forbidden
 
     def look(self) -> bool:
-        """Look at what is waited for now; tell whether all has come, or failed."""
+        """Look at what is waited for now; tell whether all has come, or failed: also by a fault of ours."""
         try:
             while now := self._now or next(self._watches, None):
                 self._now, now.even_if_forbidden = now, self._even_if_forbidden
@@ -77,7 +76,7 @@ class Waiting(Generic[Key]):
                     self.due = time.monotonic() + now.every
                     return False
                 self._now, self.outcome = None, now.outcome or self.outcome
-        except MaintenanceError as error:
+        except Exception as error:  # noqa: BLE001 - raised by whoever waits; the other waits go on
             self.error = error
         return True
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -214,8 +216,9 @@ def test_one_that_is_undone_only_after_the_others_wait_is_noticed(
     monkeypatch.setattr(executor._Undoing, "begin", lambda self, run: self._due.append(run))
     others_wait_for_way_back(on, number)
     on.patience = 0.3
-    with pytest.raises(AssertionError, match="in vain"):
-        on.execute(on.runs(number))
+    runs = on.runs(number)
+    on.execute(runs)
+    assert [str(run.error) for run in runs[1:]] == [f"users of {name} were waited for in vain" for name in names(3)[1:]]
 
 
 @MANY
@@ -299,6 +302,89 @@ def test_one_that_cannot_be_undone_either_is_told_of_a_job_that_is_stopped(on: S
         on.execute(on.runs(3))
     assert on.is_rolled_back(FIRST)
     assert on.is_rolled_back("shop-2")
+
+
+@pytest.mark.parametrize("line", range(4))
+def test_a_way_back_whose_begin_is_interrupted_is_made_once(
+    line: int, on: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes just before one of the lines that begin it."""
+    begin, interrupted = executor._Undoing.begin, []
+
+    def stop(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and frame.f_code is begin.__code__ and run.log.name == FIRST:
+            lines.append(frame.f_lineno)
+            if len(lines) == line + 2 and not interrupted:
+                interrupted.append(line)
+                raise KeyboardInterrupt
+        return stop
+
+    def begin_interrupted(self: Any, one: Run) -> None:
+        nonlocal run
+        run = one
+        lines.clear()
+        before = sys.gettrace()
+        sys.settrace(stop)
+        try:
+            begin(self, one)
+        finally:
+            sys.settrace(before)
+
+    lines: list[int] = []
+    runs = on.runs(3)
+    run = runs[0]
+    on.hindrances = {FIRST: fails}
+    monkeypatch.setattr(executor._Undoing, "begin", begin_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        on.execute(runs)
+    assert interrupted
+    assert on.model.content() == on.before
+    assert on.model.history.count(("delete", page_route_name(FIRST, None))) == 1
+
+
+def test_a_fault_of_ours_in_a_look_ends_its_own_route_alone(on: Site) -> None:
+    def faulty(side: Side) -> bool:
+        if side is Side.PAGE:
+            raise KeyError("a fault of ours")
+        return True
+
+    on.hindrances = {FIRST: faulty}
+    runs = on.runs(3)
+    on.execute(runs)
+    assert [type(run.error) for run in runs] == [KeyError, type(None), type(None)]
+    assert on.shown(3) == names(3)[1:]
+    assert on.is_rolled_back(FIRST)
+
+
+def test_the_report_has_how_each_ended_whatever_ends_the_job(on: Site, cancellable: None) -> None:
+    on.execute(on.runs(3)[:1])
+    on.hindrances = {"shop-1": fails, "shop-2": lambda side: side is Side.APPLICATION or bool(stop())}
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        on.execute(on.runs(3))
+    outcomes = {one.name: one.row.outcome for one in on.log.routes}
+    assert outcomes == {FIRST: "failed", "shop-1": "failed", "shop-2": "failed"}
+    assert on.shown(3) == [FIRST]  # it was in maintenance before
+
+
+@pytest.mark.parametrize("job", ["deploy-route", "delete"])
+def test_a_route_that_is_only_looked_at_is_waited_for_with_those_that_are_switched(on: Site, job: str) -> None:
+    """No Route that is half switched waits for users of another one."""
+    begun = on.runs(3)
+    on.execute(begun[:2] if job == "deploy-route" else begun)
+    if job == "delete":
+        on.execute(on.runs(3, job="delete")[:1])
+    switched = "shop-2"
+    seen: list[bool] = []
+    on.hindrances = {
+        name: lambda side: seen.append(on.shows_page(switched) == (side is Side.PAGE)) or True for name in names(3)
+    }
+    on.execute(on.runs(3, job=job))
+    assert seen
+    assert all(seen)
 
 
 def stopped_in_flight(on: Site, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
