@@ -57,7 +57,7 @@ def delete(
 
     with log.phase("Check what could go wrong"):
         for_each(targets, partial(_read_snapshot, cluster))
-        planned = plan_each(targets, partial(observe_end, SharedReads(cluster), templates))
+        planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
         require_all(planned)
 
     runs = [begin_run(one, cluster) for one in planned]

@@ -99,7 +99,7 @@ def plan_delete(
             target.log.row.strategy = strategy_in(target.observed)
     with log.phase("Check what could go wrong"):
         for_each(targets, partial(_read_snapshot, cluster))
-        planned = plan_each(targets, partial(observe_end, SharedReads(cluster), templates))
+        planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
         refused = check_all(planned)
     with log.phase("What delete would do"):
         _tell(planned, refused, log)

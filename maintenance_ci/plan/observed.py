@@ -90,7 +90,7 @@ class Observed:
         wanted_page_route: the Route that is to show the page: a Route of its own, or the original rewritten.
         way_back: the original as its template would bring it back, before a maintenance begins.
         restored: the original to restore, of its template or of its snapshot, with the newest certificate.
-        endpoint_slices: of the page alone (deploy-route), or of the namespace (delete).
+        endpoint_slices: of the page (deploy-route), or of the application's Services, maybe among others (delete).
         page_trouble: why the page does not run, as far as the cluster tells.
         claims: the Routes of all namespaces on the Route's host; None where the token may not look.
         missing_rights: which the plan needs, and the token lacks.

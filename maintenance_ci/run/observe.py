@@ -12,7 +12,7 @@ from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import pipeline_of, stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
-from maintenance_ci.plan.page_route import is_passthrough, maintenance_values
+from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
 from maintenance_ci.plan.plans import plan_begin, plan_end, strategy_of
 from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.snapshot import route_in
@@ -109,8 +109,9 @@ def observe_end(
     if templates and observed.is_away:
         reading = _read_remarked(partial(original_to_restore, settings, reads.cluster, templates, observed))
         observed = replace(observed, restored=reading)
-    if observed.annotated_route:
-        observed = replace(observed, endpoint_slices=_read(reads.endpoints))
+    back = observed.restored.value if observed.is_away else observed.original
+    if observed.annotated_route and back:
+        observed = replace(observed, endpoint_slices=_read(partial(reads.endpoints, backend_services(back))))
     host = observed.page_route["spec"].get("host") if observed.page_route else None
     if host and settings.subpath is None:
         observed = replace(observed, claims=_read(partial(reads.claims, host)))

@@ -11,6 +11,8 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainErro
 from maintenance_ci.names import PAGE, SERVICE_LABEL
 from maintenance_ci.page.rollout import why_page_does_not_run
 from maintenance_ci.plan.rights import missing
+from maintenance_ci.run.looks import FEW
+from maintenance_ci.settings.types import DNS_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,10 +30,12 @@ class SharedReads:
 
     Args:
         cluster: the namespace.
+        number: of the Routes that the job is about.
     """
 
-    def __init__(self, cluster: OpenShift) -> None:
+    def __init__(self, cluster: OpenShift, number: int = 1) -> None:
         self.cluster = cluster
+        self._number = number
         self._lock = threading.Lock()
         self._reads: dict[object, Future[Any]] = {}
         self._may_look_everywhere = True
@@ -40,9 +44,17 @@ class SharedReads:
         """Return the EndpointSlices of the page."""
         return self._once("page endpoints", lambda: self.cluster.select("endpointslices", {SERVICE_LABEL: PAGE}))
 
-    def endpoints(self) -> list[Object]:
-        """Return the EndpointSlices of the namespace."""
-        return self._once("endpoints", lambda: self.cluster.select("endpointslices"))
+    def endpoints(self, services: Iterable[str]) -> list[Object]:
+        """Return the EndpointSlices of these Services, maybe among others: a namespace may have thousands of them.
+
+        Where many Routes ask, those of the whole namespace are read, once.
+        """
+        # What is no name of a Service has no endpoints, and is refused as a label's value.
+        named = sorted(name for name in services if DNS_LABEL.fullmatch(name))
+        if not named:
+            return []
+        selector = f"{SERVICE_LABEL} in ({','.join(named)})" if self._number <= FEW else ""
+        return self._once(("endpoints", selector), lambda: self.cluster.select("endpointslices", selector))
 
     def page_trouble(self) -> str:
         """Return why the page does not run, as far as the cluster tells."""

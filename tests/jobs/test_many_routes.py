@@ -106,10 +106,13 @@ def test_each_job_holds_one_lease_and_asks_once_for_what_all_need(several: Clust
     first = len(several.inside.server.requests)
     ok(several.run("deploy-route", ALL))
     asked = [f"{one.method} {one.path.partition('?')[0]}" for one in several.inside.server.requests[first:]]
+    second = len(several.inside.server.requests)
     ok(several.run("delete", ALL))
-    for shared in ("POST /apis/coordination", "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"):
-        assert sum(one.startswith(shared) for one in asked) == 1, shared
-    assert sum("endpointslices" in one for one in asked) == 1
+    asked_back = [f"{one.method} {one.path.partition('?')[0]}" for one in several.inside.server.requests[second:]]
+    for requests in (asked, asked_back):
+        for shared in ("POST /apis/coordination", "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"):
+            assert sum(one.startswith(shared) for one in requests) == 1, shared
+        assert sum("endpointslices" in one for one in requests) == 1
 
 
 def test_routes_of_one_host_that_go_together_are_not_named_as_what_stays(several: Cluster) -> None:
