@@ -110,13 +110,14 @@ class SeveralFailedError(MaintenanceError):
     """Some of the Routes that a job is about failed, each on its own, with its name in its error; others did not.
 
     Args:
-        errors: of those that failed.
-        names: by which the log calls them.
+        errors: of those that failed; what is wrong for several of them in the same words is one error.
+        failed: how many failed.
+        names: by which the log calls them, as a list for a sentence.
         number: of all Routes that the job is about.
     """
 
-    def __init__(self, errors: list[MaintenanceError], names: str, number: int) -> None:
-        super().__init__(f"{len(errors)} of {number} Routes failed: {names}.")
+    def __init__(self, errors: list[MaintenanceError], *, failed: int, names: str, number: int) -> None:
+        super().__init__(f"{failed} of {number} Routes failed: {names}.")
         self.errors = errors
         later = all(isinstance(error, TryAgainError) for error in errors)
         self.exit_code = EXIT_TRY_AGAIN if later else EXIT_FAILED

@@ -174,7 +174,8 @@ def require_success(runs: Sequence[Run]) -> None:
     if len(runs) == 1 and failed:
         raise failed[0][1]
     if failed:
-        raise SeveralFailedError(named(failed), listed([log.name for log, _ in failed]), len(runs))
+        names = listed([log.name for log, _ in failed])
+        raise SeveralFailedError(named(failed), failed=len(failed), names=names, number=len(runs))
 
 
 def named(errors: Iterable[tuple[RouteLog, MaintenanceError]]) -> list[MaintenanceError]:

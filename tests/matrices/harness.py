@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import now
 from tests.matrices.stage import SUBPATH, Stage, Step, Variables, stage
 
@@ -53,21 +54,25 @@ class Scene:
         strategy: how the Route is switched.
         subpath: the part of the site; None for the whole Route.
         keep_page: somebody else needs the page too, so that the last `delete` leaves it.
+        names: of the Routes.
     """
 
     job: str
     strategy: str = "swap"
     subpath: str | None = None
     keep_page: bool = True
+    names: tuple[str, ...] = (manifests.APPLICATION,)
 
     def __str__(self) -> str:
         kept = "" if self.keep_page else ", page and all"
-        return f"{self.job}, {self.strategy}, {'subpath' if self.subpath else 'whole'}{kept}"
+        routes = f"{len(self.names)} Routes, " if len(self.names) > 1 else ""
+        return f"{self.job}, {routes}{self.strategy}, {'subpath' if self.subpath else 'whole'}{kept}"
 
     @property
     def variables(self) -> Variables:
         """The pipeline's variables."""
-        return {"ROUTE_STRATEGY": self.strategy, "SUBPATH": self.subpath}
+        names = " ".join(self.names)
+        return {"ROUTE_NAME": names, "ROUTE_STRATEGY": self.strategy, "SUBPATH": self.subpath}
 
     @property
     def path(self) -> str:
@@ -101,14 +106,14 @@ def require_as_before(on: Stage) -> None:
     """Hold that the namespace is as it was at first, that users meet the application, and that none was harmed."""
     differs = on.differs()
     assert not differs, "not as before: " + "; ".join(differs)
-    served = on.crowd.served_by("/", SUBPATH)
-    assert served == {"application"}, f"users meet {served}"
+    served = on.served("/", SUBPATH)
+    assert set().union(*served.values()) == {"application"}, f"users meet {served}"
     require_unharmed(on)
 
 
 def require_unharmed(on: Stage) -> None:
     """Hold that no user got a 5xx, or no answer, since this was asked last."""
-    harmed = on.crowd.harmed()
+    harmed = on.harmed()
     assert not harmed, "; ".join(harmed)
 
 
@@ -151,7 +156,7 @@ class Matrix:
         """Take the stage down."""
         if self._stage is not None:
             self._stage.relieve()
-            self.totals.requests += self._stage.crowd.requests
+            self.totals.requests += self._stage.requests
         self._stage = None
         self._open.close()
 

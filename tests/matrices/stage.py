@@ -8,7 +8,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from maintenance_ci.rehearsal.trouble import Trouble
 from maintenance_ci.rehearsal.users import Answer, Users
 from maintenance_ci.run.lease import DURATION, holder_of
 from tests.tools.clusters import QUICK, Cluster, Job, running
+from tests.tools.many_routes import add_routes, host_of
 
 Variables = dict[str, str | None]
 # What is meant by an object, by plural and name: without status, versions and times.
@@ -110,11 +112,18 @@ class Step:
         asks = ("dryRun=All", "/processedtemplates", "/selfsubject")
         return self.method != "GET" and not any(word in self.path for word in asks)
 
-    def trouble(self, effect: str, *, after: bool = False, times: int = 1) -> Trouble:
+    def trouble(self, effect: str, argument: str = "", *, after: bool = False, times: int = 1) -> Trouble:
         """Return what lets ``effect`` befall this request."""
         path = f"{self.path}$"
         return Trouble(
-            effect, method=self.method, path=path, first=self.number, times=times, after=after, client=self.client
+            effect,
+            argument,
+            method=self.method,
+            path=path,
+            first=self.number,
+            times=times,
+            after=after,
+            client=self.client,
         )
 
 
@@ -124,23 +133,50 @@ class Stage:
     Args:
         cluster: it runs.
         keep_page: the page is there from the start and stays, because somebody else's Route needs it.
-        rate: requests of users in a second.
+        rate: requests of users in a second, of all Routes together.
+        beside: the names of other Routes to the application, each with its template.
 
     Attributes:
         before: what was there at first.
         arranged: what was there when the job under test could begin, where other jobs had come before it.
+        references: what was there when something had gone well, by what that was.
+        crowds: the users of each Route, by its name.
     """
 
-    def __init__(self, cluster: Cluster, *, keep_page: bool, rate: float) -> None:
+    def __init__(self, cluster: Cluster, *, keep_page: bool, rate: float, beside: Sequence[str] = ()) -> None:
         self.cluster = cluster
         self._certify()
         if keep_page:
             self.ok("build-and-deploy", {})
             keeper = manifests.route(KEEPER, f"{KEEPER}.apps.example.test", service=PAGE)
             cluster.call(cluster.store.create, "routes", keeper, manager="somebody")
+        if beside:
+            add_routes(cluster, beside)
         self.before = self.settled()
         self.arranged: Picture | None = None
-        self.crowd = Crowd(cluster, manifests.HOST, rate=rate)
+        self.references: dict[str, Picture] = {}
+        names = (manifests.APPLICATION, *beside)
+        self.crowds = {name: Crowd(cluster, host_of(name), rate=rate / len(names)) for name in names}
+
+    @property
+    def crowd(self) -> Crowd:
+        """The users of the application's own Route."""
+        return self.crowds[manifests.APPLICATION]
+
+    @property
+    def requests(self) -> int:
+        """How many requests of users were answered so far, or failed."""
+        return sum(crowd.requests for crowd in self.crowds.values())
+
+    def served(self, *paths: str) -> dict[str, set[str]]:
+        """Return who answers the users of each Route now, as `Crowd.served_by`."""
+        with ThreadPoolExecutor(len(self.crowds)) as each:
+            served = each.map(lambda one: one.served_by(*paths), self.crowds.values())
+            return dict(zip(self.crowds, served, strict=True))
+
+    def harmed(self) -> list[str]:
+        """Return what users of each Route met that they should never meet, as `Crowd.harmed`."""
+        return [f"{name}: {harm}" for name, crowd in self.crowds.items() for harm in crowd.harmed()]
 
     def _certify(self) -> None:
         """Give the original a certificate of its own: its key is a secret that jobs handle."""
@@ -309,14 +345,17 @@ def _circumstances(answer: Answer) -> str:
 
 
 @contextlib.contextmanager
-def stage(*, keep_page: bool = True, options: Options = QUICK, rate: float = 30.0) -> Iterator[Stage]:
-    """A cluster with users on it, ``rate`` requests of them in a second."""
+def stage(
+    *, keep_page: bool = True, options: Options = QUICK, rate: float = 30.0, beside: Sequence[str] = ()
+) -> Iterator[Stage]:
+    """A cluster with users on it, ``rate`` requests of them in a second; with Routes ``beside`` the application's."""
     with running(options) as cluster:
-        it = Stage(cluster, keep_page=keep_page, rate=rate)
+        it = Stage(cluster, keep_page=keep_page, rate=rate, beside=beside)
         try:
             yield it
         finally:
-            it.crowd.leave()
+            for crowd in it.crowds.values():
+                crowd.leave()
 
 
 def bare_stage() -> AbstractContextManager[Stage]:
