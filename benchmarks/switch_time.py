@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.stage import HostAnswers
     from maintenance_ci.rehearsal.apiserver.server import Request
 
-ROUTES, RUNS, INTERVAL = (1,), 5, 2.0
+ROUTES, RUNS, INTERVAL = (1, 100), 5, 2.0
 HOSTS, RATE = 10, 100.0
 # All users are to be switched within so many reload intervals of the first change.
 TARGET = 2.0

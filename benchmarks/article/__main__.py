@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.article.figures import Cost
 
-ROUTES, ROUND_TRIPS, RUNS, PIPELINES = (1,), (0, 25), 5, 3
+ROUTES, ROUND_TRIPS, RUNS, PIPELINES = (1, 3, 100), (0, 25), 5, 3
 PICTURE = "article.png"
 FEW_ROUTES = 3
 INTRODUCTION = f"""\
@@ -51,10 +51,12 @@ def main() -> None:
         Table("Targets", ("what", "target", "measured", ""), judge_targets(measured)),
     ]
     picture = ""
-    if given.markdown:
+    if given.markdown and len(given.routes) > 1:
         draw(measured, given.markdown.with_name(PICTURE))
         picture = f"\n![Seconds and requests of both sides by the number of Routes]({PICTURE})"
-    publish("Beside the article's jobs", tables, given, introduction=f"{INTRODUCTION}{picture}")
+    sizes = ", ".join(map(str, given.routes))
+    heading = f"Beside the article's jobs: {sizes} {'Route' if sizes == '1' else 'Routes'}"
+    publish(heading, tables, given, introduction=f"{INTRODUCTION}{picture}")
 
 
 async def measure(routes: int, given: argparse.Namespace) -> list[Measured]:

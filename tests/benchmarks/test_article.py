@@ -21,7 +21,7 @@ from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.users import Answer
 
 QUICK = Options(reload_interval=0.3, busy=False)
-PAGE = "We&rsquo;ll be back soon!"
+PAGE, OUR_PAGE = "We&rsquo;ll be back soon!", "We’ll be back soon!"
 ROUTES = "/apis/route.openshift.io/v1/namespaces/web/routes"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/web/leases/maintenance-ci"
 
@@ -203,3 +203,20 @@ def test_what_users_must_not_see_is_counted() -> None:
         return Answer(0.0, "/", False, status, "", None, 0.0)
 
     assert judge([HostAnswers(0, [answer(200), answer(404), answer(503), answer(None)])]) == Seen(4, 2)
+
+
+@pytest.mark.slow
+def test_our_jobs_do_the_same_for_several_routes_at_once() -> None:
+    async def story() -> None:
+        async with Stage(2, QUICK) as stage:
+            ours = Ours(stage)
+            await ours.run("build-and-deploy", stage.names)
+            begun = await ours.run("deploy-route", stage.names)
+            assert 0 < begun.waited < begun.elapsed
+            assert all([OUR_PAGE in await shown(stage, name) for name in stage.names])
+            await ours.run("delete", stage.names)
+            assert not any([OUR_PAGE in await shown(stage, name) for name in stage.names])
+            assert routes(stage) == {"shop", *stage.names}
+            assert releases(stage) == 0
+
+    asyncio.run(story())
