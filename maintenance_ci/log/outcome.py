@@ -47,12 +47,14 @@ def together(outcomes: Mapping[str, Outcome]) -> Outcome:
     for name, outcome in outcomes.items():
         by_sentence.setdefault(outcome.users, []).append(name)
     alike = len(by_sentence) == 1
+    steps = [step for one in outcomes.values() for step in one.manual_steps]
     users = [text if alike else f"{listed(names)}: {text}" for text, names in by_sentence.items()]
     return Outcome(
         users=" ".join(users),
         next_step=" ".join(dict.fromkeys(one.next_step for one in outcomes.values() if one.next_step)),
         needs_person=any(one.needs_person for one in outcomes.values()),
-        manual_steps=list(dict.fromkeys(step for one in outcomes.values() for step in one.manual_steps)),
+        # What several need, such as to remove the page, comes after what each of them needs.
+        manual_steps=list(dict.fromkeys(reversed(steps)))[::-1],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 MASK = "[hidden]"
 END = "-----END [A-Z0-9 ]*PRIVATE KEY-----"
@@ -11,7 +12,7 @@ KEY = re.compile(rf"(?P<stray>{END})|(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----(.*
 
 
 class Redaction:
-    """Redacts lines, one after the other: a private key has several.
+    """Redacts lines, one after the other: a private key has several. Each thread has its own series.
 
     Attributes:
         secrets: what must not be read: tokens.
@@ -19,7 +20,15 @@ class Redaction:
 
     def __init__(self) -> None:
         self.secrets: list[str] = []
-        self._in_key = False
+        self._of_thread = threading.local()
+
+    @property
+    def _in_key(self) -> bool:
+        return getattr(self._of_thread, "in_key", False)
+
+    @_in_key.setter
+    def _in_key(self, value: bool) -> None:
+        self._of_thread.in_key = value
 
     def forget_key(self) -> None:
         """Let a key that was cut off before its end hide nothing of what follows."""
@@ -30,9 +39,12 @@ class Redaction:
         return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
 
     def text(self, text: str) -> str:
-        """Return a text of any number of lines as one of its own."""
-        self._in_key = False
-        return self.line(" ".join(text.split()))
+        """Return a text of any number of lines as one of its own, which is no part of the series."""
+        in_key, self._in_key = self._in_key, False
+        try:
+            return self.line(" ".join(text.split()))
+        finally:
+            self._in_key = in_key
 
     def _masked(self, line: str) -> str:
         """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
