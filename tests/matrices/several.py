@@ -23,7 +23,7 @@ SCENES = [
     for strategy, subpath in [*((strategy, None) for strategy in STRATEGIES), ("swap", SUBPATH)]
 ]
 # Requests of users in a second, of all three.
-RATE = 60.0
+RATE = 45.0
 OF_A_ROUTE = re.compile(rf"\b({'|'.join(NAMES)})\b")
 
 Run = Callable[[str, Variables], Job]
@@ -157,10 +157,10 @@ def judge(
         )
     beside = [one for one in changes(rest(pictures.before), rest(now)) if not prevented(one)]
     assert not beside, f"beside the Routes: {'; '.join(beside)}"
-    _judge_exit_code(ended)
+    _judge_exit_code(scene, ended)
 
 
-def _judge_exit_code(ended: Ended) -> None:
+def _judge_exit_code(scene: Scene, ended: Ended) -> None:
     outcomes = set(ended.rows.values())
     if ended.code == 0:
         assert outcomes == {"done"}, f"it succeeded, and reports {ended.rows}"
@@ -171,6 +171,6 @@ def _judge_exit_code(ended: Ended) -> None:
         assert "failed" in outcomes, f"a person must look, and no Route failed: {ended.rows}"
         assert "   oc " in ended.job.log, "a person must look, and is told no command"
     if outcomes == {"failed", "done"} and len(ended.rows) > 1:
-        failed = [name for name, outcome in ended.rows.items() if outcome == "failed"]
+        failed = [f"{name}{scene.subpath or ''}" for name, outcome in ended.rows.items() if outcome == "failed"]
         sentence = f"{len(failed)} of {len(ended.rows)} Routes failed: {', '.join(failed)}."
         assert sentence in ended.job.log, f"the log miscounts; it is: {sentence}"
