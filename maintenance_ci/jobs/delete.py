@@ -12,7 +12,7 @@ from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.check import require_all
-from maintenance_ci.run.execute import begin_run, execute
+from maintenance_ci.run.execute import begin_runs, execute
 from maintenance_ci.run.observe import observe_end, observe_snapshot
 from maintenance_ci.run.probe import Outcome
 from maintenance_ci.run.shared_reads import SharedReads
@@ -60,7 +60,7 @@ def delete(
         planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
         require_all(planned)
 
-    runs = [begin_run(one, cluster) for one in planned]
+    runs = begin_runs(planned, cluster)
     execute(cluster, runs, Undo(cluster), log)
     require_success(runs)
 

@@ -14,7 +14,7 @@ from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
 from maintenance_ci.run.check import require_all
-from maintenance_ci.run.execute import Run, begin_run, execute
+from maintenance_ci.run.execute import Run, begin_runs, execute
 from maintenance_ci.run.observe import observe_begin, require_route
 from maintenance_ci.run.probe import Outcome
 from maintenance_ci.run.shared_reads import SharedReads
@@ -59,7 +59,7 @@ def deploy_route(
         reads = SharedReads(cluster)
         planned = plan_each(targets, partial(observe_begin, reads, templates, route_template))
         require_all(planned)
-        runs = [begin_run(one, cluster) for one in planned]
+        runs = begin_runs(planned, cluster)
         port_forwards = _port_forwards(cluster, runs[0].observed) if len(runs) == 1 else []
         for_each(runs, _look_before)
 

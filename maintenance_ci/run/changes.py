@@ -18,6 +18,7 @@ from maintenance_ci.plan.snapshot import manifest_of, route_in, snapshot_of
 from maintenance_ci.plan.steps import Verb
 from maintenance_ci.plan.strategies import rewriting_strategy
 from maintenance_ci.plan.verdicts import admitting_routers
+from maintenance_ci.run.patience import SharedPatience
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -38,13 +39,21 @@ class Changes:
         observed: what the plan was made of.
         strategy: by which the Route is switched.
         say: what the job's log is told.
+        patience: of all Routes that the job is about.
     """
 
     def __init__(
-        self, settings: RouteSettings, cluster: OpenShift, observed: Observed, strategy: str, say: Callable[[str], None]
+        self,
+        settings: RouteSettings,
+        cluster: OpenShift,
+        observed: Observed,
+        strategy: str,
+        say: Callable[[str], None],
+        patience: SharedPatience | None = None,
     ) -> None:
         self._settings, self._cluster, self._observed = settings, cluster, observed
         self._strategy, self._say = strategy, say
+        self._patience = patience or SharedPatience()
         self._created: dict[str, str] = {}  # uids by name: these alone are ours to take away again
 
     def make(self, change: Change) -> None:
@@ -79,12 +88,13 @@ class Changes:
             NotNowError: nor was it sent.
             ForbiddenError: the token is still refused.
         """
-        subject, timeout = _subject(change), self._settings.admission_timeout
         retry_until(
             lambda: self.insist_once(change),
-            subject,
-            timeout=timeout,
+            _subject(change),
+            timeout=self._settings.admission_timeout,
             say=self._say,
+            patience=self._patience,
+            kind=(change.verb, change.shows_page, even_if_forbidden),
             even_if_forbidden=even_if_forbidden,
         )
 
@@ -217,35 +227,45 @@ def retry_until(
     *,
     timeout: float,
     say: Callable[[str], None],
+    patience: SharedPatience,
+    kind: object,
     even_if_forbidden: bool = False,
 ) -> None:
-    """Call ``change`` until it succeeds; arguments and errors as of `Changes.insist`, ``timeout`` in seconds."""
-    sent = False
-    forbidden: ForbiddenError | None = None
+    """Call ``change`` until it succeeds; arguments and errors as of `Changes.insist`, ``timeout`` in seconds.
+
+    Where others have waited in vain for a change of the same ``kind``, it is called once, or not at all.
+    """
+    failures: list[MaintenanceError] = []
 
     def attempt() -> bool | None:
-        nonlocal sent, forbidden
+        if patience.is_exhausted(kind, timeout):
+            return False
         try:
             change()
-        except ForbiddenError as error:
-            if not even_if_forbidden:
-                raise
-            say(f"{error.what} Trying again.")
-            forbidden = error
-            return None
         except ConflictError as error:
+            patience.succeeded(kind)
             say(f"{error.what} Looking again.")
             return None
-        except TryAgainError as error:
-            sent = sent or not isinstance(error, NotNowError)
-            raise
+        except (ForbiddenError, TryAgainError) as error:
+            if isinstance(error, ForbiddenError) and not even_if_forbidden:
+                raise
+            failures.append(error)
+            if patience.failed(kind, timeout):
+                return False
+            if isinstance(error, TryAgainError):
+                raise
+            say(f"{error.what} Trying again.")
+            return None
+        patience.succeeded(kind)
         return True
 
     if not wait_for(attempt, timeout=timeout, say=say, subject=subject, every=1.0):
-        if forbidden:
-            raise forbidden
-        kind = TryAgainError if sent else NotNowError
-        raise kind(f"Waited {timeout:.0f} s in vain for {subject}.", run_again=True)
+        refused = [error for error in failures if isinstance(error, ForbiddenError)]
+        if refused:
+            raise refused[-1]
+        was_sent = any(not isinstance(error, NotNowError) for error in failures)
+        error = TryAgainError if was_sent else NotNowError
+        raise error(f"Waited {timeout:.0f} s in vain for {subject}.", run_again=True)
 
 
 def _subject(change: Change) -> str:

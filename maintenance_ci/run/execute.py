@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.concurrently import concurrently
 from maintenance_ci.run.interruption import undisturbed
 from maintenance_ci.run.looks import SharedLooks
+from maintenance_ci.run.patience import SharedPatience
 from maintenance_ci.run.targets import AT_ONCE, Planned
 from maintenance_ci.run.wait import Waiting, wait_for_all
 
@@ -98,10 +99,15 @@ class Run(Planned):
         return [one for one in self.step.until if isinstance(one, Judged) is judged]
 
 
-def begin_run(planned: Planned, cluster: OpenShift) -> Run:
-    """Return the run of a plan, none of whose steps is made yet."""
+def begin_runs(planned: Iterable[Planned], cluster: OpenShift) -> list[Run]:
+    """Return the runs of a job's plans, none of whose steps is made yet."""
+    patience = SharedPatience()
+    return [_begin_run(one, cluster, patience) for one in planned]
+
+
+def _begin_run(planned: Planned, cluster: OpenShift, patience: SharedPatience) -> Run:
     settings, observed, plan, log = planned.settings, planned.observed, planned.plan, planned.log
-    return Run(settings, observed, log, plan, Changes(settings, cluster, observed, plan.strategy, log.say))
+    return Run(settings, observed, log, plan, Changes(settings, cluster, observed, plan.strategy, log.say, patience))
 
 
 class Teller:

@@ -29,7 +29,7 @@ from maintenance_ci.plan.verdicts import admitting_routers
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.run import concurrently, wait
 from maintenance_ci.run import execute as executor
-from maintenance_ci.run.execute import Run, begin_run, execute
+from maintenance_ci.run.execute import Run, begin_runs, execute
 from maintenance_ci.run.interruption import SIGNALS, interrupted_when_cancelled
 from maintenance_ci.run.targets import Planned
 from maintenance_ci.run.undo import Undo
@@ -82,7 +82,7 @@ class Site:
 
     def runs(self, number: int, *, job: str = "deploy-route", **variables: str) -> list[Run]:
         """A plan for each Route, as a job makes it."""
-        result = []
+        planned = []
         logs = self.log.of_routes(names(number))
         for name, log in zip(names(number), logs, strict=True):
             given = settings(ROUTE_NAME=name, **variables)
@@ -97,8 +97,8 @@ class Site:
                 snapshot=Reading(self.model.get("secrets", snapshot_name(name))),
             )
             plan = plan_begin(given, observed) if job == "deploy-route" else plan_end(given, observed)
-            result.append(begin_run(Planned(given, observed, log, plan), self.model.as_cluster()))
-        return result
+            planned.append(Planned(given, observed, log, plan))
+        return begin_runs(planned, self.model.as_cluster())
 
     def execute(self, runs: Sequence[Run]) -> None:
         cluster = self.model.as_cluster()
