@@ -212,7 +212,7 @@ def test_a_job_about_three_routes_is_cancelled_at_each_change_and_some_looks(
         it.play(
             (f"{scene}: cancelled {'after' if after else 'before'} {step}", stop(scene, step, tmp_path, after=after))
             for number, step in enumerate(each_kind(scene.steps(it.stage)))
-            for after in ((False, True) if step.changes else (True,) if number % 3 == 0 else ())
+            for after in ((False, True) if step.changes else (False,) if number % 3 == 0 else ())
         )
 
 

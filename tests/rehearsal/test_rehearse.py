@@ -145,7 +145,7 @@ def test_a_trouble_that_never_comes_true_fails_the_rehearsal(capfd: pytest.Captu
     assert other_faults(output) == [
         "  the trouble 'DELETE routes/shop$: 503' never came true (0 such requests were made)",
         "  the trouble 'PATCH routes/shop$ #9: reset after' never came true (2 such requests were made)",
-        "  the trouble delay came to GET /apis/route.openshift.io/v1/namespaces/web/routes",
+        "  the trouble delay came to GET /apis/route.openshift.io/v1/namespaces/web/routes?limit=500",
     ]
 
 
