@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "delete", _delete, "restore the Routes, and remove the page when nobody uses it")
     plan = _add(commands, "plan", _plan, "say what deploy-route would do, and what stands in its way; change nothing")
     instead = plan.add_mutually_exclusive_group()
-    instead.add_argument("--delete", action="store_true", help="what delete would do")
+    instead.add_argument("--delete", action="store_true", help="what delete would do, as with ACTION=end")
     instead.add_argument("--all", action="store_true", help="compare every template of the project with the cluster")
     instead.add_argument(
         "--page-later", action="store_true", help="the page need not be there yet: build-and-deploy makes it"
@@ -210,7 +210,7 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
     settings = read_settings(RoutesSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
-        if arguments.delete:
+        if arguments.delete or settings.action == "end":
             plan_delete(settings, cluster, templates, log, as_json=arguments.json)
         else:
             template = _find(MAINTENANCE_ROUTE).read_text()

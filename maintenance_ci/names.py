@@ -15,6 +15,9 @@ LEASE = "maintenance-ci"
 # What ROUTE_STRATEGY may be: each is an entry of `maintenance_ci.plan.strategies.STRATEGIES`.
 ROUTE_STRATEGIES = ("swap", "repoint")
 
+# What ACTION may be: what a pipeline is for. The rules and the form of the pipeline have the same words.
+ACTIONS = ("begin", "end", "plan")
+
 NOTES = "maintenance-ci/"  # what the names of our own annotations and labels begin with
 ROUTE_ANNOTATION = "maintenance-ci/route"
 # oc get routes -l maintenance-ci/route=shop: all maintenance Routes of one Route.

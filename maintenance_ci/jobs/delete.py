@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.names import PAGE
 from maintenance_ci.plan.describe import commands_to_end, commands_to_forget, commands_to_remove_page
+from maintenance_ci.plan.due import why_not_ended
 from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
@@ -49,6 +50,8 @@ def delete(
         templates: where the originals' templates are; None with a SUBPATH, which restores nothing.
         helm: what installed the page.
         log: what the job says.
+
+    With ACTION=end only those that are due are ended, and the others are left as they are.
     """
     with log.phase(f"Read {title_of_targets(settings)}"):
         targets = read_targets(settings, cluster, log)
@@ -57,9 +60,14 @@ def delete(
 
     with log.phase("Check what could go wrong"):
         for_each(targets, partial(_read_snapshot, cluster))
+        if settings.action == "end":
+            targets = [target for target in targets if _is_due(target)]
         planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
         require_all(planned)
 
+    if not planned:
+        log.end("Nothing was ended, and nothing was changed.")
+        return
     runs = begin_runs(planned, cluster)
     execute(cluster, runs, Undo(cluster), log)
     require_success(runs)
@@ -94,6 +102,15 @@ def _tell_observed(target: Target) -> None:
 def _read_snapshot(cluster: OpenShift, target: Target) -> None:
     target.observed = observe_snapshot(target.settings, cluster, target.observed)
     _tell_unchanged(target, snapshot=target.observed.saved_original is not None)
+
+
+def _is_due(target: Target) -> bool:
+    """Tell whether a pipeline that only ends maintenances ends this one; where it does not, say why."""
+    why_not = why_not_ended(target.observed)
+    if why_not:
+        target.log.say(why_not)
+        target.log.outcome.set("Nothing was changed.", manual_steps=[])
+    return not why_not
 
 
 def strategy_in(observed: Observed) -> str | None:

@@ -79,7 +79,7 @@ def plan_deploy(
         log.end("To end it: run the job delete.", NOTHING_CHANGED)
         return
     log.end(
-        "To do it: run the job deploy-route; in GitLab, run the pipeline with PLAN_ONLY=false.",
+        "To do it: run the job deploy-route; in GitLab, run the pipeline with ACTION=begin, without PLAN_ONLY.",
         f"Nothing stands in the way of deploy-route. {NOTHING_CHANGED}",
     )
 
@@ -107,7 +107,7 @@ def plan_delete(
         log.say(f"- {page}")
     _end(settings, "delete", planned, refused, page=page, as_json=as_json)
     log.end(
-        "To do it: run the job delete; in GitLab, click it in the pipeline, or Stop in the list of environments.",
+        "To do it: run the job delete; in GitLab, click it, or run the pipeline with ACTION=end.",
         f"Nothing stands in the way of delete. {NOTHING_CHANGED}",
     )
 

@@ -220,6 +220,12 @@ def _parameters(value: object) -> dict[str, Any]:
     return parsed
 
 
+def _action(value: str) -> str:
+    if value not in names.ACTIONS:
+        raise ValueError(f"must be one of {', '.join(map(repr, names.ACTIONS))}")
+    return value
+
+
 def _route_strategy(value: str) -> str:
     if value not in names.ROUTE_STRATEGIES:
         raise ValueError(f"must be {' or '.join(map(repr, names.ROUTE_STRATEGIES))}")
@@ -259,6 +265,7 @@ def _is_text(character: str) -> bool:
     )
 
 
+Action = Annotated[str, AfterValidator(_action)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Certificates = Annotated[str, BeforeValidator(read_certificates)]
 FilePattern = Annotated[

@@ -48,6 +48,8 @@ class JobSettings(Variables):
     rules: ClassVar[combinations.Rules] = (combinations.cluster,)
 
     project: types.Namespace
+    # What the pipeline is for.
+    action: types.Action = "begin"
     okd_url: types.HttpsUrl | None = None
     okd_token: types.Token | None = None
     okd_ca: types.Certificates | None = None
@@ -238,7 +240,7 @@ def read_settings(
 ) -> Settings:
     """Read ``model`` from the pipeline's variables; ``arguments`` of the command line go before them.
 
-    With PLAN_ONLY only a command that changes nothing (``only_looks``) may go on.
+    With PLAN_ONLY, or ACTION=plan, only a command that changes nothing (``only_looks``) may go on.
 
     Raises:
         VariableError: names every variable that is wrong.
@@ -252,6 +254,11 @@ def read_settings(
         settings = model.model_validate(given)
     except ValidationError as error:
         faults = [_fault(details) for details in error.errors()] + faults
+    if not only_looks and variables.get("ACTION") == "plan":
+        faults.append(
+            "ACTION: asks for a plan alone, and this command would change something; run `maintenance-ci plan`, or "
+            "give ACTION=begin"
+        )
     if not only_looks and plan_only(variables):
         faults.append(
             "PLAN_ONLY: asks for a plan alone, and this command would change something; run `maintenance-ci plan`, or "

@@ -11,12 +11,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintenance_ci.settings.variables import plan_only
+from maintenance_ci.errors import VariableError
+from maintenance_ci.names import ACTIONS
+from maintenance_ci.settings.variables import RoutesSettings, plan_only, read_settings
 from tests.rehearsal.gitlab_ci.documented import every_example, example
 from tests.tools.gitlab_evaluation import Job, comes_before, pipeline_of
 from tests.tools.gitlab_expressions import parse, tokens
-from tests.tools.gitlab_jobs import GOOD, OURS, PLAN, SELECTED, changing, jobs_of, named
+from tests.tools.gitlab_jobs import GOOD, OURS, PLAN, SELECTED, changing, ending, jobs_of, named
 from tests.tools.gitlab_pipeline import CHANGES, COMPONENT, JOBS, PIPELINE, Configuration, our_pipeline, whole_pipeline
+from tests.tools.job_variables import GOOD as VARIABLES
 
 OF_THE_EXAMPLES = {
     name: whole_pipeline(example(name)[path])
@@ -50,6 +53,11 @@ HOSTILE: dict[str, list[str | None]] = {
         "/a\t/b", "/a\n/b", "/a, /b", "/a /$X",
     ],
     "ROUTE_SELECTOR": ["a=b", "shop", "$X", "ä", "\u3000", "!"],
+    "ACTION": [
+        "Begin", "BEGIN", "begin ", " begin", "END", "end ", " end", "ende", "stop", "delete", "plan ", "Plan",
+        "begin end", "begin|end", "beginend", "end\n", "\nend", "x\nend", "true", "false", "1", "$ACTION",
+        "${X}", "\u3000", "-",
+    ],
     "MAINTENANCE": [
         "-plan", "-", ".", "_x", "ä", "a,b", "a  b", " a", "a ", "/a", "a/", "a//b", "a /b", "a\n", "\na", "a\nb",
         "a\tb", "$ROUTE_NAME$SUBPATH", "$OKD_TOKEN", "${X}", "\u3000",
@@ -57,7 +65,7 @@ HOSTILE: dict[str, list[str | None]] = {
 }  # fmt: skip
 # Beside a selector that is good.
 HOSTILE_TO_A_SELECTOR: dict[str, list[str | None]] = {
-    **{name: HOSTILE[name] for name in ("PROJECT", "SUBPATH")},
+    **{name: HOSTILE[name] for name in ("PROJECT", "SUBPATH", "ACTION")},
     "ROUTE_NAME": ["shop", "pay shop", "ä", "$X", "-", "\u3000"],
     "ROUTE_SELECTOR": [None, "", " ", "\t\n"],
     "MAINTENANCE": [None, "", " ", "\t\n", *HOSTILE["MAINTENANCE"]],
@@ -66,6 +74,8 @@ NOES = [None, "", "false", "False", "FALSE", "0", "no", "No", "NO", " false ", "
 YESES = ["true", "TRUE", "True", "true ", " true", "1", "yes", "y", "on", "oui", "ja", "maybe", "2", "00", "n", "off",
          "null", "nope", "fals", "no no", "false\nx", "x\nfalse", "-", "\u3000", "$X", "no$X"]  # fmt: skip
 
+
+BEGINS = ["", " ", "\t\n", "begin"]
 
 # Several Routes, or paths, or a maintenance with a name of its own: the variables, and what the environment ends in.
 SEVERAL: list[tuple[dict[str, str | None], str]] = [
@@ -97,10 +107,18 @@ def expected_of_good() -> Iterator[tuple[Mapping[str, str | None], Mapping[str, 
     for variables, environment in SEVERAL:
         yield {"PROJECT": "web", **variables}, changing(f"maintenance/web/{environment}")
         yield {"PROJECT": "web", **variables, "PLAN_ONLY": "1"}, PLAN
+        yield {"PROJECT": "web", **variables, "ACTION": "plan"}, PLAN
+        yield {"PROJECT": "web", **variables, "ACTION": "end"}, ending(f"maintenance/web/{environment}")
     for no in NOES:
         yield GOOD | {"PLAN_ONLY": no}, changing()
+        for begin in BEGINS:
+            yield GOOD | {"ACTION": begin, "PLAN_ONLY": no}, changing()
+        yield GOOD | {"ACTION": "end", "PLAN_ONLY": no}, ending()
+        yield GOOD | {"ACTION": "plan", "PLAN_ONLY": no}, PLAN
     for yes in YESES:
         yield GOOD | {"PLAN_ONLY": yes}, PLAN
+        for action in (*BEGINS, "end", "plan"):
+            yield GOOD | {"ACTION": action, "PLAN_ONLY": yes}, PLAN
 
 
 def hostile() -> Iterator[Mapping[str, str | None]]:
@@ -108,6 +126,8 @@ def hostile() -> Iterator[Mapping[str, str | None]]:
     for name, values in HOSTILE.items():
         for value, plan, subpath in itertools.product(values, [None, "true"], [None, "", "/shop"]):
             yield GOOD | {"SUBPATH": subpath, "PLAN_ONLY": plan} | {name: value}
+        for value, action in itertools.product(values, ["end", "plan"]):
+            yield GOOD | {"ACTION": action} | {name: value}
     for name, values in HOSTILE_TO_A_SELECTOR.items():
         for value, plan in itertools.product(values, [None, "true"]):
             yield SELECTED | {"PLAN_ONLY": plan} | {name: value}
@@ -131,8 +151,8 @@ def rule_faults(configuration: Configuration) -> list[str]:
             expect(source, variables, jobs)
         for variables in hostile():
             expect(source, variables, {})
-    for source, plan in itertools.product(NOT_ASKED, [None, "", "true", "false"]):
-        expect(source, GOOD | {"PLAN_ONLY": plan}, {})
+    for source, plan, action in itertools.product(NOT_ASKED, [None, "", "true", "false"], [None, "end", "plan"]):
+        expect(source, GOOD | {"PLAN_ONLY": plan, "ACTION": action}, {})
     return faults
 
 
@@ -246,6 +266,13 @@ def test_no_condition_asks_for_a_variable_alone() -> None:
         (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/]*[A-Za-z0-9._-]+)*$/"),
         (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/][A-Za-z0-9._-]+)*/"),
         ("MAINTENANCE_OF: $MAINTENANCE", "MAINTENANCE_OF: $ROUTE_NAME$SUBPATH"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /^\s*(begin|end|plan)?\s*$/"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /^(|begin|end|plan)$/"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /(begin|end|plan|^\s*$)/"),
+        ('$ACTION == "plan" || ', ""),
+        ("allow_failure: false", "allow_failure: true"),
+        ("when: on_success", "when: manual"),
+        ('$ACTION == "end" && $MAINTENANCE', '$ACTION == "x" && $MAINTENANCE'),
         ("[a-z0-9]([-a-z0-9]{0,61}", "[a-z0-9]([-a-z0-9]*"),
     ],
 )  # fmt: skip
@@ -258,6 +285,17 @@ def test_each_part_of_the_rules_is_needed(spoil: str, part: str) -> None:
 @given(st.one_of(st.text(max_size=6), st.text("falseFALSENOno0 \t\n\r\f\v\u017f\u3000", max_size=6)))
 def test_the_rules_and_the_jobs_take_the_same_for_a_no(value: str) -> None:
     assert (jobs_of(OURS, "web", GOOD | {"PLAN_ONLY": value}) == PLAN) == plan_only({"PLAN_ONLY": value})
+
+
+@given(st.one_of(st.text(max_size=6), st.sampled_from(ACTIONS), st.text("endplabgi \n", max_size=5)))
+def test_the_rules_and_the_jobs_take_the_same_actions(value: str) -> None:
+    started = bool(jobs_of(OURS, "web", GOOD | {"ACTION": value}))
+    try:
+        read_settings(RoutesSettings, VARIABLES | {"ACTION": value}, only_looks=True)
+        taken = value.isascii() or bool(value.strip())  # what only Python calls blank starts nothing
+    except VariableError:
+        taken = False
+    assert started is taken
 
 
 def test_each_cluster_has_environments_and_resource_groups_of_its_own() -> None:

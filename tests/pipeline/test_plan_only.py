@@ -58,6 +58,17 @@ def test_a_no_changes_something(no: str) -> None:
     assert read_settings(RouteSettings, GOOD | {"PLAN_ONLY": no}) == read_settings(RouteSettings, GOOD)
 
 
+@pytest.mark.parametrize("model", CHANGING)
+def test_an_action_that_is_a_plan_changes_nothing_either(model: type[JobSettings]) -> None:
+    variables = CHANGING[model] | {"ACTION": "plan"}
+    with pytest.raises(VariableError) as refused:
+        read_settings(model, variables)
+    (fault,) = refused.value.faults
+    assert fault.startswith("ACTION: asks for a plan alone")
+    assert read_settings(model, variables, only_looks=True).action == "plan"
+    assert read_settings(model, variables | {"ACTION": "end"}).action == "end"
+
+
 def test_a_plan_alone_is_told_beside_all_other_faults() -> None:
     with pytest.raises(VariableError) as refused:
         read_settings(RouteSettings, GOOD | {"PLAN_ONLY": "yes", "ROUTE_NAME": "A"})

@@ -27,6 +27,7 @@ EVERYTHING = {
     **GOOD,
     "OKD_CA": trustme.CA().cert_pem.bytes().decode(),
     "OKD_INSECURE_SKIP_TLS_VERIFY": "no",
+    "ACTION": "begin",
     "SUBPATH": "/checkout",
     "MAINTENANCE": "legacy/shop 2026-12",
     "BUILD_MAINTENANCE_PAGE": "true",

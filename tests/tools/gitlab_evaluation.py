@@ -21,11 +21,15 @@ RULE_KEYS = {"if", "when", "variables", "allow_failure"}
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a pipeline: when it starts (GitLab's `when`), and the expanded names of what it belongs to."""
+    """A job of a pipeline: when it starts (GitLab's `when`), and the expanded names of what it belongs to.
+
+    Where it may fail, the pipeline stays green then.
+    """
 
     when: str
     environment: str | None = None
     resource_group: str | None = None
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ def _job(job: Configuration, defaults: Mapping[str, str], given: Mapping[str, st
     names = [expanded(name, variables) if name else None for name in (environment and environment["name"], group)]
     for name in filter(None, names):
         assert len(name) <= MAX_NAME and ENVIRONMENT_NAME.fullmatch(name), f"no environment can be called {name}"
-    return Job(str(when), *names)
+    may_fail = bool(rule.get("allow_failure", job.get("allow_failure", False)))
+    return Job(str(when), *names, may_fail=may_fail)
 
 
 def comes_before(configuration: Configuration, name: str) -> set[str]:

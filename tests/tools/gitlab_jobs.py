@@ -21,7 +21,12 @@ def named(variables: Mapping[str, str | None]) -> dict[str, str]:
 def changing(environment: str = "maintenance/web/shop", group: str = "maintenance/web") -> dict[str, Job]:
     """The jobs that change something."""
     begin = {name: Job("on_success", environment, group) for name in ("build-and-deploy", "deploy-route")}
-    return {**begin, "delete": Job("manual", environment, group)}
+    return {**begin, "delete": Job("manual", environment, group, may_fail=True)}
+
+
+def ending(environment: str = "maintenance/web/shop", group: str = "maintenance/web") -> dict[str, Job]:
+    """The job that ends a maintenance by itself, and turns its pipeline red where it fails."""
+    return {"delete": Job("on_success", environment, group)}
 
 
 def jobs_of(configuration: Configuration, source: str, variables: Mapping[str, str | None]) -> dict[str, Job]:
