@@ -90,6 +90,10 @@ class OpenShift:
         selector = labels if isinstance(labels, str) else ",".join(f"{key}={value}" for key, value in pairs)
         return self._list(plural, [("labelSelector", selector)] if selector else [])
 
+    def select_by_field(self, plural: str, field_selector: str) -> list[Object]:
+        """Return the namespace's objects that the field selector names."""
+        return self._list(plural, [("fieldSelector", field_selector)])
+
     def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
         """Return the objects of all namespaces that the field selector names."""
         return self._list(plural, [("fieldSelector", field_selector)], everywhere=True)

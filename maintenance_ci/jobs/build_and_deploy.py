@@ -23,6 +23,7 @@ from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.rights import IMAGE_RIGHT, building_rights, deploying_rights, require_rights
+from maintenance_ci.run.observe import page_users
 from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.waiting import wait_for
 
@@ -75,9 +76,9 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
 
     with log.phase("Install the page's chart", collapsed=True):
         log.outcome.set("The page's chart may be half installed; no Route was touched.")
-        in_use = bool(routes_to(PAGE, cluster.select("routes")))
+        routes = cluster.select("routes")
         cluster.guard()
-        tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=in_use)
+        tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=bool(routes_to(PAGE, routes)))
         log.outcome.set("The page's chart is installed; no Route was touched.")
         Rollout(cluster, log.say).require_pods_allowed()
 
@@ -111,7 +112,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     with log.phase("Wait until the page runs that image"):
         Rollout(cluster, log.say).wait(digest, settings.rollout_timeout)
 
-    shown = ", ".join(routes_to(PAGE, cluster.select("routes")))
+    shown = ", ".join(page_users(cluster, routes))
     hidden = ("It is not exposed: users still reach every application.", "Next: the job deploy-route.")
     log.end(
         f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}.",

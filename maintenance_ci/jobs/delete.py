@@ -9,12 +9,11 @@ from maintenance_ci.names import PAGE
 from maintenance_ci.plan.describe import commands_to_end, commands_to_forget, commands_to_remove_page
 from maintenance_ci.plan.due import why_not_ended
 from maintenance_ci.plan.observed import Phase
-from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.check import require_all
 from maintenance_ci.run.execute import begin_runs, execute
-from maintenance_ci.run.observe import observe_end, observe_snapshot
+from maintenance_ci.run.observe import observe_end, observe_snapshot, page_users
 from maintenance_ci.run.probe import Outcome
 from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.run.targets import (
@@ -73,20 +72,20 @@ def delete(
     require_success(runs)
 
     with log.phase("Remove the page, if no Route needs it any more"):
-        page_users = routes_to(PAGE, cluster.select("routes"))
-        if page_users:
-            log.say(f"it stays: {', '.join(page_users)} shows it")
+        shown_by = page_users(cluster, targets[0].observed.routes.values())
+        if shown_by:
+            log.say(f"it stays: {', '.join(shown_by)} shows it")
         else:
             cluster.guard()
-        removed = not page_users and helm.uninstall(PAGE)
+        removed = not shown_by and helm.uninstall(PAGE)
 
     page = "The page is removed." if removed else "There was no page to remove."
     not_yet = any(run.seen is Outcome.NOT_YET for run in runs)
     remains = "Next: start the application." if not_yet else "Nothing remains to be done."
     log.end(
-        *(_ended(run, page_users) for run in runs),
-        f"The page stays: {', '.join(page_users)} shows it." if page_users else page,
-        "To end that maintenance, too: run the job delete of its pipeline." if page_users else remains,
+        *(_ended(run, shown_by) for run in runs),
+        f"The page stays: {', '.join(shown_by)} shows it." if shown_by else page,
+        "To end that maintenance, too: run the job delete of its pipeline." if shown_by else remains,
     )
 
 
@@ -142,12 +141,12 @@ def _describe(observed: Observed) -> str:
     return f"it is in maintenance, by {by}"
 
 
-def _ended(run: Run, page_users: Sequence[str]) -> str:
+def _ended(run: Run, shown_by: Sequence[str]) -> str:
     """Say what users of the Route meet now."""
     observed, settings = run.observed, run.settings
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
     ours = (*observed.path_routes, observed.route_name, observed.page_route_name)
-    still = [name for name in page_users if name in ours]
+    still = [name for name in shown_by if name in ours]
     but = f", except for what {', '.join(still)} still shows." if still else "."
     if settings.subpath and observed.active_strategy:
         return f"{place} has no maintenance of its own now; that of the whole Route goes on."

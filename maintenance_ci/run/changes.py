@@ -12,7 +12,7 @@ from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceErro
 from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, page_route_name, snapshot_name
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
-from maintenance_ci.plan.marks import as_we_applied_it, by_name, pipeline_of, stands_for
+from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
 from maintenance_ci.plan.repoint import merge_patch, pointed_back
 from maintenance_ci.plan.snapshot import manifest_of, route_in, snapshot_of
 from maintenance_ci.plan.steps import Verb
@@ -185,7 +185,7 @@ class Changes:
             if there["metadata"]["uid"] != self._created.get(change.name):
                 return
             page_route = page_route_name(self._settings.route_name, self._settings.subpath)
-            if page_route not in by_name(self._cluster.select("routes")):
+            if self._cluster.get("routes", page_route) is None:
                 return
         self._cluster.delete("routes", there)
 

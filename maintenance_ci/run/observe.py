@@ -12,7 +12,7 @@ from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import pipeline_of, stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
-from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
+from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values, routes_to
 from maintenance_ci.plan.plans import plan_begin, plan_end, strategy_of
 from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.snapshot import route_in
@@ -36,6 +36,20 @@ Value = TypeVar("Value")
 def observe(settings: RouteSettings, routes: Iterable[Object]) -> Observed:
     """Return what the namespace's Routes say of one of them, or of one path of it."""
     return Observed.of(settings.project, routes, settings.route_name, settings.subpath)
+
+
+def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[str]:
+    """Return the names of the Routes that send users to the page now.
+
+    The server selects by ``spec.to`` alone: a Route with the page among its ``alternateBackends`` is seen as it was.
+
+    Args:
+        cluster: the namespace.
+        listed: its Routes as the job has read them.
+    """
+    now = cluster.select_by_field("routes", f"spec.to.name={PAGE}")
+    others = [route for route in listed if route["spec"].get("to", {}).get("name") != PAGE]
+    return sorted(set(routes_to(PAGE, [*now, *others])))
 
 
 def require_route(observed: Observed) -> Object:
