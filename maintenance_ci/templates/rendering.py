@@ -30,14 +30,18 @@ START_TIMEOUT = 60.0
 RENDER_MEMORY = 256 * 1024 * 1024
 # Bytes of an answer: as JSON each character of a manifest takes up to twelve.
 MAX_ANSWER = 4 * 1024 * 1024
+NO_CHILD, CHECK_INSTALLATION = (
+    "The process that renders templates does not start",
+    "Check how maintenance-ci is installed.",
+)
 
 
 class Renderer:
     """Renders templates in a child process, one after the other, whichever threads ask.
 
-    The child is started for the first template, and used for all; one that has ended is replaced. It has no variables
-    of the job, none of its open files, and a session of its own, in which no signal for the job meets it. It ends when
-    the job does, however that ends: then nobody writes to it any more.
+    The child is started for the first template, or by `begin`, and used for all; one that has ended is replaced. It has
+    no variables of the job, none of its open files, and a session of its own, in which no signal for the job meets it.
+    It ends when the job does, however that ends: then nobody writes to it any more.
 
     Args:
         memory: that a template may take, in bytes.
@@ -46,7 +50,17 @@ class Renderer:
     def __init__(self, memory: int = RENDER_MEMORY) -> None:
         self._memory = memory
         self._child: subprocess.Popen[bytes] | None = None
+        self._ready = False
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Start the child now, and wait for nothing: it gets ready while the job does other work.
+
+        One that cannot be started is no failure yet: the first template starts another one, and tells what is wrong.
+        """
+        with self._lock, contextlib.suppress(MaintenanceError):
+            if self._child is None:
+                self._start()
 
     def render(self, template: str, values: Mapping[str, Any], *, name: str) -> str:
         """Render ``template``; a variable that it lacks is an error.
@@ -74,7 +88,7 @@ class Renderer:
 
     def close(self) -> None:
         """End the child, if there is one; the next template gets a new one."""
-        child, self._child = self._child, None
+        child, self._child, self._ready = self._child, None, False
         if child:
             with contextlib.suppress(BrokenPipeError), child:
                 child.kill()
@@ -88,17 +102,19 @@ class Renderer:
         """
         answer = b""
         try:
-            answer = _exchange(self._child or self._start(), line, RENDER_TIMEOUT)
+            child = self._child or self._start()
+            if not self._ready:
+                self._wait_until_ready(child)
+            answer = _exchange(child, line, RENDER_TIMEOUT)
         finally:
             if not answer:  # what it might say later is no answer to the next request
                 self.close()
         return answer
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start a child, and wait until it is ready."""
-        failure, advice = "The process that renders templates does not start", "Check how maintenance-ci is installed."
+        """Start a child; raises MaintenanceError."""
         try:
-            self._child = child = subprocess.Popen(  # noqa: S603 - a fixed argv
+            self._child = subprocess.Popen(  # noqa: S603 - a fixed argv
                 [sys.executable, "-I", "-m", "maintenance_ci.templates.sandbox", str(self._memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -107,14 +123,18 @@ class Renderer:
                 start_new_session=True,
             )
         except OSError as error:
-            raise MaintenanceError(f"{failure}: {error.strerror}.", advice) from error
+            raise MaintenanceError(f"{NO_CHILD}: {error.strerror}.", CHECK_INSTALLATION) from error
+        return self._child
+
+    def _wait_until_ready(self, child: subprocess.Popen[bytes]) -> None:
+        """Wait until it has said so; raises MaintenanceError where it ends instead, or is late."""
         try:
-            if _exchange(child, b"", START_TIMEOUT):
-                return child
+            self._ready = bool(_exchange(child, b"", START_TIMEOUT))
         except TimeoutError:
-            raise MaintenanceError(f"{failure} within {START_TIMEOUT:g} s.", "Run the job again.") from None
-        complaint = child.communicate()[1].decode(errors="replace").strip().rpartition("\n")[2]
-        raise MaintenanceError(f"{failure}: {complaint or 'it says nothing'}.", advice)
+            raise MaintenanceError(f"{NO_CHILD} within {START_TIMEOUT:g} s.", "Run the job again.") from None
+        if not self._ready:
+            complaint = child.communicate()[1].decode(errors="replace").strip().rpartition("\n")[2]
+            raise MaintenanceError(f"{NO_CHILD}: {complaint or 'it says nothing'}.", CHECK_INSTALLATION)
 
 
 def _exchange(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> bytes:
@@ -143,6 +163,11 @@ def _exchange(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> by
 
 _RENDERER = Renderer()
 atexit.register(_RENDERER.close)
+
+
+def begin() -> None:
+    """Let the job's one child get ready (`Renderer.begin`): a job that will render calls it first."""
+    _RENDERER.begin()
 
 
 def render(template: str, values: Mapping[str, Any], *, name: str) -> str:

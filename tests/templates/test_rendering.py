@@ -266,3 +266,44 @@ def test_a_child_that_cannot_be_started(
 def test_texts_cross_to_the_child_and_back_as_they_are(text: str) -> None:
     assert rendering.render("{{ text }}", {"text": text}, name="t") == text
     assert rendering.render(text, {}, name="t") == text.replace("\r\n", "\n")
+
+
+def test_a_child_that_was_begun_early_is_the_one_that_renders(renderer: Renderer) -> None:
+    renderer.begin()
+    begun = renderer._child
+    assert begun
+    renderer.begin()
+    assert child_of(renderer) == begun.pid
+    renderer.begin()
+    assert child_of(renderer) == begun.pid
+
+
+def test_to_begin_waits_for_nothing(renderer: Renderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The child is ready when somebody lets it, and that is after `begin`; a template waits for it."""
+    gate, slow = tmp_path / "gate", tmp_path / "python"
+    slow.write_text(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.05; done\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    renderer.begin()
+    rendered: list[int] = []
+    waiting = threading.Thread(target=lambda: rendered.append(child_of(renderer)))
+    waiting.start()
+    waiting.join(0.3)
+    assert not rendered
+    gate.touch()
+    waiting.join(60)
+    assert len(rendered) == 1
+
+
+@pytest.mark.parametrize(
+    ("python", "why"), [("/no/python", "No such file or directory"), ("/bin/false", "it says nothing")]
+)
+def test_one_that_cannot_be_begun_is_told_of_by_the_first_template(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch, python: str, why: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    renderer.begin()
+    with pytest.raises(MaintenanceError, match=f"does not start: {why}"):
+        renderer.render(HELLO, {"name": "x"}, name="t")
+    monkeypatch.undo()
+    child_of(renderer)
