@@ -178,9 +178,11 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.jobs.deploy_route import deploy_route
     from maintenance_ci.settings.variables import RoutesSettings, read_settings
+    from maintenance_ci.templates import rendering
 
     settings = read_settings(RoutesSettings)
     template = _find(MAINTENANCE_ROUTE).read_text()
+    rendering.begin()  # ready by the time that the page's Route is rendered
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = _templates(settings)
         with _exclusive(settings, "deploy-route", cluster, log):
