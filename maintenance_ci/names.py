@@ -27,6 +27,8 @@ PIPELINE_ANNOTATION = "maintenance-ci/pipeline"
 PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
 JOB_ANNOTATION = "maintenance-ci/job"
 TOUCHED_ANNOTATION = "maintenance-ci/touched"
+# On a Route for testers: to whose application it leads.
+TESTERS_OF_ANNOTATION = "maintenance-ci/testers-of"
 
 # The label by which an EndpointSlice names its Service.
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -37,6 +39,11 @@ def page_route_name(route_name: str, subpath: str | None) -> str:
     if subpath is None:
         return f"{route_name}-{PAGE}"
     return f"{route_name}-{PAGE}-{hashlib.sha256(subpath.encode()).hexdigest()[:8]}"
+
+
+def name_for_testers(route_name: str) -> str:
+    """Return the name of the Route by which testers reach the application of a Route in maintenance."""
+    return f"{route_name}-preview"
 
 
 def snapshot_name(route_name: str) -> str:

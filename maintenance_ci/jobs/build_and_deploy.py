@@ -112,7 +112,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     with log.phase("Wait until the page runs that image"):
         Rollout(cluster, log.say).wait(digest, settings.rollout_timeout)
 
-    shown = ", ".join(page_users(cluster, routes))
+    shown = ", ".join(routes_to(PAGE, page_users(cluster, routes)))
     hidden = ("It is not exposed: users still reach every application.", "Next: the job deploy-route.")
     log.end(
         f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}.",

@@ -9,6 +9,7 @@ from maintenance_ci.names import PAGE
 from maintenance_ci.plan.describe import commands_to_end, commands_to_forget, commands_to_remove_page
 from maintenance_ci.plan.due import why_not_ended
 from maintenance_ci.plan.observed import Phase
+from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.check import require_all
@@ -24,6 +25,7 @@ from maintenance_ci.run.targets import (
     require_success,
     title_of_targets,
 )
+from maintenance_ci.run.testers import keep_testers_out
 from maintenance_ci.run.undo import Undo
 
 if TYPE_CHECKING:
@@ -72,7 +74,9 @@ def delete(
     require_success(runs)
 
     with log.phase("Remove the page, if no Route needs it any more"):
-        shown_by = page_users(cluster, targets[0].observed.routes.values())
+        showing_page = page_users(cluster, targets[0].observed.routes.values())
+        keep_testers_out(cluster, runs, showing_page, log)
+        shown_by = routes_to(PAGE, showing_page)
         if shown_by:
             log.say(f"it stays: {', '.join(shown_by)} shows it")
         else:

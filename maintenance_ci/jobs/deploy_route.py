@@ -26,6 +26,7 @@ from maintenance_ci.run.targets import (
     require_success,
     title_of_targets,
 )
+from maintenance_ci.run.testers import letting_testers_in
 from maintenance_ci.run.undo import TO_END, Undo
 from maintenance_ci.run.users import look_once
 
@@ -63,11 +64,12 @@ def deploy_route(
         port_forwards = _port_forwards(cluster, runs[0].observed) if len(runs) == 1 else []
         for_each(runs, _look_before)
 
-    execute(cluster, runs, Undo(cluster), log)
+    with letting_testers_in(cluster, runs, log) as for_testers:
+        execute(cluster, runs, Undo(cluster), log)
     require_success(runs)
-    ours = {name for run in runs for name in (run.observed.route_name, run.observed.page_route_name)}
+    ours = {name for run in runs for name in run.observed.own_names}
     met, to_end = zip(*(_closing_words(run, ours) for run in runs), strict=True)
-    log.end(*met, *dict.fromkeys(to_end), *_meanwhile(runs, ours, port_forwards))
+    log.end(*met, *dict.fromkeys(to_end), *for_testers, *_meanwhile(runs, ours, port_forwards))
 
 
 def _look_before(run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.jobs.delete import strategy_in
 from maintenance_ci.log.outcome import NOTHING_CHANGED
+from maintenance_ci.names import name_for_testers
 from maintenance_ci.plan.describe import line_of_page, lines_of
 from maintenance_ci.plan.plan_table import plan_document, plan_row, plan_table
 from maintenance_ci.plan.route_access import other_ways
@@ -72,6 +73,10 @@ def plan_deploy(
     else:
         with log.phase("What deploy-route would do"):
             _tell(planned, refused, log)
+            if settings.tester_access:
+                names = sorted({name_for_testers(one.settings.route_name) for one in planned})
+                admitted = ", ".join(settings.tester_addresses)
+                log.say(f"- before the switch, let testers in from {admitted} alone, by Route {', '.join(names)}")
             _tell_other_ways(planned, log)
             for_each(planned, _look)
     _end(settings, "deploy-route", planned, refused, page="keep the page", as_json=as_json)
@@ -103,7 +108,10 @@ def plan_delete(
         refused = check_all(planned)
     with log.phase("What delete would do"):
         _tell(planned, refused, log)
-        page = line_of_page([one.observed for one in planned])
+        ending = [one.observed for one in planned]
+        for name in sorted(set().union(*(one.own_names for one in ending)) & ending[0].tester_routes):
+            log.say(f"- remove Route {name}, which lets testers in, unless another path of its Route is in maintenance")
+        page = line_of_page(ending)
         log.say(f"- {page}")
     _end(settings, "delete", planned, refused, page=page, as_json=as_json)
     log.end(
@@ -141,7 +149,7 @@ def _rows(planned: Sequence[Planned], refused: Refused) -> list[PlanRow]:
 
 def _tell_other_ways(planned: Sequence[Planned], log: JobLog) -> None:
     """Warn of what leads to the applications and stays as it is."""
-    ours = {name for one in planned for name in (one.observed.route_name, one.observed.page_route_name)}
+    ours = {name for one in planned for name in one.observed.own_names}
     originals = [require_route(one.observed) for one in planned]
     for way in other_ways(originals, planned[0].observed.routes.values(), ours):
         log.warn(f"{way}: users of these Routes do not meet the page.")

@@ -35,6 +35,7 @@ from maintenance_ci.plan.ownership import require_unowned
 from maintenance_ci.plan.page_route import left_out
 from maintenance_ci.plan.rights import require_rights
 from maintenance_ci.plan.steps import Direction, Plan
+from maintenance_ci.plan.tester_route import require_free_name
 from maintenance_ci.plan.verdicts import serving_routers
 
 if TYPE_CHECKING:
@@ -185,6 +186,11 @@ SAME_PLACE = Check(
     ),
     lambda case: _is_whole(case) and case.observed.phase is Phase.RETURNING and not _restores(case),
 )
+TESTERS_NAME_IS_FREE = Check(
+    "the name of the testers' Route is free, or ours",
+    lambda case: require_free_name(case.settings.route_name, case.observed.routes),
+    lambda case: case.settings.tester_access,
+)
 CHECKS: dict[Direction, tuple[Check, ...]] = {
     Direction.BEGIN: (
         Check("the Route is an original", lambda case: require_original(case.observed.original)),
@@ -219,8 +225,9 @@ CHECKS: dict[Direction, tuple[Check, ...]] = {
             lambda case: case.plan.deletes_original and _has_host(case),
         ),
         Check("the template brings the Route back", _way_back, _is_whole),
+        TESTERS_NAME_IS_FREE,
     ),
-    Direction.CONFIRM: (PAGE_ROUTE_IS_OURS, Check("the snapshot can be read", _snapshot)),
+    Direction.CONFIRM: (PAGE_ROUTE_IS_OURS, Check("the snapshot can be read", _snapshot), TESTERS_NAME_IS_FREE),
     Direction.END: (
         RIGHTS,
         PAGE_ROUTE_IS_OURS,

@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from maintenance_ci.errors import MaintenanceError
-from maintenance_ci.names import PAGE, STRATEGY_ANNOTATION, page_route_name
+from maintenance_ci.names import PAGE, STRATEGY_ANNOTATION, name_for_testers, page_route_name
 from maintenance_ci.plan.certificates import carry_over_certificates, certificate_of
 from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
 from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.repoint import without_notes
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP, rewriting_strategy
+from maintenance_ci.plan.tester_route import application_behind
 from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
@@ -129,6 +130,16 @@ class Observed:
     def page_route(self) -> Object | None:
         """The maintenance Route: of the path, or of the whole Route. A rewritten original has none."""
         return self.routes.get(self.page_route_name)
+
+    @property
+    def own_names(self) -> set[str]:
+        """The names of the original, of the maintenance Route, and of the Route for testers."""
+        return {self.route_name, self.page_route_name, name_for_testers(self.route_name)}
+
+    @cached_property
+    def tester_routes(self) -> set[str]:
+        """The names of the Routes that let testers in."""
+        return {name for name, route in self.routes.items() if application_behind(route)}
 
     @property
     def whole_page_route(self) -> Object | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import ForbiddenError
-from maintenance_ci.names import LEASE, PAGE, snapshot_name
+from maintenance_ci.names import LEASE, PAGE, name_for_testers, snapshot_name
 from maintenance_ci.plan.page_route import backend_services, is_passthrough
 from maintenance_ci.plan.steps import Direction, Verb, undo
 
@@ -104,6 +104,13 @@ def _rights_of(change: Change, observed: Observed) -> list[Right]:
             rewrite = _one(ROUTES, "routes", switch, "get", "patch", on=[name])
             return rewrite + _certificate_rights(spec.get("tls") or {}, certify=change.verb is Verb.CERTIFY)
     return []
+
+
+def rights_for_testers(route_name: str, *, host: bool) -> tuple[Right, ...]:
+    """Return what it takes to let testers in by a Route of their own: on a ``host`` that is given, or on a made one."""
+    why, name = "let testers in", name_for_testers(route_name)
+    rights = _one(ROUTES, "routes", why, "create") + _one(ROUTES, "routes", why, "get", "patch", "delete", on=[name])
+    return (*rights, *(_one(ROUTES, "routes/custom-host", why, "create") if host else ()))
 
 
 def deploying_rights() -> tuple[Right, ...]:

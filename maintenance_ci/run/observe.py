@@ -12,9 +12,9 @@ from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import pipeline_of, stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
-from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values, routes_to
+from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
 from maintenance_ci.plan.plans import plan_begin, plan_end, strategy_of
-from maintenance_ci.plan.rights import needed_rights
+from maintenance_ci.plan.rights import needed_rights, rights_for_testers
 from maintenance_ci.plan.snapshot import route_in
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
+    from maintenance_ci.plan.rights import Right
     from maintenance_ci.plan.steps import Plan
     from maintenance_ci.run.shared_reads import SharedReads
     from maintenance_ci.settings.variables import RouteSettings
@@ -38,8 +39,8 @@ def observe(settings: RouteSettings, routes: Iterable[Object]) -> Observed:
     return Observed.of(settings.project, routes, settings.route_name, settings.subpath)
 
 
-def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[str]:
-    """Return the names of the Routes that send users to the page now.
+def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[Object]:
+    """Return the Routes that send users to the page now, by their names' order.
 
     The server selects by ``spec.to`` alone: a Route with the page among its ``alternateBackends`` is seen as it was.
 
@@ -49,7 +50,8 @@ def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[str]:
     """
     now = cluster.select_by_field("routes", f"spec.to.name={PAGE}")
     others = [route for route in listed if route["spec"].get("to", {}).get("name") != PAGE]
-    return sorted(set(routes_to(PAGE, [*now, *others])))
+    shown = {route["metadata"]["name"]: route for route in [*others, *now] if PAGE in backend_services(route)}
+    return [shown[name] for name in sorted(shown)]
 
 
 def require_route(observed: Observed) -> Object:
@@ -103,7 +105,10 @@ def observe_begin(
     if templates and settings.subpath is None:
         reading = _read_remarked(partial(way_back, settings, reads.cluster, templates, observed))
         observed = replace(observed, way_back=reading)
-    return _with_missing_rights(reads, observed, plan), plan
+    testers = (
+        rights_for_testers(settings.route_name, host=settings.tester_host is not None) if settings.tester_access else ()
+    )
+    return _with_missing_rights(reads, observed, plan, testers), plan
 
 
 def observe_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:
@@ -162,10 +167,11 @@ def _with_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observ
     return replace(observed, snapshot=snapshot, saved_original=saved)
 
 
-def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan) -> Observed:
+def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan, further: Iterable[Right] = ()) -> Observed:
     if not plan.changes:
         return observed
-    missing = _read(partial(reads.missing_rights, needed_rights(plan, observed)))
+    rights = [*needed_rights(plan, observed), *further]
+    missing = _read(partial(reads.missing_rights, rights))
     return replace(observed, missing_rights=missing)
 
 

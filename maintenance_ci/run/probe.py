@@ -140,6 +140,17 @@ class Probe:
         self.answers.append(answer)
         return answer
 
+    def own_address(self) -> str:
+        """Return the address by which this machine would go there; nothing is sent.
+
+        Raises:
+            OSError: the host has no address, or no way leads there.
+        """
+        family, kind, protocol, _, address = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as one:
+            one.connect(address)
+            return str(one.getsockname()[0])
+
     def _connection(self) -> HTTPConnection:
         host, port = self._address
         if self._tls is None:

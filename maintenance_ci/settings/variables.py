@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.settings import combinations, proxies, types
+from maintenance_ci.settings import combinations, proxies, testers, types
 from maintenance_ci.settings.credentials import read_token
 from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageResources
 
@@ -141,6 +141,7 @@ class SwitchSettings(TemplatesSettings):
         combinations.cluster,
         combinations.template_of_whole_route,
         combinations.names_in_gitlab,
+        testers.some_testers,
     )
 
     route_strategy: types.RouteStrategy = "swap"
@@ -154,6 +155,10 @@ class SwitchSettings(TemplatesSettings):
     probes: types.Boolean = True
     public_ca: types.Certificates | None = None
     public_address: types.PublicAddress = Field(default_factory=dict)
+    # By which testers reach the application meanwhile, on another host.
+    tester_access: types.Boolean = False
+    tester_addresses: testers.TesterAddresses = ()
+    tester_host: testers.Host | None = None
 
 
 class RouteSettings(SwitchSettings):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from maintenance_ci.plan.marks import stands_for
+from maintenance_ci.plan.tester_route import application_behind
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ def templates_folder(pattern: str) -> tuple[str, bool]:
 
 
 def without_template(routes: Mapping[str, Object], templated: Iterable[str]) -> list[str]:
-    """Return the names of the Routes without a template; maintenance Routes need none."""
+    """Return the names of the Routes without a template; maintenance Routes, and those for testers, need none."""
     known = set(templated)
-    return sorted(name for name, route in routes.items() if name not in known and stands_for(route) is None)
+    return sorted(
+        name
+        for name, route in routes.items()
+        if name not in known and not (stands_for(route) or application_behind(route))
+    )
