@@ -109,6 +109,8 @@ class Stage:
         variables = self.cluster.job_variables() | {
             "IMAGE_TAG": "v1",
             "ROUTER_RELOAD_INTERVAL": str(self.cluster.options.reload_interval),
+            # Hundreds of Routes and their users share two cores with the API server.
+            "API_TIMEOUT": "120",
         }
         addresses = {"OKD_URL", "CI_SERVER_URL", "PUBLIC_ADDRESS"}
         return variables | {name: self._through_network(variables[name]) for name in addresses}

@@ -68,5 +68,7 @@ def some_testers(given: Mapping[str, str]) -> Iterator[str]:
     wanted = given.get("TESTER_ACCESS", "").strip().lower() in types.TRUE
     if wanted and "TESTER_ADDRESSES" not in given:
         yield "TESTER_ADDRESSES: is missing; TESTER_ACCESS needs the addresses that may come in"
-    if wanted and "TESTER_HOST" in given and len(given.get("ROUTE_NAME", "").split()) != 1:
+    names = given.get("ROUTE_NAME", "").split()
+    several = "ROUTE_SELECTOR" in given or (len(names) > 1 and all(map(types.DNS_SUBDOMAIN.fullmatch, names)))
+    if wanted and "TESTER_HOST" in given and several:
         yield "TESTER_HOST: is for one Route alone; leave it empty, and the cluster makes a host for each Route"

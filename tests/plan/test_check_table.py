@@ -169,6 +169,13 @@ def newer(scene: Scene) -> None:
         one["metadata"].setdefault("annotations", {})[PIPELINE_ANNOTATION] = "99"
 
 
+def foreign_tester_route(scene: Scene) -> None:
+    """Testers are to be let in, and somebody else has the name of their Route."""
+    scene.variables |= {"TESTER_ACCESS": "true", "TESTER_ADDRESSES": "192.0.2.7"}
+    other = original(host=ELSEWHERE)
+    scene.routes["shop-preview"] = {**other, "metadata": {**other["metadata"], "name": "shop-preview"}}
+
+
 def given(name: str, reading: Reading[Any]) -> Spoiler:
     def spoil(scene: Scene) -> None:
         scene.readings[name] = reading
@@ -187,6 +194,7 @@ PLACE = "the re-created Route has the host and path that are in maintenance"
 HOST, CLAIM = "the Route has a host of its own", "no other namespace claims the host"
 PAGE_MADE, SERVED = "a maintenance Route can be made of it", "a router serves the Route"
 READY, RESTORED = "the application is ready", "the original can be put back"
+TESTERS = "the name of the testers' Route is free, or ours"
 NEWEST = "the maintenance is no newer pipeline's"
 RIVAL, TRACE = "no other Route takes the host", "there was a maintenance"
 # For each check what makes it refuse.
@@ -212,10 +220,12 @@ BEGIN: list[tuple[str, Spoiler]] = [
     (CLAIM, claimed),
     (CLAIM, given("claims", refused("The list of all Routes"))),
     ("the template brings the Route back", given("way_back", refused("The Route's template"))),
+    (TESTERS, foreign_tester_route),
 ]
 CONFIRM: list[tuple[str, Spoiler]] = [
     (PAGE_ROUTE, foreign_page_route),
     ("the snapshot can be read", unreadable_snapshot),
+    (TESTERS, foreign_tester_route),
 ]
 END: list[tuple[str, Spoiler]] = [
     (RIGHTS, given("missing_rights", LACKING)),

@@ -68,4 +68,7 @@ def test_a_host_is_for_one_route_alone() -> None:
     given = {**ACCESS, "TESTER_ADDRESSES": "192.0.2.7", "TESTER_HOST": "preview.apps.example.test"}
     assert read_settings(RoutesSettings, given).tester_host == "preview.apps.example.test"
     assert faults({**given, "ROUTE_NAME": "pay shop"})[0].startswith("TESTER_HOST: is for one Route alone")
+    selected = {name: value for name, value in given.items() if name != "ROUTE_NAME"}
+    selected |= {"ROUTE_SELECTOR": "app=shop", "MAINTENANCE": "x"}
+    assert faults(selected)[0].startswith("TESTER_HOST: is for one Route alone")
     assert faults({**given, "TESTER_HOST": "Not a host"})[0].startswith("TESTER_HOST: must be a host")

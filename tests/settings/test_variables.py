@@ -50,6 +50,9 @@ EVERYTHING = {
     "PROBES": "true",
     "PUBLIC_CA": trustme.CA().cert_pem.bytes().decode(),
     "PUBLIC_ADDRESS": "http://10.0.0.5:8080 https://10.0.0.5:8443",
+    "TESTER_ACCESS": "true",
+    "TESTER_ADDRESSES": "192.0.2.7, 2001:db8::/32",
+    "TESTER_HOST": "shop-preview.apps.example.test",
     "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
     "ACCEPT_ROUTE_DIFFERENCES": "false",
     "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
@@ -84,8 +87,8 @@ def faults(model: type[JobSettings], variables: dict[str, str]) -> list[str]:
     return caught.value.faults
 
 
-# All of them, but for the other way to name the Routes, which goes with no ROUTE_NAME.
-SELECTED = {name: value for name, value in EVERYTHING.items() if name != "ROUTE_NAME"}
+# All of them, but for the other way to name the Routes, which goes with no ROUTE_NAME, and no host for one of them.
+SELECTED = {name: value for name, value in EVERYTHING.items() if name not in ("ROUTE_NAME", "TESTER_HOST")}
 SELECTED |= {"ROUTE_SELECTOR": "depends-on=legacy,tier in (web)"}
 MODELS = (BuildAndDeploySettings, RouteSettings, RoutesSettings)
 
