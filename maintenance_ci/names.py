@@ -25,6 +25,8 @@ ROUTE_LABEL = ROUTE_ANNOTATION
 STRATEGY_ANNOTATION = "maintenance-ci/strategy"
 PIPELINE_ANNOTATION = "maintenance-ci/pipeline"
 PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
+# When the maintenance is announced to end: ISO 8601, with seconds and offset.
+END_ANNOTATION = "maintenance-ci/end"
 JOB_ANNOTATION = "maintenance-ci/job"
 TOUCHED_ANNOTATION = "maintenance-ci/touched"
 # On a Route for testers: to whose application it leads.
@@ -51,12 +53,13 @@ def snapshot_name(route_name: str) -> str:
     return f"{route_name}-maintenance-snapshot"
 
 
-def notes(route_name: str, strategy: str, pipeline: str = "", pipeline_url: str = "") -> dict[str, str]:
+def notes(route_name: str, strategy: str, pipeline: str = "", pipeline_url: str = "", end: str = "") -> dict[str, str]:
     """Return the annotations that say, on an object of ours, which maintenance it belongs to."""
     given = {
         ROUTE_ANNOTATION: route_name,
         STRATEGY_ANNOTATION: strategy,
         PIPELINE_ANNOTATION: pipeline,
         PIPELINE_URL_ANNOTATION: pipeline_url,
+        END_ANNOTATION: end,
     }
     return {name: value for name, value in given.items() if value}

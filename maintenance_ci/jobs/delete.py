@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.strategies import SUBPATH
-from maintenance_ci.run.check import require_all
+from maintenance_ci.run.check import check_all
 from maintenance_ci.run.execute import begin_runs, execute
 from maintenance_ci.run.observe import observe_end, observe_snapshot, page_users
 from maintenance_ci.run.probe import Outcome
@@ -21,6 +22,7 @@ from maintenance_ci.run.targets import (
     Target,
     for_each,
     plan_each,
+    raise_refusals,
     read_targets,
     require_success,
     title_of_targets,
@@ -62,16 +64,22 @@ def delete(
     with log.phase("Check what could go wrong"):
         for_each(targets, partial(_read_snapshot, cluster))
         if settings.action == "end":
-            targets = [target for target in targets if _is_due(target)]
+            now = datetime.now(UTC)
+            targets = [target for target in targets if _is_due(target, now)]
         planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
-        require_all(planned)
+        refused = check_all(planned)
+        in_the_way = {log for log, _ in refused}
+        ready = [one for one in planned if one.log not in in_the_way]
+        # Nobody watches an end by itself: what stands in the way of one Route keeps no other one in maintenance.
+        if settings.action != "end" or not ready:
+            raise_refusals(refused)
 
-    if not planned:
+    if not ready:
         log.end("Nothing was ended, and nothing was changed.")
         return
-    runs = begin_runs(planned, cluster)
+    runs = begin_runs(ready, cluster)
     execute(cluster, runs, Undo(cluster), log)
-    require_success(runs)
+    require_success(runs, refused)
 
     with log.phase("Remove the page, if no Route needs it any more"):
         showing_page = page_users(cluster, targets[0].observed.routes.values())
@@ -107,9 +115,9 @@ def _read_snapshot(cluster: OpenShift, target: Target) -> None:
     _tell_unchanged(target, snapshot=target.observed.saved_original is not None)
 
 
-def _is_due(target: Target) -> bool:
+def _is_due(target: Target, now: datetime) -> bool:
     """Tell whether a pipeline that only ends maintenances ends this one; where it does not, say why."""
-    why_not = why_not_ended(target.observed)
+    why_not = why_not_ended(target.observed, force=target.settings.force, now=now)
     if why_not:
         target.log.say(why_not)
         target.log.outcome.set("Nothing was changed.", manual_steps=[])

@@ -68,6 +68,7 @@ def maintenance_values(
     strategy: str,
     pipeline: str = "",
     pipeline_url: str = "",
+    end: str = "",
     certificate: Mapping[str, str] | None = None,
 ) -> Object:
     """Return what the template of the maintenance Route is rendered with.
@@ -81,7 +82,7 @@ def maintenance_values(
         original: the Route to mirror; where it is away, its snapshot or the maintenance Route that stands for it.
         route_name: the original's name, whatever the name of the Route that is mirrored.
         subpath: the part of the site that is meant; None for all that the Route serves.
-        strategy: noted on the Route, as are ``pipeline`` and ``pipeline_url``.
+        strategy: noted on the Route, as are ``pipeline``, ``pipeline_url`` and ``end``.
         certificate: as in `maintenance_tls`.
 
     Raises:
@@ -100,7 +101,7 @@ def maintenance_values(
         "path": subpath or spec.get("path") or "",
         "tls": maintenance_tls(spec.get("tls"), certificate=certificate),
         "annotations": mirrored_annotations(metadata.get("annotations"))
-        | notes(route_name, strategy, pipeline, pipeline_url),
+        | notes(route_name, strategy, pipeline, pipeline_url, end),
         "left_out": left_out_annotations(metadata.get("annotations")),
         "labels": mirrored_labels(metadata.get("labels")) | our_labels(route_name),
         "service": PAGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
+from maintenance_ci.names import END_ANNOTATION, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
 from maintenance_ci.plan.marks import pipeline_of
 from maintenance_ci.plan.observed import Observed, Phase
 from maintenance_ci.plan.steps import (
@@ -154,7 +154,7 @@ def _confirm(settings: RouteSettings, observed: Observed) -> Step:
 
 
 def with_pipeline(route: Object, settings: RouteSettings) -> Object:
-    """Return a Route in maintenance with the note of this pipeline."""
+    """Return a Route in maintenance with the notes of this pipeline."""
     annotations = dict(route["metadata"].get("annotations") or {})
     for name, value in (
         (PIPELINE_ANNOTATION, settings.ci_pipeline_id),
@@ -163,6 +163,8 @@ def with_pipeline(route: Object, settings: RouteSettings) -> Object:
         annotations.pop(name, None)
         if value:
             annotations[name] = value
+    if settings.maintenance_end:  # otherwise what was announced before still holds
+        annotations[END_ANNOTATION] = settings.maintenance_end.isoformat()
     return {**route, "metadata": {**route["metadata"], "annotations": annotations}}
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
-from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, page_route_name, snapshot_name
+from maintenance_ci.names import (
+    END_ANNOTATION,
+    PIPELINE_ANNOTATION,
+    PIPELINE_URL_ANNOTATION,
+    notes,
+    page_route_name,
+    snapshot_name,
+)
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
 from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
@@ -140,7 +147,8 @@ class Changes:
         anew; not while users meet the page: then what is there is the original.
         """
         route_name, settings = self._settings.route_name, self._settings
-        annotations = notes(route_name, self._strategy, settings.ci_pipeline_id, settings.ci_pipeline_url)
+        end = settings.maintenance_end.isoformat() if settings.maintenance_end else ""
+        annotations = notes(route_name, self._strategy, settings.ci_pipeline_id, settings.ci_pipeline_url, end)
         snapshot = snapshot_of(change.route, annotations)
         try:
             self._cluster.create("secrets", snapshot)
@@ -217,7 +225,8 @@ class Changes:
         live = self._cluster.get("routes", change.name)
         if live and (pipeline_of(change.route) or 0) > (pipeline_of(live) or 0):
             annotations = change.route["metadata"]["annotations"]
-            noted = {name: annotations.get(name) for name in (PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION)}
+            names = (PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, END_ANNOTATION)
+            noted = {name: annotations.get(name) for name in names}
             self._cluster.patch("routes", live, {"metadata": {"annotations": noted}})
 
 

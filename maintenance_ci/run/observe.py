@@ -10,6 +10,7 @@ from maintenance_ci.errors import MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, snapshot_name
 from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
+from maintenance_ci.plan.due import announced_end
 from maintenance_ci.plan.marks import pipeline_of, stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
 from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
@@ -178,19 +179,19 @@ def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan, fur
 def _page_route(settings: RouteSettings, cluster: OpenShift, route_template: str, observed: Observed) -> Object:
     """Return the Route that is to show the page."""
     original, name = observed.route_to_mirror or {}, strategy_of(settings, observed)
-    pipeline = _newest_pipeline(settings, observed)
+    said = _newest_pipeline(settings, observed) | {"end": _end(settings, observed)}
     if not original["spec"].get("host"):
         return original  # which a check refuses
     certificate = _certificate(settings, cluster, original)
     if rewrite := STRATEGIES[name].rewrite:
-        return rewrite(original, notes(settings.route_name, name, **pipeline), certificate)
+        return rewrite(original, notes(settings.route_name, name, **said), certificate)
     values = maintenance_values(
         original,
         route_name=settings.route_name,
         subpath=settings.subpath,
         strategy=name,
         certificate=certificate,
-        **pipeline,
+        **said,
     )
     return render_page_route(route_template, values)
 
@@ -205,6 +206,12 @@ def _newest_pipeline(settings: RouteSettings, observed: Observed) -> dict[str, s
         "pipeline": annotations[PIPELINE_ANNOTATION],
         "pipeline_url": annotations.get(PIPELINE_URL_ANNOTATION, ""),
     }
+
+
+def _end(settings: RouteSettings, observed: Observed) -> str:
+    """Return when the maintenance is to end: as this pipeline announces it, or else as it was announced before."""
+    end = settings.maintenance_end or announced_end(observed.annotated_route)
+    return end.isoformat() if end else ""
 
 
 def _certificate(settings: RouteSettings, cluster: OpenShift, original: Object) -> Object | None:

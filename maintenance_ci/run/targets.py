@@ -158,24 +158,26 @@ def raise_refusals(refused: Sequence[tuple[RouteLog, MaintenanceError]]) -> None
     raise_any(named(refused))
 
 
-def require_success(runs: Sequence[Run]) -> None:
-    """Raise what has failed.
+def require_success(runs: Sequence[Run], refused: Sequence[tuple[RouteLog, MaintenanceError]] = ()) -> None:
+    """Raise what has failed, and what was ``refused`` for other Routes of the job before.
 
     Raises:
         SeveralFailedError: some of several Routes failed.
         BaseException: what the only Route failed with, or a fault of ours.
     """
-    failed: list[tuple[RouteLog, MaintenanceError]] = []
+    failed = list(refused)
     for run in runs:
         if isinstance(run.error, MaintenanceError):
             failed.append((run.log, run.error))
         elif run.error:
             raise run.error
-    if len(runs) == 1 and failed:
+    logs = list(dict.fromkeys(log for log, _ in failed))
+    number = len({run.log for run in runs}.union(logs))
+    if number == 1 and failed:
         raise failed[0][1]
     if failed:
-        names = listed([log.name for log, _ in failed])
-        raise SeveralFailedError(named(failed), failed=len(failed), names=names, number=len(runs))
+        names = listed([log.name for log in logs])
+        raise SeveralFailedError(named(failed), failed=len(logs), names=names, number=number)
 
 
 def named(errors: Iterable[tuple[RouteLog, MaintenanceError]]) -> list[MaintenanceError]:

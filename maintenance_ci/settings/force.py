@@ -16,6 +16,7 @@ class Force(Enum):
     ENDPOINTS = "endpoints"  # delete: the application is not ready
     HOST = "host"  # delete: another namespace waits for the host
     PIPELINE = "pipeline"  # delete: the maintenance belongs to a newer pipeline
+    EARLY = "early"  # delete, with ACTION=end: the announced end lies ahead
     TRACE = "trace"  # delete: nothing says that there was a maintenance
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import unicodedata
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -41,6 +42,8 @@ FILE_PATTERN = re.compile(rf"(?!/|(.*/)?\.\.(/|$))([\w./@+-]|{ROUTE_NAME_PLACE.p
 ADDRESS_URL = re.compile(
     r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
 )
+# ISO 8601, with an offset: what the runner's clock, or its time zone, has nothing to add to.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 PIPELINE_ID = re.compile(r"[0-9]{1,20}")
 # What means something to a shell. (GitLab shows addresses to many a script.)
@@ -236,6 +239,17 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
 
 
+def _moment(value: object) -> datetime:
+    text = str(value).strip()
+    try:
+        moment = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:  # a 13th month
+        moment = None
+    if moment is None:
+        raise ValueError("must be a time with its offset from UTC, such as 2026-11-29T10:00+01:00")
+    return moment
+
+
 def _forces(value: object) -> frozenset[Force]:
     names = str(value).lower().replace(",", " ").split()
     if len(names) == 1 and names[0] in TRUE | FALSE:
@@ -296,6 +310,7 @@ MaintenanceName = Annotated[
         longest=MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
     ),
 ]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Namespace = Annotated[
     str, _matching(DNS_LABEL, "must be a namespace: lower-case letters, digits and '-', 63 characters at the most")
 ]

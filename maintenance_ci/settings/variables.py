@@ -149,6 +149,8 @@ class SwitchSettings(TemplatesSettings):
     # With which the host of a passthrough Route is served during its maintenance.
     passthrough_certificate_secret: types.SecretName | None = None
     force: types.Forces = frozenset()
+    # When the maintenance is announced to end.
+    maintenance_end: types.Moment | None = None
     router_reload_interval: types.ReloadInterval = 5.0
     admission_timeout: types.Seconds = 60
     # Whether to ask for the public URL, as a user does, before a switch counts as done.

@@ -57,6 +57,7 @@ EVERYTHING = {
     "ACCEPT_ROUTE_DIFFERENCES": "false",
     "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
     "FORCE": "false",
+    "MAINTENANCE_END": "2026-11-29T10:00+01:00",
     "KUBECONFIG": __file__,
     "KUBE_CONTEXT": "group/project:agent",
     "GITLAB_CI": "true",
@@ -359,7 +360,8 @@ def test_what_is_gone_on_against(given: str, meant: set[Force]) -> None:
 def test_nothing_is_gone_on_against_by_mistake(bad: str) -> None:
     """The fourth ends in a Cyrillic letter."""
     assert faults(RouteSettings, GOOD | {"FORCE": bad}) == [
-        "FORCE: must be what to go on against (endpoints, host, owner, pipeline, trace), true for all of it, or false"
+        "FORCE: must be what to go on against (early, endpoints, host, owner, pipeline, trace), true for all of it, "
+        "or false"
     ]
 
 
