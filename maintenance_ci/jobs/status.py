@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import LEASE, MANAGED_BY, MANAGED_BY_LABEL, PAGE
@@ -30,7 +31,7 @@ def status(cluster: OpenShift, log: JobLog, *, as_json: bool) -> None:
     snapshots = cluster.select("secrets", {MANAGED_BY_LABEL: MANAGED_BY})
     ready = PAGE in ready_services(cluster.select("endpointslices", {"kubernetes.io/service-name": PAGE}))
     lease = cluster.get("leases", LEASE)
-    maintenances = rows(routes, snapshots, page_ready=ready)
+    maintenances = rows(routes, snapshots, page_ready=ready, now=datetime.now(UTC))
     shown_by = routes_to(PAGE, (route for route in routes if admitting_routers(route)))
     at_work = f"{describe(lease)}; last renewed {lease['spec'].get('renewTime')}" if lease else None
     if as_json:

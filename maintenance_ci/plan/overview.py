@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from maintenance_ci.names import (
     PAGE,
@@ -13,6 +13,7 @@ from maintenance_ci.names import (
     STRATEGY_ANNOTATION,
     snapshot_name,
 )
+from maintenance_ci.plan.due import announced_end, is_overdue
 from maintenance_ci.plan.marks import by_name, stands_for
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import backend_services
@@ -21,10 +22,17 @@ from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 Object = dict[str, Any]
 
-COLUMNS = ("route", "host", "path", "strategy", "since", "pipeline", "state")
+
+class _End(TypedDict):
+    end: str
+    overdue: bool
+
+
+COLUMNS = ("route", "host", "path", "strategy", "since", "end", "pipeline", "state")
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,8 @@ class Row:
         path: what is in maintenance of it; ``/`` for all.
         strategy: ``swap``, ``repoint`` or ``subpath``.
         since: when it was begun, as the server's clock has it.
+        end: when it is announced to end; empty where nothing is announced.
+        overdue: whether that is over.
         pipeline: the number of the pipeline that wanted it last.
         pipeline_url: its address.
         state: ``shown``, or what is amiss.
@@ -47,18 +57,20 @@ class Row:
     path: str
     strategy: str
     since: str
+    end: str
+    overdue: bool
     pipeline: str
     pipeline_url: str
     state: str
 
 
-def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool) -> list[Row]:
+def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool, now: datetime) -> list[Row]:
     """Return a row for each maintenance of a namespace, and one for each that was cut short."""
     by_route, by_snapshot = by_name(routes), by_name(snapshots)
     ours = [route for route in by_route.values() if stands_for(route) or rewriting_strategy(route)]
-    result = [_row(route, by_route, by_snapshot, page_ready=page_ready) for route in ours]
+    result = [_row(route, by_route, by_snapshot, page_ready=page_ready, now=now) for route in ours]
     listed = {snapshot_name(row.route) for row in result if row.strategy != SUBPATH}
-    result += [_cut_short(secret, by_route) for name, secret in by_snapshot.items() if name not in listed]
+    result += [_cut_short(secret, by_route, now) for name, secret in by_snapshot.items() if name not in listed]
     return sorted(result, key=lambda row: (row.route, row.path))
 
 
@@ -71,11 +83,16 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def table_of_maintenances(maintenances: Iterable[Row]) -> list[str]:
     """Return the rows as a table."""
-    cells = [tuple(asdict(row)[name] for name in COLUMNS) for row in maintenances]
+    cells = [
+        tuple(asdict(row)[name] + (" (overdue)" if name == "end" and row.overdue else "") for name in COLUMNS)
+        for row in maintenances
+    ]
     return table([name.upper() for name in COLUMNS], cells)
 
 
-def _row(route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool) -> Row:
+def _row(
+    route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool, now: datetime
+) -> Row:
     metadata, spec = route["metadata"], route["spec"]
     annotations = metadata.get("annotations") or {}
     name = annotations.get(ROUTE_ANNOTATION) or metadata["name"]
@@ -87,10 +104,16 @@ def _row(route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Ob
         path=spec.get("path") or "/",
         strategy=annotations.get(STRATEGY_ANNOTATION, ""),
         since=(begun.get("metadata") or {}).get("creationTimestamp", ""),
+        **_end(route, now),
         pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
         pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
         state=_state(route, Observed("", name, None, routes), page_ready=page_ready),
     )
+
+
+def _end(annotated: Object, now: datetime) -> _End:
+    end = announced_end(annotated)
+    return {"end": end.isoformat() if end else "", "overdue": is_overdue(end, now)}
 
 
 def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
@@ -104,7 +127,7 @@ def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
     return "shown" if page_ready else "the page is not ready"
 
 
-def _cut_short(snapshot: Object, routes: Mapping[str, Object]) -> Row:
+def _cut_short(snapshot: Object, routes: Mapping[str, Object], now: datetime) -> Row:
     """Return the row of a snapshot without a maintenance: a job was ended between two steps."""
     metadata = snapshot["metadata"]
     annotations = metadata.get("annotations") or {}
@@ -119,6 +142,7 @@ def _cut_short(snapshot: Object, routes: Mapping[str, Object]) -> Row:
         path="/",
         strategy=annotations.get(STRATEGY_ANNOTATION, ""),
         since=metadata.get("creationTimestamp", ""),
+        **_end(snapshot, now),
         pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
         pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
         state=f"{phase.value}; run the job delete",

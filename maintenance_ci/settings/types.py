@@ -256,7 +256,7 @@ def _forces(value: object) -> frozenset[Force]:
         return frozenset(Force) if names[0] in TRUE else frozenset()
     known = {refusal.value: refusal for refusal in Force}
     if not names or not set(names) <= known.keys():
-        raise ValueError(f"must be what to go on against ({', '.join(sorted(known))}), true for all of it, or false")
+        raise ValueError(f"must be what to go on against ({', '.join(sorted(known))}), true for all, or false")
     return frozenset(known[name] for name in names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from maintenance_ci.rehearsal.apiserver.store import Object
 
 HOST, URL = "shop.example.test", "https://gitlab.example.test/p/42"
 BEGUN, OLD, KEPT = "2026-11-23T06:00:00Z", "2020-01-01T00:00:00Z", "2026-11-23T05:59:59Z"
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 ADMITTED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admitted", "status": "True"}]}]}
 REFUSED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admitted", "status": "False"}]}]}
 
@@ -44,10 +46,10 @@ def snapshot(strategy: str = "swap") -> Object:
     return {**kept, "metadata": {**kept["metadata"], "creationTimestamp": KEPT}}
 
 
-def row(**changed: str) -> Row:
+def row(**changed: Any) -> Row:
     usual = {
-        "route": "shop", "host": HOST, "path": "/", "strategy": "swap", "since": BEGUN, "pipeline": "42",
-        "pipeline_url": URL, "state": "shown",
+        "route": "shop", "host": HOST, "path": "/", "strategy": "swap", "since": BEGUN, "end": "", "overdue": False,
+        "pipeline": "42", "pipeline_url": URL, "state": "shown",
     }  # fmt: skip
     return Row(**usual | changed)
 
@@ -88,8 +90,8 @@ CASES: dict[str, tuple[list[Object], list[Object], list[Row]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_in_maintenance(case: str) -> None:
     routes, snapshots, expected = CASES[case]
-    assert rows(routes, snapshots, page_ready=True) == expected
-    assert rows(reversed(routes), snapshots, page_ready=True) == expected
+    assert rows(routes, snapshots, page_ready=True, now=NOW) == expected
+    assert rows(reversed(routes), snapshots, page_ready=True, now=NOW) == expected
 
 
 def not_ours(found: Object) -> Object:
@@ -98,8 +100,8 @@ def not_ours(found: Object) -> Object:
 
 
 def test_a_route_that_is_not_ours_is_no_maintenance() -> None:
-    assert rows([not_ours(ours())], [], page_ready=True) == []
-    assert rows([ours()], [], page_ready=True) != []
+    assert rows([not_ours(ours())], [], page_ready=True, now=NOW) == []
+    assert rows([ours()], [], page_ready=True, now=NOW) != []
 
 
 def with_status(found: Object, status: Object | None) -> Object:
@@ -125,12 +127,12 @@ def elsewhere(found: Object) -> Object:
     ],
 )
 def test_what_is_amiss(found: Object, ready: bool, state: str) -> None:
-    [told] = rows([found], [], page_ready=ready)
+    [told] = rows([found], [], page_ready=ready, now=NOW)
     assert told.state == state
 
 
 def test_of_several_troubles_the_one_that_a_person_can_end_is_told() -> None:
-    [told] = rows([route(), with_status(ours(), REFUSED)], [], page_ready=False)
+    [told] = rows([route(), with_status(ours(), REFUSED)], [], page_ready=False, now=NOW)
     assert told.state == PREPARED
 
 
@@ -140,10 +142,25 @@ def test_the_columns_of_the_table_are_aligned() -> None:
     for name in COLUMNS:
         at = head.index(name.upper())
         assert all(line[at - 1 : at] in ("", " ") and line[at] != " " for line in (first, second))
-    assert first.split() == ["shop", HOST, "/", "swap", BEGUN, "42", "shown"]
-    assert second.split() == ["a-longer-name", HOST, "/", "swap", "-", "-", "shown"]
+    assert first.split() == ["shop", HOST, "/", "swap", BEGUN, "-", "42", "shown"]
+    assert second.split() == ["a-longer-name", HOST, "/", "swap", "-", "-", "-", "shown"]
     assert not any(line.endswith(" ") for line in (head, first, second))
     assert URL not in first  # it would be half of the line; the JSON has it
+
+
+@pytest.mark.parametrize(
+    ("end", "overdue"), [("2026-11-24T07:00:00+01:00", False), ("2026-11-24T06:59:59+01:00", True)]
+)
+def test_an_announced_end_that_is_over_is_told(end: str, overdue: bool) -> None:
+    shown, kept = ours(), snapshot()
+    for one in (shown, kept):
+        one["metadata"]["annotations"]["maintenance-ci/end"] = end
+    now = datetime.fromisoformat("2026-11-24T06:00:00+00:00") - timedelta(microseconds=1)
+    [told] = rows([shown], [kept], page_ready=True, now=now)
+    assert (told.end, told.overdue) == (end, overdue)
+    assert ("(overdue)" in table_of_maintenances([told])[1]) is overdue
+    [cut_short] = rows([route()], [kept], page_ready=True, now=now)
+    assert (cut_short.end, cut_short.overdue) == (end, overdue)
 
 
 def test_a_table_of_nothing_is_its_head() -> None:
@@ -154,6 +171,6 @@ def test_a_table_of_nothing_is_its_head() -> None:
 def test_a_snapshot_whose_notes_were_changed_is_told_too(metadata: dict[str, Any]) -> None:
     kept = snapshot()
     kept["metadata"] = {"name": kept["metadata"]["name"], "namespace": "web", **metadata}
-    [told] = rows([route()], [kept], page_ready=True)
+    [told] = rows([route()], [kept], page_ready=True, now=NOW)
     assert told.state.endswith("run the job delete")
     assert told.since == metadata.get("creationTimestamp", "")

@@ -360,8 +360,7 @@ def test_what_is_gone_on_against(given: str, meant: set[Force]) -> None:
 def test_nothing_is_gone_on_against_by_mistake(bad: str) -> None:
     """The fourth ends in a Cyrillic letter."""
     assert faults(RouteSettings, GOOD | {"FORCE": bad}) == [
-        "FORCE: must be what to go on against (early, endpoints, host, owner, pipeline, trace), true for all of it, "
-        "or false"
+        "FORCE: must be what to go on against (early, endpoints, host, owner, pipeline, trace), true for all, or false"
     ]
 
 

@@ -72,8 +72,8 @@ def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[st
     assert origin is not None
     since = origin["metadata"]["creationTimestamp"]
     head, row, page = table(cluster)
-    assert cells(head) == ["ROUTE", "HOST", "PATH", "STRATEGY", "SINCE", "PIPELINE", "STATE"]
-    assert cells(row) == ["shop", HOST, "/", strategy, since, "42", "shown"]
+    assert cells(head) == ["ROUTE", "HOST", "PATH", "STRATEGY", "SINCE", "END", "PIPELINE", "STATE"]
+    assert cells(row) == ["shop", HOST, "/", strategy, since, "-", "42", "shown"]
     assert page == [f"The page is ready; shown by: {', '.join(shown_by)}."]
     found = document(cluster)
     assert found["page"] == {"ready": True, "shown_by": shown_by}
@@ -84,6 +84,8 @@ def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[st
             "path": "/",
             "strategy": strategy,
             "since": since,
+            "end": "",
+            "overdue": False,
             "pipeline": "42",
             "pipeline_url": cluster.inside.job_variables()["CI_PIPELINE_URL"],
             "state": "shown",
