@@ -15,6 +15,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maintenance_ci import __version__
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import ROUTE_STRATEGIES
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"maintenance-ci {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add(commands, "build-and-deploy", _build_and_deploy, "build the page in the cluster and deploy it, not exposed")
     _add(commands, "deploy-route", _deploy_route, "switch the Routes that are named (or their SUBPATH) to the page")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ def test_a_rehearsal_has_the_strategy_that_is_asked_for(
     monkeypatch.setattr("maintenance_ci.rehearsal.rehearse.rehearse", lambda options: asked.append(options) or 0)
     assert main(["rehearse", *given]) == 0
     assert [dict(options.variables or {}) for options in asked] == [{"ROUTE_STRATEGY": strategy}]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"maintenance-ci {version('maintenance-ci')}\n")
 
 
 def test_a_strategy_that_there_is_not_is_exit_code_2() -> None:

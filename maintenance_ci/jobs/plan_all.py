@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
@@ -10,6 +11,7 @@ from maintenance_ci.log.report_files import Check
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, ROUTE_ANNOTATION
 from maintenance_ci.plan.comparison import differences
 from maintenance_ci.plan.marks import by_name
+from maintenance_ci.plan.overview import overdue, rows
 from maintenance_ci.templates.drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.templates.export import original_now
 from maintenance_ci.templates.project import UnfitFileError
@@ -41,6 +43,9 @@ def plan_all(settings: TemplatesSettings, cluster: OpenShift, templates: Templat
         labels = {MANAGED_BY_LABEL: MANAGED_BY}
         snapshots = by_name(cluster.select("secrets", labels))
         log.say(f"{len(routes)} Routes")
+        now = datetime.now(UTC)
+        for line in overdue(rows(routes.values(), snapshots.values(), page_ready=True, now=now), now):
+            log.warn(line)
     there, findings = _Namespace(settings, cluster, routes, snapshots), []
     with log.phase(f"Compare the templates of {templates.name} with them"):
         if not templates.can_list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from maintenance_ci.names import (
@@ -13,7 +14,7 @@ from maintenance_ci.names import (
     STRATEGY_ANNOTATION,
     snapshot_name,
 )
-from maintenance_ci.plan.due import announced_end, is_overdue
+from maintenance_ci.plan.due import announced_end, is_overdue, span
 from maintenance_ci.plan.marks import by_name, stands_for
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import backend_services
@@ -22,7 +23,6 @@ from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
 Object = dict[str, Any]
 
@@ -72,6 +72,16 @@ def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: b
     listed = {snapshot_name(row.route) for row in result if row.strategy != SUBPATH}
     result += [_cut_short(secret, by_route, now) for name, secret in by_snapshot.items() if name not in listed]
     return sorted(result, key=lambda row: (row.route, row.path))
+
+
+def overdue(maintenances: Iterable[Row], now: datetime) -> list[str]:
+    """Return a line for each maintenance that is there, and was announced to have ended."""
+    return [
+        f"the maintenance of Route {row.route}{'' if row.path == '/' else f' ({row.path})'} was to end at {row.end}, "
+        f"{span(now - datetime.fromisoformat(row.end))} ago; run the job delete, or a pipeline with ACTION=end"
+        for row in maintenances
+        if row.overdue
+    ]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:

@@ -199,10 +199,12 @@ def test_a_route_in_maintenance_is_its_snapshot(
 ) -> None:
     path = {"ROUTE_TEMPLATE_PATH": "routes/{{ route_name }}.yaml"}
     assert shared.run("build-and-deploy").code == 0
-    assert shared.run("deploy-route", {"ROUTE_STRATEGY": strategy, **path}).code == 0
+    over = {"MAINTENANCE_END": "2026-01-01T06:00+01:00"}
+    assert shared.run("deploy-route", {"ROUTE_STRATEGY": strategy, **path, **over}).code == 0
     try:
         code, log = plan(shared, ROUTE_TEMPLATES_TOKEN=token)
         assert code == 0, log
+        assert "WARNING: the maintenance of Route shop was to end at 2026-01-01T06:00:00+01:00, " in log
         assert "shop (routes/shop.yaml): same: it is in maintenance: its snapshot was looked at" in log
         assert "shop-maintenance-page" not in log
         other = manifests.route("shop", "other.apps.example.test")

@@ -9,6 +9,7 @@ import pytest
 
 from maintenance_ci.names import PAGE, notes, page_route_name
 from maintenance_ci.plan.overview import COLUMNS, Row, rows, table_of_maintenances
+from maintenance_ci.plan.overview import overdue as overdue_lines
 from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.snapshot import snapshot_of
@@ -159,6 +160,9 @@ def test_an_announced_end_that_is_over_is_told(end: str, overdue: bool) -> None:
     [told] = rows([shown], [kept], page_ready=True, now=now)
     assert (told.end, told.overdue) == (end, overdue)
     assert ("(overdue)" in table_of_maintenances([told])[1]) is overdue
+    line = f"the maintenance of Route shop was to end at {end}, less than a minute ago; "
+    line += "run the job delete, or a pipeline with ACTION=end"
+    assert overdue_lines([told], now) == ([line] if overdue else [])
     [cut_short] = rows([route()], [kept], page_ready=True, now=now)
     assert (cut_short.end, cut_short.overdue) == (end, overdue)
 
