@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,14 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--commit", action="store_true", help="write it to ROUTE_TEMPLATES_PROJECT")
     export.add_argument("--force", action="store_true", help="overwrite a template in another form; commit headers")
     status = _add(commands, "status", _status, "list what is in maintenance in the namespace")
-    status.add_argument("--json", action="store_true", help="as one JSON document")
-    rehearse = _add(
-        commands,
-        "rehearse",
-        _rehearse,
-        "run the three jobs on an embedded OpenShift, and show who answered",
-        epilog=REHEARSE_EPILOG,
-    )
+    status.add_argument("--all-namespaces", action="store_true", help="in every namespace, where the token may look")
+    how = status.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="as one JSON document")
+    how.add_argument("--watch", action="store_true", help="again every few seconds, until Ctrl-C")
+    what = "run the three jobs on an embedded OpenShift, and show who answered"
+    rehearse = _add(commands, "rehearse", _rehearse, what, REHEARSE_EPILOG)
     rehearse.add_argument(
         "--strategy", choices=ROUTE_STRATEGIES, default="swap", help="ROUTE_STRATEGY of the jobs (default: swap)"
     )
@@ -261,12 +260,13 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _status(arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.jobs.status import status
+    from maintenance_ci.jobs.status import status, watch
     from maintenance_ci.settings.variables import JobSettings, read_settings
 
     settings = read_settings(JobSettings, only_looks=True)
     with _connect(settings, log) as (cluster, _kubeconfig, _private):
-        status(cluster, log, as_json=arguments.json)
+        look = partial(status, cluster, log, as_json=arguments.json, everywhere=arguments.all_namespaces)
+        watch(look, log) if arguments.watch else look()
 
 
 def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:

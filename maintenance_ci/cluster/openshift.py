@@ -94,9 +94,13 @@ class OpenShift:
         """Return the namespace's objects that the field selector names."""
         return self._list(plural, [("fieldSelector", field_selector)])
 
-    def select_everywhere(self, plural: str, field_selector: str) -> list[Object]:
-        """Return the objects of all namespaces that the field selector names."""
-        return self._list(plural, [("fieldSelector", field_selector)], everywhere=True)
+    def select_everywhere(
+        self, plural: str, field_selector: str = "", labels: Mapping[str, str] | None = None
+    ) -> list[Object]:
+        """Return the objects of all namespaces; only those that the field selector, and ``labels``, name."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        query = [("fieldSelector", field_selector), ("labelSelector", selector)]
+        return self._list(plural, [(name, value) for name, value in query if value], everywhere=True)
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""

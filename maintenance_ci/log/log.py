@@ -291,6 +291,11 @@ class JobLog:
         finally:
             self._write_raw(gitlab_log.section_end(name, now=time.time()))
 
+    def clear_screen(self) -> None:
+        """Empty the terminal that the log is written to; where it is none, nothing is done."""
+        if self._stream.isatty():
+            self._write_raw(gitlab_log.CLEAR)
+
     def _break_silence(self, ended: threading.Event) -> None:
         while not ended.wait(max(0.0, self._spoken + self._silence - time.monotonic())):
             if time.monotonic() - self._spoken >= self._silence:

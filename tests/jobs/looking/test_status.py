@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
 
+from maintenance_ci.errors import TryAgainError
+from maintenance_ci.jobs.status import watch
+from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import LEASE, PAGE
+from maintenance_ci.rehearsal.apiserver.rights import User
+from maintenance_ci.rehearsal.cluster import PIPELINE
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.jobs.looking.scene import (
     HOST,
@@ -241,3 +247,59 @@ def test_a_job_that_changes_something_is_seen_to(cluster: Cluster) -> None:
     cluster.inside.server.requests.clear()
     ok(cluster.run("delete", SUBPATH))
     assert [line.split("?")[0].rsplit("/", 1)[-1] for line in writes(cluster)] == ["leases", PATH, LEASE]
+
+
+def may_look_everywhere(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    users = cluster.inside.server.users
+    assert isinstance(users, dict)
+    mine, token = users[cluster.inside.token], cluster.inside.token
+    kinds = [("route.openshift.io", "routes"), ("", "secrets"), ("discovery.k8s.io", "endpointslices")]
+    kinds += [("coordination.k8s.io", "leases")]
+    rules = [{"apiGroups": [group], "resources": [plural], "verbs": ["list"]} for group, plural in kinds]
+    monkeypatch.setitem(users, token, User(PIPELINE, roles={**mine.roles, "": rules}))
+
+
+def test_every_namespace_in_which_something_is_in_maintenance(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = command(cluster, "status", "--all-namespaces")
+    assert refused.code == 1
+    assert "cannot list resource" in refused.lines[-1] or "may not" in refused.lines[-1]
+    may_look_everywhere(cluster, monkeypatch)
+    assert ok(command(cluster, "status", "--all-namespaces")).lines == ["Nothing is in maintenance in any namespace."]
+    ok(cluster.run("deploy-route", SUBPATH | {"MAINTENANCE_END": "2026-01-01T06:00+01:00"}))
+    other = cluster.find("routes", PATH)
+    assert other is not None
+    spec = {**other["spec"], "host": "theirs.apps.example.test"}
+    metadata = {**{key: other["metadata"][key] for key in ("name", "labels", "annotations")}, "namespace": "other-team"}
+    cluster.call(cluster.store.create, "routes", {"metadata": metadata, "spec": spec}, manager="test")
+    try:
+        lines = ok(command(cluster, "status", "--all-namespaces")).lines
+        assert [line for line in lines if line.startswith("── ")] == ["── other-team", "── web"]
+        assert sum("2026-01-01T06:00:00+01:00 (overdue)" in line for line in lines) == 2
+        documents = json.loads(ok(command(cluster, "status", "--all-namespaces", "--json")).log)
+        assert [(one["namespace"], len(one["maintenance"])) for one in documents] == [("other-team", 1), ("web", 1)]
+    finally:
+        cluster.call(cluster.store.delete, "routes", "other-team", PATH)
+
+
+def test_it_is_looked_at_again_until_somebody_stops_it(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is away for a moment does not end it."""
+    looks: list[str] = []
+
+    def look() -> None:
+        looks.append("")
+        if len(looks) == 2:
+            raise TryAgainError("The cluster is away.")
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    for stream, clears in ((io.StringIO(), 0), (terminal, 3)):
+        looks.clear()
+        watch(look, JobLog(stream), every=0.0)
+        assert len(looks) == 3
+        assert stream.getvalue().count(" UTC\n") == 3
+        assert "The cluster is away. Asking again.\n" in stream.getvalue()
+        assert stream.getvalue().count("\x1b[2J") == clears
