@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
+from maintenance_ci import __version__
 from maintenance_ci.plan.verdicts import drain_time
 from maintenance_ci.settings.types import (
     MAX_RELOAD,
@@ -74,7 +74,6 @@ def section(title: str) -> str:
 
 @pytest.mark.parametrize("name", ["component", "include", "together", "matrix", "inputs"])
 def test_the_documented_examples_are_right(name: str, tmp_path: Path) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     inputs, _ = component()
     includes = 0
     for path, text in example(name).items():
@@ -85,8 +84,8 @@ def test_the_documented_examples_are_right(name: str, tmp_path: Path) -> None:
             includes += 1
             assert set(include["inputs"]) <= set(inputs)
             assert {name for name, spec in inputs.items() if "default" not in spec} <= set(include["inputs"])
-            assert include.get("ref", include.get("component", "").rpartition("@")[2]) == version
-            assert include["inputs"]["image"].endswith(f":{version}")
+            assert include.get("ref", include.get("component", "").rpartition("@")[2]) == __version__
+            assert include["inputs"]["image"].endswith(f":{__version__}")
     assert includes == 1
 
 
@@ -97,10 +96,9 @@ def test_the_readme_s_six_lines() -> None:
 
 
 def test_the_tag_of_the_examples_is_made_before_they_include_it() -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     for document in ("README.md", "docs/pipeline.md"):
         command = tag_command(document)
-        assert command == f"git tag {version} && git push origin {version}"
+        assert command == f"git tag {__version__} && git push origin {__version__}"
         text = (ROOT / document).read_text()
         assert text.index(command) < text.index("<!-- example: component -->")
 
@@ -180,8 +178,7 @@ def test_the_schedule_for_drift_is_right(tmp_path: Path) -> None:
     after = (ROOT / "docs/templates.md").read_text().split("plan --all\n```")[1]
     for name in ("OKD_URL", "OKD_TOKEN", "OKD_CA", "ROUTE_TEMPLATES_PROJECT"):
         assert f"`{name}`" in after
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert job["image"].endswith(f":{version}")
+    assert job["image"].endswith(f":{__version__}")
 
 
 def test_no_token_is_in_a_command_line() -> None:
