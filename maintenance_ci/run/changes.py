@@ -19,7 +19,7 @@ from maintenance_ci.names import (
 )
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
-from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
+from maintenance_ci.plan.marks import as_we_applied_it, by_name, pipeline_of, stands_for
 from maintenance_ci.plan.repoint import merge_patch, pointed_back
 from maintenance_ci.plan.snapshot import manifest_of, route_in, snapshot_of
 from maintenance_ci.plan.steps import Verb
@@ -193,7 +193,8 @@ class Changes:
             if there["metadata"]["uid"] != self._created.get(change.name):
                 return
             page_route = page_route_name(self._settings.route_name, self._settings.subpath)
-            if self._cluster.get("routes", page_route) is None:
+            # Of the list: where the one Route cannot be asked for, this is no reason to leave the original.
+            if page_route not in by_name(self._cluster.select("routes")):
                 return
         self._cluster.delete("routes", there)
 

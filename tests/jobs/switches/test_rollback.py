@@ -174,7 +174,7 @@ FORGET = f"{WHEN_BACK} oc delete secret {SNAPSHOT} -n web --ignore-not-found"
 LAST_STEPS = {
     "the snapshot stays": (f"ours DELETE /secrets/{SNAPSHOT}: 503 always", [FORGET, PAGE_LEFT], "the application. Run"),
     "the page stays": (
-        "ours GET /routes?limit=500$ #2: 503 always",
+        "ours GET /routes?fieldSelector: 503 always",
         [PAGE_LEFT],
         "the application. Only the page may be left.",
     ),
