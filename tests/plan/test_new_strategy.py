@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_status_has_a_row_of_it() -> None:
     observed = observed_in(Phase.SHOWN, WEIGHTED)
     snapshot = observed.snapshot.value
     assert snapshot
-    [row] = rows(observed.routes.values(), [snapshot], page_ready=True)
+    [row] = rows(observed.routes.values(), [snapshot], page_ready=True, now=datetime(2026, 11, 24, tzinfo=UTC))
     assert (row.route, row.path, row.strategy, row.state) == ("shop", "/", WEIGHTED, "shown")
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -150,7 +151,7 @@ LOOKS: dict[str, Look] = {
     "routes_beside": lambda route, other: routes_beside(route, [other], ()),
     "routes_to": lambda route, other: routes_to("shop", [route, other]),
     "overview": lambda route, other: table_of_maintenances(
-        rows([ours(route), other, repointed_of(other)], [], page_ready=True)
+        rows([ours(route), other, repointed_of(other)], [], page_ready=True, now=datetime(2026, 11, 24, tzinfo=UTC))
     ),
     "recreated_by": lambda route, _: recreated_by(route),
     "repointed": lambda route, _: repointed_of(route),
