@@ -93,10 +93,8 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def table_of_maintenances(maintenances: Iterable[Row]) -> list[str]:
     """Return the rows as a table."""
-    cells = [
-        tuple(asdict(row)[name] + (" (overdue)" if name == "end" and row.overdue else "") for name in COLUMNS)
-        for row in maintenances
-    ]
+    told = [asdict(row) | ({"end": f"{row.end} (overdue)"} if row.overdue else {}) for row in maintenances]
+    cells = [tuple(row[name] for name in COLUMNS) for row in told]
     return table([name.upper() for name in COLUMNS], cells)
 
 
