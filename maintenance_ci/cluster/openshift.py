@@ -86,21 +86,17 @@ class OpenShift:
 
     def select(self, plural: str, labels: Mapping[str, str] | str | None = None) -> list[Object]:
         """Return the namespace's objects; only those with ``labels``, or that a label selector means, where given."""
-        pairs = labels.items() if isinstance(labels, Mapping) else ()
-        selector = labels if isinstance(labels, str) else ",".join(f"{key}={value}" for key, value in pairs)
-        return self._list(plural, [("labelSelector", selector)] if selector else [])
+        return self._list(plural, _selectors(labels=labels))
 
     def select_by_field(self, plural: str, field_selector: str) -> list[Object]:
         """Return the namespace's objects that the field selector names."""
-        return self._list(plural, [("fieldSelector", field_selector)])
+        return self._list(plural, _selectors(field_selector))
 
     def select_everywhere(
         self, plural: str, field_selector: str = "", labels: Mapping[str, str] | None = None
     ) -> list[Object]:
         """Return the objects of all namespaces; only those that the field selector, and ``labels``, name."""
-        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
-        query = [("fieldSelector", field_selector), ("labelSelector", selector)]
-        return self._list(plural, [(name, value) for name, value in query if value], everywhere=True)
+        return self._list(plural, _selectors(field_selector, labels), everywhere=True)
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
@@ -258,6 +254,14 @@ class OpenShift:
         root = "/api/v1" if group == "v1" else f"/apis/{group}"
         where = ["namespaces", namespace or self.namespace] if namespace != "" else []
         return "/".join(filter(None, [root, *where, plural, quote(name, safe=""), subresource]))
+
+
+def _selectors(field_selector: str = "", labels: Mapping[str, str] | str | None = None) -> list[tuple[str, str]]:
+    """Return the query of a list: of the objects that both selectors mean; an empty one means all."""
+    pairs = labels.items() if isinstance(labels, Mapping) else ()
+    selector = labels if isinstance(labels, str) else ",".join(f"{key}={value}" for key, value in pairs)
+    query = [("fieldSelector", field_selector), ("labelSelector", selector)]
+    return [(name, value) for name, value in query if value]
 
 
 def _is_list(answer: Object) -> bool:
