@@ -6,7 +6,6 @@ What a job needs is imported when it runs, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import io
 import os
@@ -17,18 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maintenance_ci import __version__
+from maintenance_ci.access import connect, exclusive, find_folder, helm_of, templates_of
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import ROUTE_STRATEGIES
 from maintenance_ci.run.interruption import interrupted_when_cancelled, signals_restored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from maintenance_ci.cluster.openshift import OpenShift
-    from maintenance_ci.page.helm import Helm
-    from maintenance_ci.settings.variables import JobSettings, TemplatesSettings
-    from maintenance_ci.templates.project import TemplateProject
+    from collections.abc import Callable, Sequence
 
 EPILOG = """
 The jobs read the pipeline's variables (PROJECT, ROUTE_NAME or ROUTE_SELECTOR, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN,
@@ -169,15 +164,15 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings.variables import BuildAndDeploySettings, child_environment, read_settings
 
     settings = read_settings(BuildAndDeploySettings)
-    with _connect(settings, log) as (cluster, kubeconfig, private):
+    with connect(settings, log) as (cluster, kubeconfig, private):
         tools = Tools(
-            helm=_helm(settings, kubeconfig, private, log),
-            chart=_find("chart"),
-            docker=_find("docker"),
+            helm=helm_of(settings, kubeconfig, private, log),
+            chart=find_folder("chart"),
+            docker=find_folder("docker"),
             kubeconfig=kubeconfig,
             environment=child_environment(private),
         )
-        with _exclusive(settings, "build-and-deploy", cluster, log):
+        with exclusive(settings, "build-and-deploy", cluster, log):
             build_and_deploy(settings, cluster, tools, log)
 
 
@@ -187,11 +182,11 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.templates import rendering
 
     settings = read_settings(RoutesSettings)
-    template = _find(MAINTENANCE_ROUTE).read_text()
+    template = find_folder(MAINTENANCE_ROUTE).read_text()
     rendering.begin()  # ready by the time that the page's Route is rendered
-    with _connect(settings, log) as (cluster, _kubeconfig, _private):
-        templates = _templates(settings)
-        with _exclusive(settings, "deploy-route", cluster, log):
+    with connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = templates_of(settings)
+        with exclusive(settings, "deploy-route", cluster, log):
             deploy_route(settings, cluster, templates, template, log)
 
 
@@ -203,9 +198,9 @@ def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
     settings = read_settings(RoutesSettings)
     if settings.needs_templates:
         rendering.begin()  # ready by the time that the original's template is rendered
-    with _connect(settings, log) as (cluster, kubeconfig, private):
-        templates, helm = _templates(settings), _helm(settings, kubeconfig, private, log)
-        with _exclusive(settings, "delete", cluster, log):
+    with connect(settings, log) as (cluster, kubeconfig, private):
+        templates, helm = templates_of(settings), helm_of(settings, kubeconfig, private, log)
+        with exclusive(settings, "delete", cluster, log):
             delete(settings, cluster, templates, helm, log)
 
 
@@ -219,12 +214,12 @@ def _plan(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings.variables import RoutesSettings, read_settings
 
     settings = read_settings(RoutesSettings, only_looks=True)
-    with _connect(settings, log) as (cluster, _kubeconfig, _private):
-        templates = _templates(settings)
+    with connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = templates_of(settings)
         if arguments.delete or settings.action == "end":
             plan_delete(settings, cluster, templates, log, as_json=arguments.json)
         else:
-            template = _find(MAINTENANCE_ROUTE).read_text()
+            template = find_folder(MAINTENANCE_ROUTE).read_text()
             later, as_json = arguments.page_later, arguments.json
             plan_deploy(settings, cluster, templates, template, log, page_later=later, as_json=as_json)
 
@@ -234,8 +229,8 @@ def _plan_all(log: JobLog) -> None:
     from maintenance_ci.settings.variables import DriftSettings, read_settings
 
     settings = read_settings(DriftSettings, only_looks=True)
-    with _connect(settings, log) as (cluster, _kubeconfig, _private):
-        templates = _templates(settings)
+    with connect(settings, log) as (cluster, _kubeconfig, _private):
+        templates = templates_of(settings)
         if templates:
             plan_all(settings, cluster, templates, log)
 
@@ -246,9 +241,9 @@ def _export_route(arguments: argparse.Namespace, log: JobLog) -> None:
 
     model = CommitSettings if arguments.commit else ExportSettings
     settings = read_settings(model, arguments={"ROUTE_NAME": arguments.route}, only_looks=not arguments.commit)
-    with _connect(settings, log) as (cluster, _kubeconfig, _private):
+    with connect(settings, log) as (cluster, _kubeconfig, _private):
         template = export(settings, cluster, log)
-        templates = _templates(settings) if arguments.commit else None
+        templates = templates_of(settings) if arguments.commit else None
         if templates:
             commit(settings, templates, template, log, force=arguments.force)
         else:
@@ -264,7 +259,7 @@ def _status(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings.variables import JobSettings, read_settings
 
     settings = read_settings(JobSettings, only_looks=True)
-    with _connect(settings, log) as (cluster, _kubeconfig, _private):
+    with connect(settings, log) as (cluster, _kubeconfig, _private):
         look = partial(status, cluster, log, as_json=arguments.json, everywhere=arguments.all_namespaces)
         watch(look, log) if arguments.watch else look()
 
@@ -294,107 +289,3 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
             variables={"ROUTE_STRATEGY": arguments.strategy},
         )
     )
-
-
-@contextlib.contextmanager
-def _connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str, Path]]:
-    """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
-    from maintenance_ci.cluster.kubeconfig import private_folder
-    from maintenance_ci.cluster.openshift import OpenShift
-
-    _note(settings, log)
-    with private_folder() as private:
-        kubeconfig = _kubeconfig(settings, private, log)
-        cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
-        with contextlib.closing(cluster):
-            yield cluster, kubeconfig, private
-
-
-def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
-    """Write the kubeconfig of the job, which all clients get, and return its path."""
-    from maintenance_ci.cluster.kubeconfig import write_kubeconfig, write_login
-    from maintenance_ci.settings.variables import login_environment, proxy_to
-
-    if settings.okd_url and settings.okd_token:
-        if settings.okd_insecure_skip_tls_verify:
-            log.warn("the certificate of the cluster's API is not verified (OKD_INSECURE_SKIP_TLS_VERIFY)")
-        made = write_kubeconfig(
-            private,
-            url=settings.okd_url,
-            token=settings.okd_token.get_secret_value(),
-            namespace=settings.project,
-            ca=settings.okd_ca,
-            skip_tls_verify=settings.okd_insecure_skip_tls_verify,
-            proxy=proxy_to(settings.okd_url),
-        )
-        return str(made)
-    from maintenance_ci.cluster.given_kubeconfig import read_login
-
-    login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
-    log.redaction.secrets += login.secrets
-    if login.cluster.get("insecure-skip-tls-verify"):
-        log.warn("the certificate of the cluster's API is not verified (insecure-skip-tls-verify in KUBECONFIG)")
-    proxy = login.proxy or proxy_to(login.cluster["server"])
-    return str(write_login(private, login.cluster, login.user, namespace=settings.project, proxy=proxy))
-
-
-def _note(settings: JobSettings, log: JobLog) -> None:
-    """Record whose job this is, and what it is about."""
-    from maintenance_ci.plan.strategies import SUBPATH
-    from maintenance_ci.settings.variables import RoutesSettings
-
-    record = log.record
-    record.namespace, record.name = settings.project, settings.ci_job_name or None
-    record.user = settings.gitlab_user_login or None
-    record.pipeline_id, record.pipeline_url = settings.ci_pipeline_id or None, settings.ci_pipeline_url or None
-    if isinstance(settings, RoutesSettings) and len(settings.route_names) == 1 and len(settings.subpaths) < 2:
-        record.route, record.subpath = settings.route_names[0], next(iter(settings.subpaths), None)
-        record.strategy = SUBPATH if settings.subpaths else settings.route_strategy
-
-
-@contextlib.contextmanager
-def _exclusive(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
-    """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
-    from maintenance_ci.run.concurrently import require_not_stopped
-    from maintenance_ci.run.lease import Holder, holding_lease
-
-    holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
-    with holding_lease(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
-
-        def guard() -> None:
-            require_not_stopped()
-            lease.require()
-
-        cluster.guard = guard
-        yield
-
-
-def _templates(settings: TemplatesSettings) -> TemplateProject | None:
-    if not settings.needs_templates or settings.ci_server_url is None or settings.route_templates_project is None:
-        return None
-    from maintenance_ci.settings.variables import proxy_to
-    from maintenance_ci.templates.project import TemplateProject
-
-    tokens = {"private_token": settings.route_templates_token, "job_token": settings.ci_job_token}
-    return TemplateProject(
-        settings.ci_server_url,
-        settings.route_templates_project,
-        ref=settings.route_templates_ref,
-        ca=settings.ci_server_tls_ca_file,
-        proxy=proxy_to(settings.ci_server_url),
-        **{kind: token.get_secret_value() if token else None for kind, token in tokens.items()},
-    )
-
-
-def _find(name: str) -> Path:
-    from maintenance_ci.settings.folders import find
-    from maintenance_ci.settings.variables import has_checkout
-
-    return find(name, checkout=has_checkout())
-
-
-def _helm(settings: JobSettings, kubeconfig: str, private: Path, log: JobLog) -> Helm:
-    from maintenance_ci.page.helm import Helm
-    from maintenance_ci.settings.variables import child_environment
-
-    return Helm(kubeconfig, settings.project, environment=child_environment(private), say=log.say)

@@ -100,7 +100,7 @@ def test_each_command_that_changes_something_refuses(
 
     for name, value in (GOOD | {"PLAN_ONLY": "yes", "ROUTE_TEMPLATES_TOKEN": "glpat-secret"}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("maintenance_ci.cli._connect", connects)
+    monkeypatch.setattr("maintenance_ci.cli.connect", connects)
     code = main(command.split())
     output = "".join(capsys.readouterr())
     assert ("the command went on" in output) is not COMMANDS[command]
