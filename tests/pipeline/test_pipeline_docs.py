@@ -11,6 +11,7 @@ import yaml
 
 from maintenance_ci import __version__
 from maintenance_ci.plan.verdicts import drain_time
+from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.types import (
     MAX_RELOAD,
     MAX_ROUTE_AND_SUBPATH_IN_GITLAB,
@@ -138,6 +139,12 @@ def test_the_parent_of_several_clusters_asks_as_the_component_does() -> None:
     for name, asked in form.items():
         assert (asked["value"], asked.get("options")) == (ours[name]["value"], unlike(ours[name].get("options")))
     assert "PROJECT" not in form
+
+
+def test_the_example_with_inputs_names_each_word_of_force() -> None:
+    header, _ = yaml.safe_load_all(example("inputs")[".gitlab-ci.yml"])
+    named = set(re.findall(r"\w+", header["spec"]["inputs"]["force"]["description"]))
+    assert {word.value for word in Force} <= named
 
 
 def test_the_environments_of_several_routes_are_documented() -> None:
