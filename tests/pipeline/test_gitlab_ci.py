@@ -239,9 +239,10 @@ def test_the_options_are_all_that_there_are(pipeline: Configuration) -> None:
 def test_our_own_pipeline_is_the_component(pipeline: Configuration) -> None:
     ours = yaml.safe_load(PIPELINE.read_text())
     assert set(ours) == {"include", "variables"}
-    (include,) = ours["include"]
+    include, release = ours["include"]
     assert ROOT / include["local"] == COMPONENT
     assert set(include["inputs"]) <= set(component()[0])
+    assert "rules" in release  # tests/pipeline/test_release.py
     for name in JOBS:
         assert "requirements-jobs.lock" in str(pipeline[name]["before_script"])
         assert pipeline[name]["image"] == "$MAINTENANCE_CI_IMAGE"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.tools.gitlab_expressions import pattern
+from tests.tools.gitlab_expressions import holds, pattern
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = ROOT / ".gitlab-ci.yml"
@@ -59,15 +60,20 @@ def extended(jobs: Configuration) -> Configuration:
     return {name: whole(name) if name in JOBS else value for name, value in jobs.items() if name not in bases}
 
 
-def our_pipeline(**given: object) -> Configuration:
-    """Our own pipeline, with its include put into it, and these inputs besides its own."""
-    return whole_pipeline(PIPELINE.read_text(), **given)
+def our_pipeline(known: Mapping[str, str] | None = None, /, **given: object) -> Configuration:
+    """Our own pipeline, with its includes put into it, and these inputs besides its own."""
+    return whole_pipeline(PIPELINE.read_text(), known, **given)
 
 
-def whole_pipeline(text: str, **given: object) -> Configuration:
+def whole_pipeline(text: str, known: Mapping[str, str] | None = None, /, **given: object) -> Configuration:
     """A project's file, which includes the component, with that put into it, and these inputs besides its own.
 
     A file with inputs of its own has their defaults, or these.
+
+    Args:
+        text: the file.
+        known: the variables that GitLab knows before it reads a file: those of the project, and who started what.
+        given: the inputs.
 
     Raises:
         AssertionError: GitLab would refuse an input.
@@ -76,16 +82,33 @@ def whole_pipeline(text: str, **given: object) -> Configuration:
     for own in header:
         asked = {name: spec.get("default") for name, spec in own["spec"]["inputs"].items()}
         body = filled(body, asked | given)
-    (include,) = body.pop("include")
+    whole: Configuration = {}
+    for include in body.pop("include"):
+        if not included(include, known or {}):
+            continue
+        if "inputs" in include:
+            part = filled_component(include["inputs"] | ({} if header else given))
+        else:
+            part = yaml.safe_load((ROOT / include["local"]).read_text())
+        whole = merged(whole, part)
+    return extended(merged(whole, body))
+
+
+def included(include: Configuration, known: Mapping[str, str]) -> bool:
+    """Whether GitLab includes it: by its rules, where it has some."""
+    return "rules" not in include or any(holds(rule["if"], known) for rule in include["rules"])
+
+
+def filled_component(given: Configuration) -> Configuration:
+    """The component's jobs, with these inputs in their places."""
     inputs, jobs = component()
-    defaults = {name: spec.get("default") for name, spec in inputs.items()}
-    values = defaults | include["inputs"] | ({} if header else given)
+    values = {name: spec.get("default") for name, spec in inputs.items()} | given
     for name, spec in inputs.items():
         assert values[name] in spec.get("options", [values[name]]), f"{name} input: {values[name]} is no option"
         # GitLab's Inputs::StringInput: RE2, without slashes around it; what is blank matches nothing.
         matches = "regex" not in spec or (values[name].strip() and pattern(f"/{spec['regex']}/").search(values[name]))
         assert matches, f"{name} input: provided value does not match required RegEx pattern"
-    return extended(merged(filled(jobs, values), body))
+    return dict(filled(jobs, values))
 
 
 def schema_faults(file: Path) -> str:
