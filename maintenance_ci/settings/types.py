@@ -10,7 +10,7 @@ import json
 import os
 import re
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -243,7 +243,9 @@ def _moment(value: object) -> datetime:
     text = str(value).strip()
     try:
         moment = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
-    except ValueError:  # a 13th month
+        if moment:
+            moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # a 13th month, or a time that UTC has not
         moment = None
     if moment is None:
         raise ValueError("must be a time with its offset from UTC, such as 2026-11-29T10:00+01:00")
@@ -260,7 +262,12 @@ def _forces(value: object) -> frozenset[Force]:
     return frozenset(known[name] for name in names)
 
 
-def _text(value: str) -> str:
+def require_text(value: str) -> str:
+    """Return a text as it is.
+
+    Raises:
+        ValueError: it is too long, or holds a control character other than a line break or a tab.
+    """
     if len(value) > MAX_TEXT or not all(map(_is_text, value)):
         raise ValueError(f"must be text of {MAX_TEXT} characters at the most, without control characters")
     return value
@@ -343,5 +350,5 @@ SecretName = Annotated[
 ]
 Subpath = Annotated[str, AfterValidator(_subpath)]
 Subpaths = Annotated[tuple[str, ...], AfterValidator(_apart), _several(_subpath)]
-Text = Annotated[str, AfterValidator(_text)]
+Text = Annotated[str, AfterValidator(require_text)]
 Token = Annotated[SecretStr, BeforeValidator(read_token)]

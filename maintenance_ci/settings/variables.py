@@ -12,21 +12,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
 
 from maintenance_ci.errors import VariableError
-from maintenance_ci.settings import combinations, proxies, testers, types
+from maintenance_ci.settings import combinations, proxies, testers, texts, types
 from maintenance_ci.settings.credentials import read_token
+from maintenance_ci.settings.model import Variables
 from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageResources
-
-
-class Variables(BaseModel):
-    """Variables of a job's environment, each field named like its variable.
-
-    One whose type is pydantic's SecretStr is a secret (`secret_variables`), whoever reads it.
-    """
-
-    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
 
 
 class GitLabSecrets(Variables):
@@ -39,11 +31,7 @@ class GitLabSecrets(Variables):
 
 
 class JobSettings(Variables):
-    """What every job needs: the cluster and the namespace, and what GitLab says of the pipeline.
-
-    Attributes:
-        rules: what must be right with several variables together.
-    """
+    """What every job needs: the cluster and the namespace, and what GitLab says of the pipeline."""
 
     rules: ClassVar[combinations.Rules] = (combinations.cluster,)
 
@@ -134,7 +122,7 @@ class TemplatesSettings(JobSettings):
         return True
 
 
-class SwitchSettings(TemplatesSettings):
+class SwitchSettings(TemplatesSettings, texts.TextsSettings):
     """Variables of the jobs that switch Routes, ``deploy-route`` and ``delete``, but for which Routes these are."""
 
     rules: ClassVar[combinations.Rules] = (
@@ -142,6 +130,7 @@ class SwitchSettings(TemplatesSettings):
         combinations.template_of_whole_route,
         combinations.names_in_gitlab,
         testers.some_testers,
+        texts.good_names,
     )
 
     route_strategy: types.RouteStrategy = "swap"
@@ -149,8 +138,6 @@ class SwitchSettings(TemplatesSettings):
     # With which the host of a passthrough Route is served during its maintenance.
     passthrough_certificate_secret: types.SecretName | None = None
     force: types.Forces = frozenset()
-    # When the maintenance is announced to end.
-    maintenance_end: types.Moment | None = None
     router_reload_interval: types.ReloadInterval = 5.0
     admission_timeout: types.Seconds = 60
     # Whether to ask for the public URL, as a user does, before a switch counts as done.
@@ -235,7 +222,7 @@ MIN_SECRET = 8
 # without them the commands would trust others than the job does.
 CHILD_VARIABLES = re.compile(r"PATH|TMPDIR|TZ|LANG|LC_[A-Z]+|SSL_CERT_(FILE|DIR)")
 
-Settings = TypeVar("Settings", bound=JobSettings)
+Settings = TypeVar("Settings", bound=Variables)
 
 
 def read_settings(
@@ -370,4 +357,4 @@ def _fault(details: Mapping[str, Any]) -> str:
         message = "is missing"
     elif details["type"] == "literal_error":
         message = f"must be {details['ctx']['expected']}"
-    return f"{details['loc'][0]}: {message}"
+    return f"{texts.variable_at(details['loc'])}: {message}"

@@ -58,6 +58,9 @@ EVERYTHING = {
     "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
     "FORCE": "false",
     "MAINTENANCE_END": "2026-11-29T10:00+01:00",
+    "MAINTENANCE_STATUS": "503",
+    "MAINTENANCE_CRAWLERS": "200",
+    "MAINTENANCE_STATUS_URL": "https://status.example.test",
     "KUBECONFIG": __file__,
     "KUBE_CONTEXT": "group/project:agent",
     "GITLAB_CI": "true",
@@ -67,7 +70,7 @@ EVERYTHING = {
     "CI_PIPELINE_ID": "42",
     "CI_PIPELINE_URL": "https://gitlab.example.test/ops/maintenance/-/pipelines/42",
 }
-TEXTS = {"MAINTENANCE_TITLE", "MAINTENANCE_MESSAGE", "MAINTENANCE_SIGNATURE"}
+TEXTS = {"MAINTENANCE_TITLE", "MAINTENANCE_MESSAGE", "MAINTENANCE_CONTACT", "MAINTENANCE_SIGNATURE"}
 HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../nowhere", "\x1b[31mred"]
 # Hostile to a shell, and yet good values: a token may hold any printable character, a name of GitLab's any text.
 HARMLESS = {

@@ -1,0 +1,22 @@
+"""What the models of a job's environment have in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from maintenance_ci.settings.combinations import Rules
+
+
+class Variables(BaseModel):
+    """Variables of a job's environment, each field named like its variable.
+
+    One whose type is pydantic's SecretStr is a secret (`secret_variables`), whoever reads it.
+
+    Attributes:
+        rules: what must be right with several variables together.
+    """
+
+    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
+    rules: ClassVar[Rules] = ()
