@@ -38,13 +38,14 @@ def instructions(name: str) -> list[str]:
 def test_hadolint_has_nothing_to_say(tmp_path: Path) -> None:
     assert lint(CONTAINERFILE) == ""
     wrong = tmp_path / "Containerfile"
-    wrong.write_text(re.sub(r"@sha256:\w+|:3\.12\S+", "", CONTAINERFILE.read_text()))
+    wrong.write_text(re.sub(r"@sha256:\w+", "", CONTAINERFILE.read_text()))
     assert "DL3006" in lint(wrong)
 
 
 def test_it_is_pinned_and_runs_as_nobody_in_particular() -> None:
     first, *others = instructions("FROM")
-    assert re.fullmatch(r"python:3\.\d+\.\d+-\S+@sha256:[0-9a-f]{64} AS base", first)
+    assert re.fullmatch(r"docker.io/library/python@sha256:[0-9a-f]{64} AS base", first)
+    assert re.search(r"^# python:3\.\d+\.\d+-\S+, by its digest alone", CONTAINERFILE.read_text(), re.MULTILINE)
     assert {stage.split()[0] for stage in others} == {"base"}
     assert instructions("USER") == ["1001:0"]
     assert instructions("ENTRYPOINT") == []
