@@ -6,6 +6,7 @@ What each of them needs is imported when it is asked for, so that ``--help`` ans
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -76,13 +77,18 @@ def _note(settings: JobSettings, log: JobLog) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(settings: JobSettings, job: str, cluster: OpenShift, log: JobLog) -> Iterator[None]:
-    """Hold the namespace's Lease: whatever the body changes, it changes as its holder."""
+def exclusive(
+    settings: JobSettings, job: str, cluster: OpenShift, log: JobLog, *, patience: float = math.inf
+) -> Iterator[None]:
+    """Hold the namespace's Lease: whatever the body changes, it changes as its holder.
+
+    It is waited for LEASE_TIMEOUT, or ``patience`` seconds, where these are fewer.
+    """
     from maintenance_ci.run.concurrently import require_not_stopped
     from maintenance_ci.run.lease import Holder, holding_lease
 
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
-    with holding_lease(cluster, holder, timeout=settings.lease_timeout, say=log.say) as lease:
+    with holding_lease(cluster, holder, timeout=min(settings.lease_timeout, patience), say=log.say) as lease:
 
         def guard() -> None:
             require_not_stopped()

@@ -9,6 +9,7 @@ import argparse
 import gc
 import io
 import os
+import secrets
 import sys
 import traceback
 from functools import partial
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command(arguments: argparse.Namespace) -> int:
     from maintenance_ci.settings.variables import in_gitlab, report_folder, secrets_given
 
-    job = arguments.command if arguments.command in JOBS else ""
+    on_cluster = arguments.command == "rehearse" and arguments.cluster
+    job = arguments.command if on_cluster or arguments.command in JOBS else ""
     # What these print is a file, or one document, and nothing else.
     prints = arguments.command == "export-route" or (arguments.command == "plan" and arguments.json)
     stream = sys.stderr if prints else sys.stdout
@@ -125,8 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     how = status.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="as one JSON document")
     how.add_argument("--watch", action="store_true", help="again every few seconds, until Ctrl-C")
-    what = "run the three jobs on an embedded OpenShift, and show who answered"
+    what = "run the jobs on an embedded OpenShift, or with --cluster on yours, and show who answered"
     rehearse = _add(commands, "rehearse", _rehearse, what, REHEARSE_EPILOG)
+    rehearse.add_argument(
+        "--cluster", action="store_true", help="on the real cluster, with the pipeline's variables; goes alone"
+    )
     rehearse.add_argument(
         "--strategy", choices=ROUTE_STRATEGIES, default="swap", help="ROUTE_STRATEGY of the jobs (default: swap)"
     )
@@ -264,7 +269,10 @@ def _status(arguments: argparse.Namespace, log: JobLog) -> None:
         watch(look, log) if arguments.watch else look()
 
 
-def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
+def _rehearse(arguments: argparse.Namespace, log: JobLog) -> int:
+    if arguments.cluster:
+        _rehearse_on_cluster(log)
+        return 0
     try:
         from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
         from maintenance_ci.rehearsal.rehearse import Options, rehearse
@@ -289,3 +297,22 @@ def _rehearse(arguments: argparse.Namespace, _log: JobLog) -> int:
             variables={"ROUTE_STRATEGY": arguments.strategy},
         )
     )
+
+
+def _rehearse_on_cluster(log: JobLog) -> None:
+    from maintenance_ci.jobs.build_and_deploy import Tools
+    from maintenance_ci.jobs.rehearse_on_cluster import Rehearsal
+    from maintenance_ci.page.rehearsed import RehearsalHelm
+    from maintenance_ci.run.lease import DURATION
+    from maintenance_ci.settings.rehearsal import read_rehearsal
+    from maintenance_ci.settings.variables import child_environment
+
+    (settings, build), run = read_rehearsal(), secrets.token_hex(3)
+    template = find_folder(MAINTENANCE_ROUTE).read_text()
+    with connect(settings, log) as (cluster, kubeconfig, private):
+        environment = child_environment(private)
+        helm = RehearsalHelm(kubeconfig, settings.project, run, environment=environment, say=log.say)
+        tools = Tools(helm, find_folder("chart"), find_folder("docker"), kubeconfig, environment)
+        # As long as that of a killed job lives; whoever is at work is not waited for.
+        with exclusive(settings, "rehearse", cluster, log, patience=1.5 * DURATION):
+            Rehearsal(settings, build, cluster, tools, helm, template, run, log).run(templates_of(settings))

@@ -29,6 +29,9 @@ PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
 END_ANNOTATION = "maintenance-ci/end"
 JOB_ANNOTATION = "maintenance-ci/job"
 TOUCHED_ANNOTATION = "maintenance-ci/touched"
+# On all that a rehearsal on the cluster makes: the id of its run. Its objects are called REHEARSAL-ID.
+# No label of NOTES, which no maintenance Route mirrors, and a Route that is put back loses.
+REHEARSAL, REHEARSAL_LABEL = "maintenance-rehearsal", "maintenance-rehearsal/run"
 # On a Route for testers: to whose application it leads.
 TESTERS_OF_ANNOTATION = "maintenance-ci/testers-of"
 

@@ -16,6 +16,9 @@ app.kubernetes.io/part-of: maintenance
 app.kubernetes.io/version: {{ .Values.imageTag | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.rehearsal }}
+maintenance-rehearsal/run: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/*

@@ -43,6 +43,7 @@ GROUPS = {
     "imagestreamtags": "image.openshift.io/v1",
     "deployments": "apps/v1",
     "endpointslices": "discovery.k8s.io/v1",
+    "networkpolicies": "networking.k8s.io/v1",
     "leases": "coordination.k8s.io/v1",
     "selfsubjectaccessreviews": "authorization.k8s.io/v1",
     "selfsubjectrulesreviews": "authorization.k8s.io/v1",

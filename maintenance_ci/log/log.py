@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import threading
 import time
@@ -74,7 +75,7 @@ class JobLog:
         self._report_due = 0.0
         self._open: list[Phase] = []
         self._said: dict[str, float] = {}
-        self._sections = 0
+        self._sections = itertools.count(1)
         # The Lease is renewed, and a sign of life given, by threads of their own.
         self._writing, self._remembering, self._reporting = threading.Lock(), threading.Lock(), threading.Lock()
 
@@ -104,6 +105,12 @@ class JobLog:
         self.routes = [RouteLog(self, name, alone=len(names) == 1) for name in names]
         self.record.routes = [one.row for one in self.routes]
         return self.routes
+
+    def of_job(self, job: str) -> JobLog:
+        """Return the log of a job within this one: the same lines, with an outcome and a record of its own."""
+        inner = JobLog(_Lines(self), job=job, gitlab=self._gitlab)
+        inner.redaction, inner._sections = self.redaction, self._sections
+        return inner
 
     @property
     def standing(self) -> Outcome:
@@ -281,9 +288,8 @@ class JobLog:
             self._write(heading)
             yield
             return
-        self._sections += 1
         # GitLab tells sections apart by their names, also those of two commands in one job.
-        name = f"maintenance-{os.getpid()}-{self._sections}"
+        name = f"maintenance-{os.getpid()}-{next(self._sections)}"
         coloured = f"{gitlab_log.HEADING}{self.redaction.line(heading)}{gitlab_log.RESET}"
         self._write_raw(gitlab_log.section_start(name, coloured, now=time.time(), collapsed=collapsed))
         try:
@@ -324,6 +330,19 @@ class JobLog:
             self._stream = io.StringIO()
         finally:
             os.close(nowhere)
+
+
+class _Lines(io.StringIO):
+    """Hands the lines of a job within another one on to that one's log."""
+
+    def __init__(self, log: JobLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def write(self, text: str) -> int:
+        """Write a line, as it is."""
+        self._log._write_raw(text.removesuffix("\n"))
+        return len(text)
 
 
 def _messages(error: MaintenanceError) -> list[str]:

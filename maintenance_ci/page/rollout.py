@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError
@@ -13,7 +14,7 @@ from maintenance_ci.page.pod_troubles import SETTLED, Trouble, may_get_room, pod
 from maintenance_ci.waiting import Standing, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
 
@@ -113,10 +114,15 @@ class Rollout:
             )
 
 
-def why_page_does_not_run(cluster: OpenShift) -> str:
-    """Return what the cluster says of why no Pod of the page serves; empty where it says nothing, or not to us."""
+def why_page_does_not_run(
+    cluster: OpenShift, name: str = PAGE, labels: Mapping[str, str] = MappingProxyType(POD_LABELS)
+) -> str:
+    """Return what the cluster says of why no Pod of the page serves; empty where it says nothing, or not to us.
+
+    With ``name``, and the ``labels`` of its Pods, of another Deployment.
+    """
     try:
-        deployment, pods = cluster.get("deployments", PAGE), cluster.select("pods", POD_LABELS)
+        deployment, pods = cluster.get("deployments", name), cluster.select("pods", labels)
     except ForbiddenError:
         return ""
     if deployment and deployment["spec"].get("replicas") == 0:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPException, RemoteDisconnected
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -60,6 +60,8 @@ FRONT_HEADER = re.compile(
     re.IGNORECASE,
 )
 MAX_FRONT_VALUE, MAX_FRONT_HEADERS = 40, 4
+# Names of a certificate that a message shows.
+MAX_CERTIFICATE_NAMES = 5
 
 USER_AGENT = "maintenance-ci"
 PORTS = {"http": 80, "https": 443}
@@ -79,6 +81,7 @@ class Answer:
         words: the status, or why there is no answer of a side; short, and free of secrets.
         status: of the answer, where there is one.
         front: the headers by which a cache or a proxy in front of the router shows itself, with their values.
+        mark: the header by which an application makes itself known, where it is asked for one.
     """
 
     at: float
@@ -86,6 +89,7 @@ class Answer:
     words: str
     status: int | None = None
     front: str = ""
+    mark: str = ""
 
 
 class Outcome(Enum):
@@ -106,6 +110,7 @@ class Probe:
         ca: PEM text of the certificates that vouch for the site's; the system's where None.
         address: host and port to connect to instead, by scheme; TLS and HTTP still name the URL's host.
         timeout: seconds for a whole answer, name resolution included.
+        mark: the name of a header that is kept of each answer.
 
     Attributes:
         answers: all of them, in order.
@@ -118,8 +123,9 @@ class Probe:
         ca: str | None = None,
         address: Mapping[str, tuple[str, int]] | None = None,
         timeout: float = 5.0,
+        mark: str = "",
     ) -> None:
-        self.url, self.timeout = url, timeout
+        self.url, self.timeout, self._mark = url, timeout, mark
         self.answers: list[Answer] = []
         parts = urlsplit(url)
         self._host, self._target = parts.hostname or "", parts.path or "/"
@@ -151,6 +157,20 @@ class Probe:
             one.connect(address)
             return str(one.getsockname()[0])
 
+    def met_server(self) -> str:
+        """Return which address, and which certificate, users meet; or why they meet none."""
+        connection = self._connection()
+        try:
+            connection.connect()
+            host, port, *_ = connection.sock.getpeername()
+            certificate = connection.sock.getpeercert() if isinstance(connection.sock, ssl.SSLSocket) else None
+        except (OSError, HTTPError, UnicodeError) as error:
+            return explain(error, self.timeout)
+        finally:
+            connection.close()
+        words = _describe_certificate(certificate) if certificate else "no certificate: plain HTTP"
+        return f"{host}, port {port}; {words}"
+
     def _connection(self) -> HTTPConnection:
         host, port = self._address
         if self._tls is None:
@@ -173,7 +193,8 @@ class Probe:
         finally:
             connection.close()
         side, words = identify(self.url, response.status, response.headers, body)
-        return Answer(asked, side, words, response.status, front_of(response.headers))
+        mark = response.headers.get(self._mark, "") if self._mark else ""
+        return Answer(asked, side, words, response.status, front_of(response.headers), mark)
 
 
 def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> tuple[Side, str]:
@@ -290,6 +311,14 @@ def _is_routers(headers: Mapping[str, str], body: bytes) -> bool:
     return any(words in text for words in ROUTER_WORDS) or all(
         headers.get(name) == value for name, value in ROUTER_HEADERS.items()
     )
+
+
+def _describe_certificate(certificate: Mapping[str, Any]) -> str:
+    """Return whom a certificate is for, who issued it, and until when it holds (as of `ssl.SSLSocket.getpeercert`)."""
+    names = [str(value) for _, value in certificate.get("subjectAltName") or ()][:MAX_CERTIFICATE_NAMES]
+    issuer = {field: value for part in certificate.get("issuer") or () for field, value in part}
+    by = issuer.get("commonName") or issuer.get("organizationName") or "an issuer without a name"
+    return f"a certificate for {', '.join(names)}, issued by {by}, valid until {certificate.get('notAfter')}"
 
 
 def _too_slow(timeout: float) -> str:

@@ -57,6 +57,12 @@ def template_of_whole_route(given: Mapping[str, str]) -> Iterator[str]:
         yield from (*templates(given), *token_to_read(given))
 
 
+def template_project_if_given(given: Mapping[str, str]) -> Iterator[str]:
+    """Tell that the template project cannot be asked, where one is named."""
+    if "ROUTE_TEMPLATES_PROJECT" in given:
+        yield from (*templates(given), *token_to_read(given))
+
+
 def names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
     """Tell that the names are too long for a pipeline or an environment of GitLab, where each alone is good.
 

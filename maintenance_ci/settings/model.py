@@ -16,7 +16,9 @@ class Variables(BaseModel):
 
     Attributes:
         rules: what must be right with several variables together.
+        own_action: the ACTION with which no other command may change something; empty for none.
     """
 
     model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
     rules: ClassVar[Rules] = ()
+    own_action: ClassVar[str] = ""

@@ -218,6 +218,9 @@ class CommitSettings(ExportSettings):
 # GitLab masks no value that is shorter.
 MIN_SECRET = 8
 
+# Of what ACTION asks for alone: how a message calls it, and its command.
+ALONE = {"plan": ("a plan", "plan"), "rehearse": ("a rehearsal", "rehearse --cluster")}
+
 # What Helm and oc may know of the job's environment. SSL_CERT_* name the system's CAs for all that is TLS, Python too:
 # without them the commands would trust others than the job does.
 CHILD_VARIABLES = re.compile(r"PATH|TMPDIR|TZ|LANG|LC_[A-Z]+|SSL_CERT_(FILE|DIR)")
@@ -234,7 +237,8 @@ def read_settings(
 ) -> Settings:
     """Read ``model`` from the pipeline's variables; ``arguments`` of the command line go before them.
 
-    With PLAN_ONLY, or ACTION=plan, only a command that changes nothing (``only_looks``) may go on.
+    With PLAN_ONLY, or ACTION=plan, only a command that changes nothing (``only_looks``) may go on; with ACTION=rehearse
+    the rehearsal, too.
 
     Raises:
         VariableError: names every variable that is wrong.
@@ -248,10 +252,12 @@ def read_settings(
         settings = model.model_validate(given)
     except ValidationError as error:
         faults = [_fault(details) for details in error.errors()] + faults
-    if not only_looks and variables.get("ACTION") == "plan":
+    action = variables.get("ACTION", "")
+    if not only_looks and action in ALONE and action != model.own_action:
+        what, command = ALONE[action]
         faults.append(
-            "ACTION: asks for a plan alone, and this command would change something; run `maintenance-ci plan`, or "
-            "give ACTION=begin"
+            f"ACTION: asks for {what} alone, and this command would change something; run `maintenance-ci {command}`, "
+            "or give ACTION=begin"
         )
     if not only_looks and plan_only(variables):
         faults.append(

@@ -11,6 +11,7 @@ import yaml
 from maintenance_ci.errors import VariableError
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH
 from maintenance_ci.settings.force import Force
+from maintenance_ci.settings.rehearsal import RehearsalSettings
 from maintenance_ci.settings.types import IMAGE_TAG, MAX_RELOAD, MAX_SECONDS, MIN_RELOAD
 from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, read_settings, variables_read
 from tests.tools.job_variables import GOOD
@@ -18,7 +19,7 @@ from tests.tools.readme import README, table
 
 ROOT = Path(__file__).parents[2]
 COMPONENT = ROOT / "templates/maintenance/template.yml"
-MODELS = (BuildAndDeploySettings, RoutesSettings)
+MODELS = (BuildAndDeploySettings, RoutesSettings, RehearsalSettings)
 
 
 def test_every_variable_is_documented_and_the_other_way_round() -> None:

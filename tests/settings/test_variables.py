@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, SecretStr
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings.force import Force
+from maintenance_ci.settings.rehearsal import RehearsalSettings
 from maintenance_ci.settings.types import Text, Token
 from maintenance_ci.settings.variables import (
     BuildAndDeploySettings,
@@ -53,6 +54,7 @@ EVERYTHING = {
     "TESTER_ACCESS": "true",
     "TESTER_ADDRESSES": "192.0.2.7, 2001:db8::/32",
     "TESTER_HOST": "shop-preview.apps.example.test",
+    "REHEARSAL_HOST": "rehearsal.apps.example.test",
     "CI_SERVER_TLS_CA_FILE": trustme.CA().cert_pem.bytes().decode(),
     "ACCEPT_ROUTE_DIFFERENCES": "false",
     "PASSTHROUGH_CERTIFICATE_SECRET": "shop-tls.v2",
@@ -94,7 +96,7 @@ def faults(model: type[JobSettings], variables: dict[str, str]) -> list[str]:
 # All of them, but for the other way to name the Routes, which goes with no ROUTE_NAME, and no host for one of them.
 SELECTED = {name: value for name, value in EVERYTHING.items() if name not in ("ROUTE_NAME", "TESTER_HOST")}
 SELECTED |= {"ROUTE_SELECTOR": "depends-on=legacy,tier in (web)"}
-MODELS = (BuildAndDeploySettings, RouteSettings, RoutesSettings)
+MODELS = (BuildAndDeploySettings, RouteSettings, RoutesSettings, RehearsalSettings)
 
 
 def models_of(variable: str) -> list[type[JobSettings]]:
@@ -144,8 +146,10 @@ def test_a_needed_variable_that_is_missing_or_empty_is_named(variable: str, empt
     if empty is not None:
         variables[variable] = empty
     for model in models_of(variable):
-        if (variable, model) == ("ROUTE_NAME", BuildAndDeploySettings):
-            read_settings(model, variables)  # no Route is needed to make the page
+        # No Route is needed to make the page, and no template project for the rehearsal's own Route.
+        not_needed = {BuildAndDeploySettings: "ROUTE_NAME", RehearsalSettings: "ROUTE_TEMPLATES_PROJECT"}
+        if not_needed.get(model) == variable:
+            read_settings(model, variables)
             continue
         assert [fault.split(":")[0] for fault in faults(model, variables)] == [variable]
 

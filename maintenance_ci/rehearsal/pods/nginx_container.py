@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import mimetypes
 import os
 import pwd
 import shutil
 import signal
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from maintenance_ci.rehearsal import processes
@@ -15,6 +17,7 @@ from maintenance_ci.rehearsal.pods.nginx_config import Rewriter
 from maintenance_ci.rehearsal.tools import nginx_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # What a build upon nginx-unprivileged finds in its base; the wheel of nginx brings the program alone.
@@ -71,22 +74,38 @@ FAST_STOP = 3.0  # seconds that nginx gets to end once it was told to drop its c
 
 
 class NginxContainer:
-    """One run of nginx in ``folder``, on one address. ``files`` is the image's tree; it is copied, never changed."""
+    """One run of nginx in ``folder``, on one address.
 
-    def __init__(self, files: Path, folder: Path, address: str) -> None:
+    Args:
+        files: the image's tree; it is copied, never changed.
+        folder: of this run.
+        address: of the Pod.
+        mounted: the texts of files that the Pod's volumes hold, by their paths in the container.
+        command: of the container, instead of the image's: of it, ``-c`` counts.
+    """
+
+    def __init__(
+        self,
+        files: Path,
+        folder: Path,
+        address: str,
+        mounted: Mapping[str, str] = MappingProxyType({}),
+        command: Sequence[str] = (),
+    ) -> None:
         self._root = folder / "root"
         self._output = folder / "output.log"
         self._process: asyncio.subprocess.Process | None = None
-        _lay_out(files, self._root)
+        named = dict(itertools.pairwise(command)).get("-c", "/etc/nginx/nginx.conf")
+        self._configuration = self._root / named.lstrip("/")
+        _lay_out(files, self._root, mounted)
         _configure(self._root, Rewriter(self._root, address, self._output))
 
     async def start(self) -> None:
         """Start nginx, with the configuration as the image has it."""
         user = f" user {pwd.getpwuid(0).pw_name};" if os.geteuid() == 0 else ""
-        configuration = self._root / "etc/nginx"
         self._process = await processes.start(
             [
-                *(nginx_path(), "-p", f"{configuration}/", "-c", configuration / "nginx.conf"),
+                *(nginx_path(), "-p", f"{self._root / 'etc/nginx'}/", "-c", self._configuration),
                 *("-e", "stderr", "-g", f"daemon off;{user}"),
             ],
             cwd=self._root,
@@ -121,8 +140,8 @@ class NginxContainer:
         return self._output.read_text(errors="replace").replace(str(self._root), "")
 
 
-def _lay_out(files: Path, root: Path) -> None:
-    """Make the container's file system: the base, and the image's files over it."""
+def _lay_out(files: Path, root: Path, mounted: Mapping[str, str]) -> None:
+    """Make the container's file system: the base, the image's files over it, and what is mounted."""
     if root.exists():  # an earlier run of the same container
         shutil.rmtree(root)
     for path, text in {**BASE_FILES, "/etc/nginx/mime.types": _mime_types()}.items():
@@ -130,6 +149,10 @@ def _lay_out(files: Path, root: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     shutil.copytree(files, root, dirs_exist_ok=True)
+    for path, text in mounted.items():
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     for folder in WRITABLE:
         (root / folder).mkdir(parents=True, exist_ok=True)
 

@@ -16,7 +16,7 @@ from maintenance_ci.rehearsal.pods.status import ContainerState, pod_status
 from maintenance_ci.rehearsal.tools import ToolMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from maintenance_ci.rehearsal.apiserver.store import Object, Store
@@ -27,6 +27,7 @@ MANAGER = "kubelet"
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.2, 5.0
 KILL_DELAY = 0.05  # seconds from a Pod's deletion to the stop signal: a kubelet hears of it from the API, too
 LONGEST_GRACE = 5.0  # seconds that a container gets for the requests in flight, whatever the Pod allows
+ANNOTATION = re.compile(r"metadata\.annotations\['([^']+)'\]")
 SLEEP = re.compile(r"(?:^|[\s;/])sleep\s+(\d+(?:\.\d+)?)")
 
 
@@ -50,10 +51,16 @@ class ContainerWorker:
     """Runs one container of a Pod for as long as the Pod lives."""
 
     def __init__(
-        self, spec: Object, address: str, folder: Path, images: ImageStore, changed: Callable[[], None]
+        self,
+        spec: Object,
+        address: str,
+        folder: Path,
+        images: ImageStore,
+        changed: Callable[[], None],
+        mounted: Mapping[str, str],
     ) -> None:
         self.state = ContainerState(spec["name"], spec["image"])
-        self._spec = spec
+        self._spec, self._mounted = spec, mounted
         self._address = address
         self._folder = folder
         self._images = images
@@ -120,7 +127,8 @@ class ContainerWorker:
 
     def _make(self, image: Image) -> Container:
         if image.program is Program.NGINX:
-            return NginxContainer(image.files, self._folder, self._address)
+            command = self._spec.get("command") or ()
+            return NginxContainer(image.files, self._folder, self._address, self._mounted, command)
         return ApplicationContainer(self._address)
 
     def _set_waiting(self, reason: str, message: str) -> None:
@@ -142,7 +150,7 @@ class PodWorker:
         self._pod = pod
         self._hurry = asyncio.Event()
         self._containers = [
-            ContainerWorker(spec, address, folder / spec["name"], images, self._publish)
+            ContainerWorker(spec, address, folder / spec["name"], images, self._publish, _mounted(pod, spec))
             for spec in pod["spec"]["containers"]
         ]
         self._tasks = [asyncio.create_task(one.run()) for one in self._containers]
@@ -187,6 +195,19 @@ class PodWorker:
         metadata = self._pod["metadata"]
         live = self._store.find("pods", metadata["namespace"], metadata["name"])
         return live if live is not None and live["metadata"]["uid"] == metadata["uid"] else None
+
+
+def _mounted(pod: Object, container: Object) -> dict[str, str]:
+    """The files that the Pod's annotations are in a container: those of its downward API volumes, by their paths."""
+    folders = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts") or []}
+    annotations = pod["metadata"].get("annotations") or {}
+    files = {}
+    for volume in pod["spec"].get("volumes") or []:
+        for item in (volume.get("downwardAPI") or {}).get("items") or []:
+            match = ANNOTATION.fullmatch((item.get("fieldRef") or {}).get("fieldPath", ""))
+            if match and volume["name"] in folders:
+                files[f"{folders[volume['name']]}/{item['path']}"] = annotations.get(match[1], "")
+    return files
 
 
 def _pre_stop_sleep(container: Object) -> float:

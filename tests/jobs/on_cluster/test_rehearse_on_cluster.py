@@ -1,0 +1,101 @@
+"""``rehearse --cluster`` on the embedded cluster, with the Role of docs/service-account.yaml."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+
+from maintenance_ci.rehearsal import application_manifests as manifests
+from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse
+from tests.tools.clusters import Cluster
+from tests.tools.outcomes import ok
+
+
+def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster) -> None:
+    before = everything(cluster)
+    job = ok(rehearse(cluster))
+    assert everything(cluster) == before
+    assert re.fullmatch(
+        r"The rehearsal went well: \d+ requests, none failed\. All that the rehearsal made is removed\. "
+        r"No Route of an application was touched\.",
+        job.lines[-1],
+    )
+    for step in (
+        "build-and-deploy builds the page, and it runs",
+        "the router follows within ROUTER_RELOAD_INTERVAL (0.3 s)",
+        "deploy-route (swap)",
+        "delete (repoint)",
+        "deploy-route (swap, /rehearsal)",
+    ):
+        assert f"   passed: {step}" in job.lines
+    assert any("a certificate for *.apps.example.test, issued by" in line for line in job.lines)
+
+
+def test_a_page_that_is_there_stays_as_it_is(cluster: Cluster) -> None:
+    ok(cluster.run("build-and-deploy"))
+    before, page = everything(cluster), cluster.find("deployments", "maintenance-page")
+    job = ok(rehearse(cluster))
+    assert everything(cluster) == before
+    now = cluster.find("deployments", "maintenance-page")
+    assert now is not None
+    assert page is not None
+    assert (now["metadata"]["uid"], now["spec"]) == (page["metadata"]["uid"], page["spec"])
+    assert "   not proven: build-and-deploy: the page was there before, and was left as it is" in job.lines
+
+
+def test_it_is_refused_during_a_maintenance(cluster: Cluster) -> None:
+    ok(cluster.run("build-and-deploy"))
+    ok(cluster.run("deploy-route"))
+    before = everything(cluster)
+    job = rehearse(cluster)
+    assert job.code == 1
+    assert "ERROR: Something is in maintenance in web: shop. Nothing was changed." in job.lines[-1]
+    assert everything(cluster) == before
+    ok(cluster.run("delete"))
+    assert left_behind(cluster) == []
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "Install the page's chart",
+        "made Deployment",
+        "Delete the original Route",
+        "Wait until users meet the application",
+    ],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_rehearsal_that_is_stopped_leaves_nothing(cluster: Cluster, at: str, number: signal.Signals) -> None:
+    before = everything(cluster)
+    job = rehearse(cluster, send=number, at=at)
+    assert job.code == 1
+    assert everything(cluster) == before
+    assert "All that the rehearsal made is removed. No Route of an application was touched." in job.lines[-1]
+
+
+@pytest.mark.parametrize("at", ["made Deployment", "Delete the original Route", "Send Route maintenance-rehearsal"])
+def test_what_a_killed_rehearsal_leaves_is_removed_by_the_next_one(cluster: Cluster, at: str) -> None:
+    before = everything(cluster)
+    killed = rehearse(cluster, send=signal.SIGKILL, at=at)
+    assert killed.code == -signal.SIGKILL
+    assert left_behind(cluster) != []
+    job = ok(rehearse(cluster))
+    assert any("was cut short: what it left is removed now" in line for line in job.lines)
+    assert everything(cluster) == before
+
+
+def test_objects_of_others_are_never_removed(cluster: Cluster) -> None:
+    """Neither by the label alone, nor by the name alone."""
+    for name, labels in {
+        "maintenance-rehearsal-abc123": {},
+        "shop-maintenance-rehearsal": {"maintenance-rehearsal/run": "abc123"},
+        "maintenance-rehearsal-abc124": {"maintenance-rehearsal/run": "abc123"},
+    }.items():
+        metadata = {"name": name, "namespace": manifests.NAMESPACE, "labels": labels}
+        service = {"metadata": metadata, "spec": {"ports": [{"port": 80}]}}
+        cluster.call(cluster.store.create, "services", service, manager="team")
+    before = everything(cluster)
+    ok(rehearse(cluster))
+    assert everything(cluster) == before
