@@ -13,10 +13,17 @@ import yaml
 from maintenance_ci import __version__
 from tests.tools.gitlab_evaluation import comes_before, pipeline_of
 from tests.tools.gitlab_jobs import OURS
-from tests.tools.gitlab_pipeline import PIPELINE, ROOT, Configuration, our_pipeline, schema_faults, whole_pipeline
+from tests.tools.gitlab_pipeline import (
+    COMPONENT_TEST,
+    PIPELINE,
+    ROOT,
+    Configuration,
+    our_pipeline,
+    schema_faults,
+    whole_pipeline,
+)
 
 RELEASE = ROOT / ".gitlab/release.yml"
-COMPONENT_TEST = ROOT / ".gitlab/component-test.yml"
 NOTES = ".ci/release-notes"
 TAG_PUSHED = {
     "CI_PIPELINE_SOURCE": "push",

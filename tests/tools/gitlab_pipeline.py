@@ -16,6 +16,7 @@ from tests.tools.gitlab_expressions import holds, pattern
 ROOT = Path(__file__).parents[2]
 PIPELINE = ROOT / ".gitlab-ci.yml"
 COMPONENT = ROOT / "templates/maintenance/template.yml"
+COMPONENT_TEST = ROOT / ".gitlab/component-test.yml"
 CHANGES = ["build-and-deploy", "deploy-route", "delete"]
 JOBS = ["plan", *CHANGES]
 PLACEHOLDER = re.compile(r"\$\[\[ inputs\.([\w-]+) \]\]")

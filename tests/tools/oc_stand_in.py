@@ -3,7 +3,8 @@
 ``oc start-build NAME --from-dir=DIR --follow --wait`` makes the requests that the real one makes, in their order, as
 recorded on OpenShift 4.21 on 2026-11-28, with the token of its kubeconfig; it prints what the real one prints, and ends
 with its exit codes. So a right that the real one would lack fails a job of a test as well. ``oc extract secret/NAME``
-prints a key; everything else that people type is kubectl's too, and the real kubectl does it.
+prints a key, ``oc whoami --show-server`` the cluster's address; everything else that people type is kubectl's too, and
+the real kubectl does it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Server:
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         self._token = _named(config["users"], context["user"])["user"]["token"]
         self.namespace = namespace or context.get("namespace", "default")
-        self._address = cluster["server"]
+        self.address = cluster["server"]
         authority = cluster.get("certificate-authority-data")
         self._tls = ssl.create_default_context(
             cafile=cluster.get("certificate-authority"),
@@ -54,7 +55,7 @@ class Server:
 
     def ask(self, group: str, path: str, query: dict[str, str] | None = None, body: bytes | None = None) -> Any:
         """Send a request (a POST where there is a body), and return the answer, which is read by whoever asked."""
-        url = f"{self._address}/{group}/namespaces/{self.namespace}/{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self.address}/{group}/namespaces/{self.namespace}/{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Authorization": f"Bearer {self._token}", "User-Agent": USER_AGENT, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/octet-stream"
@@ -163,9 +164,11 @@ def main(argv: list[str]) -> int:
     secret.add_argument("name")
     secret.add_argument("--to", choices=["-"], required=True)
     secret.add_argument("--keys", required=True)
-    for verb in (build, secret):
+    who = verbs.add_parser("whoami")
+    who.add_argument("--show-server", action="store_true", required=True)
+    for verb in (build, secret, who):
         verb.add_argument("--namespace", "-n", default="")
-    if not {"start-build", "extract"} & set(argv):
+    if not verbs.choices.keys() & set(argv):
         kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"
         os.execv(kubectl, [str(kubectl), *argv])
     given = parser.parse_args(argv)
@@ -175,7 +178,9 @@ def main(argv: list[str]) -> int:
         given.record.write_text(json.dumps({"argv": typed, "files": files, "environment": dict(os.environ)}))
     try:
         server = Server(Path(os.environ["KUBECONFIG"]), given.namespace)
-        if given.verb == "extract":
+        if given.verb == "whoami":
+            _print(server.address)
+        elif given.verb == "extract":
             extract(server, given.name, given.keys)
         else:
             start_build(server, given.name, given.from_dir, follow=given.follow, wait=given.wait)

@@ -6,13 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from maintenance_ci import __version__
 from maintenance_ci.names import page_route_name
+from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
-from tests.rehearsal.gitlab_ci.ci_project import CiProject, Pipeline
+from tests.rehearsal.gitlab_ci.ci_project import OURS, CiProject, Pipeline
 from tests.rehearsal.gitlab_ci.conftest import MakeProject
 from tests.rehearsal.gitlab_ci.documented import example
 from tests.tools.clusters import QUICK, Cluster, running
+from tests.tools.gitlab_pipeline import COMPONENT_TEST
 from tests.tools.site import Site
 
 WHOLE = "shop-maintenance-page"
@@ -47,6 +51,44 @@ def test_the_six_lines_in_an_empty_project(cluster: Cluster, make_project: MakeP
         ok(project.run("delete", **FORM))
     assert cluster.routes() == {"shop"}
     assert {answer.status for answer in answers} == {200}
+
+
+def test_a_version_s_tag_releases_the_component_in_the_catalog_s_project(
+    cluster: Cluster, make_project: MakeProject
+) -> None:
+    """With the real reader of `include:rules`; the whole table is in tests/pipeline/test_release.py."""
+    project = make_project(cluster)
+    path = "ops/maintenance-ci"
+    tag = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": __version__, "CI_PROJECT_PATH": path}
+    assert set(project.jobs(**tag, CATALOG_PROJECT=path)) == {"component-test", "release"}
+    assert project.jobs(**tag) == project.jobs(**tag, CATALOG_PROJECT="ops") == {}
+    form = {"PROJECT": "web", **FORM, "CATALOG_PROJECT": path, "CI_PROJECT_PATH": path}
+    assert set(project.jobs(**form, CI_COMMIT_TAG=__version__)) == {"build-and-deploy", "deploy-route", "delete"}
+
+
+def test_the_component_s_own_test_says_the_version(cluster: Cluster, make_project: MakeProject) -> None:
+    """Included at the tag, not at the commit: the embedded GitLab serves no git. Nothing is installed."""
+    text = COMPONENT_TEST.read_text().replace("$CI_PROJECT_PATH", OURS).replace("$CI_COMMIT_SHA", __version__)
+    text = re.sub(r"install:\n(?: +- .*\n)+", "install: []\n", text)
+    project = make_project(cluster, {".gitlab-ci.yml": text})
+    child = {"CI_PIPELINE_SOURCE": "parent_pipeline"}
+    assert set(project.jobs(**child)) == {"plan"}
+    assert f"maintenance-ci {__version__}" in ok(project.run("plan", **child, CI_COMMIT_TAG=__version__)).log
+    assert project.run("plan", **child, CI_COMMIT_TAG="9.9.9").code != 0
+
+
+def test_the_first_hour_s_pipelines(cluster: Cluster, make_project: MakeProject) -> None:
+    """Of a Route whose host the cluster made, and its template; a click in GitLab is a run of its own here."""
+    trial = manifests.route("trial", "trial-web.apps.example.test", service="shop")
+    cluster.call(cluster.store.create, "routes", trial, manager="test")
+    cluster.inside.gitlab.projects[0].branches["main"]["trial.yaml"] = yaml.safe_dump(trial).encode()
+    project = make_project(cluster, example("component", "README.md"))
+    form = {"ROUTE_NAME": "trial"}
+    assert "Nothing stands in the way" in ok(project.run("plan", **form, ACTION="plan")).log
+    deploy(project, **form)
+    assert cluster.routes() == {"shop", "trial-maintenance-page"}
+    ok(project.run("delete", **form))
+    assert cluster.routes() == {"shop", "trial"}
 
 
 def test_a_plain_include_and_a_subpath(cluster: Cluster, make_project: MakeProject) -> None:
