@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.jobs.delete import strategy_in
 from maintenance_ci.log.outcome import NOTHING_CHANGED
 from maintenance_ci.names import name_for_testers
-from maintenance_ci.plan.describe import line_of_page, lines_of
+from maintenance_ci.plan.describe import line_of_page, lines_of, no_longer_for_testers
 from maintenance_ci.plan.plan_table import plan_document, plan_row, plan_table
 from maintenance_ci.plan.route_access import other_ways
 from maintenance_ci.plan.steps import Direction
@@ -109,8 +109,8 @@ def plan_delete(
     with log.phase("What delete would do"):
         _tell(planned, refused, log)
         ending = [one.observed for one in planned]
-        for name in sorted(set().union(*(one.own_names for one in ending)) & ending[0].tester_routes):
-            log.say(f"- remove Route {name}, which lets testers in, unless another path of its Route is in maintenance")
+        for name in no_longer_for_testers(ending):
+            log.say(f"- remove Route {name}, which lets testers in")
         page = line_of_page(ending)
         log.say(f"- {page}")
     _end(settings, "delete", planned, refused, page=page, as_json=as_json)

@@ -14,12 +14,13 @@ from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.snapshot import KEY
 from maintenance_ci.plan.steps import Direction, Met, Side, Verb, undo
+from maintenance_ci.plan.tester_route import no_longer_needed
 from maintenance_ci.plan.verdicts import drain_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maintenance_ci.plan.observed import Observed
+    from maintenance_ci.plan.observed import Object, Observed
     from maintenance_ci.plan.steps import Change, Plan, Step
 
 # A comment, for a shell: the snapshot goes when its copy has proven good.
@@ -138,9 +139,22 @@ def _wait_line(plan: Plan, step: Step, reload_interval: float) -> str:
 
 def line_of_page(ending: Sequence[Observed]) -> str:
     """Return what becomes of the page when these maintenances have ended: it stays for other Routes that show it."""
-    leaving = {one.page_route_name for one in ending} | {one.route_name for one in ending if one.subpath is None}
-    users = [name for name in routes_to(PAGE, ending[0].routes.values()) if name not in leaving]
+    users = [route["metadata"]["name"] for route in _showing_page_still(ending)]
     return f"keep the page: {', '.join(users)} shows it" if users else "remove the page"
+
+
+def no_longer_for_testers(ending: Sequence[Observed]) -> list[str]:
+    """Return the names of the testers' Routes that go with these maintenances."""
+    routes, ended = ending[0].routes.values(), {one.route_name for one in ending}
+    found = no_longer_needed(ended, routes, _showing_page_still(ending))
+    return sorted(route["metadata"]["name"] for route in found)
+
+
+def _showing_page_still(ending: Sequence[Observed]) -> list[Object]:
+    """Return the Routes that show the page when these maintenances have ended."""
+    leaving = {one.page_route_name for one in ending} | {one.route_name for one in ending if one.subpath is None}
+    routes = ending[0].routes
+    return [routes[name] for name in routes_to(PAGE, routes.values()) if name not in leaving]
 
 
 PUTS_BACK = ("oc extract", "oc apply", "oc replace")
@@ -156,6 +170,8 @@ def commands_to_end(plan: Plan, observed: Observed, *, snapshot: bool) -> list[s
     """
     steps = plan.steps if plan.direction is Direction.END else undo(plan.steps)
     commands = [command for step in steps for command in _commands(step.change, observed, snapshot=snapshot)]
+    testers = no_longer_for_testers([observed])
+    commands += [f"oc delete route {name} -n {observed.namespace} --ignore-not-found" for name in testers]
     # What takes away comes only after what puts back, also where several lines are pasted at once.
     return [
         f"{command} &&" if command.startswith(PUTS_BACK) and later.startswith("oc delete") else command

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import MANAGED_BY_LABEL, NOTES
+from maintenance_ci.settings.addresses import read_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,14 +118,12 @@ def unreadable_allow_lists(annotations: Mapping[str, str] | None) -> list[str]:
 
 
 def _is_address(text: str) -> bool:
-    """Tell whether Go, in which the router is written, takes a text for an IP address or a network."""
-    address, slash, length = text.partition("/")
+    """Tell whether the router takes a text for an IP address or a network."""
     try:
-        number = ip_address(address)
+        read_network(text)
     except ValueError:
         return False
-    bits = length.isascii() and length.isdigit() and int(length[:4]) <= number.max_prefixlen
-    return "%" not in address and (bits or not slash)
+    return True
 
 
 def is_certificate_annotation(name: str) -> bool:

@@ -18,7 +18,6 @@ from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
 from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.repoint import without_notes
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP, rewriting_strategy
-from maintenance_ci.plan.tester_route import application_behind
 from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
@@ -135,11 +134,6 @@ class Observed:
     def own_names(self) -> set[str]:
         """The names of the original, of the maintenance Route, and of the Route for testers."""
         return {self.route_name, self.page_route_name, name_for_testers(self.route_name)}
-
-    @cached_property
-    def tester_routes(self) -> set[str]:
-        """The names of the Routes that let testers in."""
-        return {name for name, route in self.routes.items() if application_behind(route)}
 
     @property
     def whole_page_route(self) -> Object | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
 from maintenance_ci.settings import types
+from maintenance_ci.settings.addresses import read_network
 
 # The router writes the list into its configuration as it stands; a line of HAProxy's has 64 words at the most
 # (openshift/router uses a file from 62 addresses on; fewer are easier to look through).
@@ -26,7 +27,7 @@ def _addresses(value: object) -> tuple[str, ...]:
     """
     parts = [part for part in _SEPARATORS.split(str(value)) if part]
     try:
-        networks = [_network(part) for part in parts]
+        networks = [read_network(part) for part in parts]
     except ValueError:
         raise ValueError(
             "must be IP addresses or networks, such as 192.0.2.7 or 192.0.2.0/24 2001:db8::/32, with commas or blanks "
@@ -39,14 +40,6 @@ def _addresses(value: object) -> tuple[str, ...]:
     if IPv4Network("0.0.0.0/0") in fours or IPv6Network("::/0") in sixes:
         raise ValueError("must not let everybody in: together they are 0.0.0.0/0 or ::/0")
     return tuple(_written(one) for one in dict.fromkeys(networks))
-
-
-def _network(text: str) -> IPv4Network | IPv6Network:
-    """Read one; with a length, not a netmask, and without a zone: HAProxy knows neither."""
-    address, slash, length = text.partition("/")
-    if "%" in address or (slash and not (length.isascii() and length.isdigit())):
-        raise ValueError(text)
-    return ip_network(text, strict=False)
 
 
 def _written(network: IPv4Network | IPv6Network) -> str:

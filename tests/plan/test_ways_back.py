@@ -9,13 +9,14 @@ import pytest
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.log.log import JobLog
-from maintenance_ci.plan.describe import commands_to_end, lines_of
+from maintenance_ci.plan.describe import commands_to_end, lines_of, no_longer_for_testers
 from maintenance_ci.plan.observed import Observed, Phase, Reading, Remark
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.snapshot import manifest_of
 from maintenance_ci.plan.steps import Verb
-from maintenance_ci.plan.strategies import REPOINT, SWAP
+from maintenance_ci.plan.strategies import REPOINT, SUBPATH, SWAP
+from maintenance_ci.plan.tester_route import route_for_testers
 from maintenance_ci.run.check import check_all
 from maintenance_ci.run.targets import Planned
 from tests.tools.observations import observed_in, original, page_route, settings, status
@@ -109,3 +110,21 @@ def test_a_route_that_somebody_sent_elsewhere_is_no_original_to_save(has_snapsho
     assert ("httpHeaders" in keep.route["spec"]) is has_snapshot
     [back] = [change.inverse() for change in others if change.verb is Verb.REWRITE]
     assert ("httpHeaders" in back.route["spec"]) is has_snapshot
+
+
+@pytest.mark.parametrize("strategy", [SWAP, REPOINT, SUBPATH])
+def test_a_person_lets_testers_in_no_more_with_the_last_maintenance_of_the_route(strategy: str) -> None:
+    observed = observed_in(Phase.SHOWN, strategy)
+    preview = route_for_testers(original(), ["192.0.2.7"], None)
+    let_in = replace(observed, routes={**observed.routes, "shop-preview": preview})
+    subpath = {"SUBPATH": "/cart"} if strategy == SUBPATH else {}
+    plan = plan_end(settings(**subpath), let_in)
+    command = "oc delete route shop-preview -n web --ignore-not-found"
+    assert commands_to_end(plan, let_in, snapshot=True)[-1] == command
+    assert command not in commands_to_end(plan, observed, snapshot=True)
+    assert no_longer_for_testers([let_in]) == ["shop-preview"]
+    # Testers of another path need it still, until that one has ended, too.
+    other = page_route("/help")
+    beside = replace(let_in, routes={**let_in.routes, other["metadata"]["name"]: other})
+    assert command not in commands_to_end(plan, beside, snapshot=True)
+    assert no_longer_for_testers([beside, replace(beside, subpath="/help")]) == ["shop-preview"]
