@@ -10,7 +10,7 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError
 from maintenance_ci.names import PAGE
 from maintenance_ci.page.build_status import pushed_digest
 from maintenance_ci.page.builds import build_page
-from maintenance_ci.page.context import pack_build_context, render_page_conf
+from maintenance_ci.page.context import pack_build_context
 from maintenance_ci.page.image import (
     image_digest,
     import_result,
@@ -19,6 +19,7 @@ from maintenance_ci.page.image import (
     require_base_image,
     why_not_built,
 )
+from maintenance_ci.page.rendering import render_page
 from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
 from maintenance_ci.plan.page_route import routes_to
@@ -55,14 +56,8 @@ class Tools:
 
 def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools: Tools, log: JobLog) -> None:
     """Install the page's chart, build its image where asked or needed, and wait until the page runs that image."""
-    page_conf = render_page_conf(
-        name=PAGE,
-        tag=settings.image_tag,
-        title=settings.maintenance_title,
-        message=settings.maintenance_message,
-        signature=settings.maintenance_signature,
-    )
-    context = pack_build_context(tools.docker, page_conf)
+    made = render_page(tools.docker, name=PAGE, tag=settings.image_tag, signature=settings.maintenance_signature)
+    context = pack_build_context(tools.docker, made)
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):

@@ -1,48 +1,24 @@
-"""The page's build context: the folder ``docker/`` with its texts and its tag put in. Pure; no network.
-
-The texts travel as nginx *data*, in one generated file (``page.conf``) of ``geo`` blocks: nginx does not look for
-variables in the values of ``geo``, so that a ``$`` in a text stays a ``$``.
-"""
+"""The page's build context: the folder ``docker/``, and what is made of it. Pure; no network."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import tarfile
-import unicodedata
 from typing import TYPE_CHECKING
 
-from maintenance_ci.errors import MaintenanceError, VariableError
+from maintenance_ci.errors import MaintenanceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-PAGE_CONF = "page.conf"
-
-# nginx reads its configuration through a buffer of 4,096 bytes (NGX_CONF_BUFFER), and refuses a value that, with its
-# opening quote, fills it.
-MAX_VALUE = 4094
 
 # What a build needs: read by anybody, since OpenShift builds and runs under an arbitrary user.
 FILE_MODE, FOLDER_MODE, EXECUTE_BITS = 0o644, 0o755, 0o111
 
 
-def render_page_conf(name: str, tag: str, title: str, message: str, signature: str) -> str:
-    """Return ``page.conf``: who the page is (``NAME:TAG``, for the header ``X-Maintenance-Page``) and its three texts.
-
-    The texts are plain text, shown as they are: ``index.html`` escapes them. Line breaks and tabs become spaces, other
-    control characters are dropped.
-
-    Raises:
-        VariableError: a text is longer than nginx can read, `MAX_VALUE` bytes.
-    """
-    values = {"page": f"{name}:{tag}", "title": title, "message": message, "signature": signature}
-    return "".join(f"geo $maintenance_{key} {{ default {_quoted(key, text)}; }}\n" for key, text in values.items())
-
-
-def pack_build_context(folder: Path, page_conf: str) -> bytes:
-    """Return ``folder`` as a gzipped tar, the same bytes for the same content, with ``page_conf`` as its ``page.conf``.
+def pack_build_context(folder: Path, made: Mapping[str, str]) -> bytes:
+    """Return ``folder`` as a gzipped tar, the same bytes for the same content, with the files that are ``made`` of it.
 
     Links to files inside of the folder are packed as what they point at.
 
@@ -59,22 +35,11 @@ def pack_build_context(folder: Path, page_conf: str) -> bytes:
     ):
         for path in _inside(folder.resolve()):
             name = path.relative_to(folder.resolve()).as_posix()
-            if name != PAGE_CONF:
+            if name not in made:
                 _add(tar, name, path.read_bytes() if path.is_file() else None, executable=_is_executable(path))
-        _add(tar, PAGE_CONF, page_conf.encode(), executable=False)
+        for name, text in sorted(made.items()):
+            _add(tar, name, text.encode(), executable=False)
     return packed.getvalue()
-
-
-def _quoted(key: str, text: str) -> str:
-    """Quote ``text`` for nginx, where inside of double quotes only the backslash and the double quote mean anything."""
-    spaced = "".join(" " if character in "\t\n\v\f\r\x85\u2028\u2029" else character for character in text)
-    # No controls, and no lone surrogates.
-    plain = "".join(character for character in spaced if unicodedata.category(character) not in {"Cc", "Cs"}).strip()
-    escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
-    if len(escaped.encode()) > MAX_VALUE:
-        limit = f"{MAX_VALUE} bytes of UTF-8, a quote or a backslash as two"
-        raise VariableError([f"MAINTENANCE_{key.upper()}: is too long: nginx takes {limit}"])
-    return f'"{escaped}"'
 
 
 def _inside(folder: Path) -> Iterator[Path]:
