@@ -1,4 +1,9 @@
-"""Texts as nginx's configuration takes them. Pure."""
+"""Texts as nginx's configuration takes them. Pure.
+
+nginx looks for variables in a value, and has no way to write a ``$`` there, except by a variable of its own that holds
+one: `DOLLAR`, a ``geo`` (in whose values nginx looks for none; each takes some 20 kB of memory, so that it is the only
+one).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +16,16 @@ if TYPE_CHECKING:
 # nginx reads its configuration through a buffer of 4,096 bytes (NGX_CONF_BUFFER), and refuses a value that, with its
 # opening quote, fills it.
 MAX_VALUE = 4094
+DOLLAR = "maintenance_dollar"
+# Bytes of a text that is written where it is needed; a longer one is a variable.
+SHORT = 24
+
+ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "$": f"${{{DOLLAR}}}"})
 
 
-def quoted(text: str) -> str:
-    """Quote a text for nginx, where inside of double quotes only the backslash and the double quote mean anything."""
-    return f'"{_escaped(text)}"'
+def escaped(text: str) -> str:
+    """Return a text as it stands in a value between double quotes."""
+    return text.translate(ESCAPES)
 
 
 def one_line(text: str) -> str:
@@ -31,27 +41,23 @@ class Pieces:
         self._names: dict[str, str] = {}
 
     def reference(self, text: str) -> str:
-        """Return what stands for a text where nginx looks for variables."""
-        return "".join(f"${{{self._name(piece)}}}" for piece in _cut(text))
+        """Return what stands for a text in a value between double quotes."""
+        short = escaped(text)
+        if len(short.encode()) <= SHORT:
+            return short
+        return "".join(f"${{{self._names.setdefault(one, f'maintenance_p{len(self._names)}')}}}" for one in _cut(text))
 
     def all(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the quoted value of each variable."""
+        """Yield the name and the value of each variable."""
         for piece, name in self._names.items():
-            yield name, quoted(piece)
-
-    def _name(self, piece: str) -> str:
-        return self._names.setdefault(piece, f"maintenance_p{len(self._names)}")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+            yield name, escaped(piece)
 
 
 def _cut(text: str) -> Iterator[str]:
     """Cut a text so that each part fits into a value."""
     start, size = 0, 0
     for end, character in enumerate(text):
-        length = len(_escaped(character).encode())
+        length = len(escaped(character).encode())
         if size + length > MAX_VALUE:
             yield text[start:end]
             start, size = end, 0

@@ -13,12 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.page.look import Language, Look, logo_address, page_file, read_languages, read_look
-from maintenance_ci.page.nginx_text import MAX_VALUE, Pieces, one_line, quoted
+from maintenance_ci.page.nginx_text import DOLLAR, MAX_VALUE, Pieces, escaped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,9 +87,8 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         MaintenanceError: a file of the folder cannot be used.
     """
     signature = one_line(signature)
-    if len(quoted(signature).encode()) - 2 > MAX_VALUE:
-        limit = f"{MAX_VALUE} bytes of UTF-8, a quote or a backslash as two"
-        raise VariableError([f"MAINTENANCE_SIGNATURE: is too long: nginx takes {limit}"])
+    if len(escaped(signature).encode()) > MAX_VALUE:
+        raise VariableError([f"MAINTENANCE_SIGNATURE: is too long: nginx takes {MAX_VALUE} bytes of UTF-8 at the most"])
     look, languages = read_look(folder), read_languages(folder)
     first = next((one for one in languages if one.code == look.language), None)
     if first is None:
@@ -159,6 +158,7 @@ def _render_conf(folder: Path, languages: list[Language], html: Mapping[str, str
         pages=pages,
         blocks=blocks,
         dates=dates,
+        dollar=DOLLAR,
         piece=pieces.reference,
         texts=pieces.all,
         **values,
@@ -168,16 +168,16 @@ def _render_conf(folder: Path, languages: list[Language], html: Mapping[str, str
 def _render(folder: Path, name: str, *, autoescape: bool, **values: object) -> str:
     file = page_file(folder, name)
     environment = Environment(
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 - nginx's configuration is no HTML
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"quoted": quoted, "json": lambda text: json.dumps(text)[1:-1]}
+    environment.filters |= {"escaped": escaped, "json": lambda text: json.dumps(text)[1:-1]}
     try:
         return environment.from_string(file.read_text(encoding="utf-8")).render(**values)
-    except (TemplateError, UnicodeDecodeError) as error:
+    except Exception as error:
         line = getattr(error, "lineno", None)
         where = f"{file}, line {line}," if line else file
         raise MaintenanceError(f"{where} cannot be used: {error}.", "Correct it, then run the job again.") from error

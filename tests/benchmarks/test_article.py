@@ -21,7 +21,7 @@ from maintenance_ci.rehearsal.cluster import Options
 from maintenance_ci.rehearsal.users import Answer
 
 QUICK = Options(reload_interval=0.3, busy=False)
-PAGE, OUR_PAGE = "We&rsquo;ll be back soon!", "We’ll be back soon!"
+PAGE, OUR_PAGE = "We&rsquo;ll be back soon!", "this service is unavailable"
 ROUTES = "/apis/route.openshift.io/v1/namespaces/web/routes"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/web/leases/maintenance-ci"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from maintenance_ci.page.rendering import render_page
 from maintenance_ci.rehearsal.pods.nginx_container import NginxContainer
 from tests.tools.small_cluster import fetch, pod_subnet
 
@@ -50,13 +51,14 @@ def test_page_of_this_project_is_served(tmp_path: Path) -> None:
         (etc / "conf.d").mkdir(parents=True)
         html.mkdir(parents=True)
         shutil.copy(PAGE_FOLDER / "nginx.conf", etc / "nginx.conf")
-        for name in ("default.conf", "page.conf"):
-            shutil.copy(PAGE_FOLDER / name, etc / "conf.d" / name)
-        shutil.copy(PAGE_FOLDER / "index.html", html)
+        shutil.copy(PAGE_FOLDER / "default.conf", etc / "conf.d")
+        made = render_page(PAGE_FOLDER, name="maintenance-page", tag="v1", signature="")
+        (etc / "conf.d/page.conf").write_text(made["page.conf"])
+        (html / "index.html").write_text(made["index.html"])
         address = f"{pod_subnet()}.1"
         container = NginxContainer(tmp_path / "files", tmp_path / "run", address)
         await serving(container, address)
-        assert "maintenance" in await fetch(address, "/some/where?a=b")
+        assert "this service is unavailable" in await fetch(address, "/some/where?a=b")
         await container.stop(3)
 
     asyncio.run(main())
