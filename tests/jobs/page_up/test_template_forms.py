@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
 
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
-from tests.jobs.looking.scene import keep_page, quiet
+from tests.jobs.looking.scene import quiet
 from tests.templates.test_template_cases import NESTED, OLD, REFUSED, REMARKS, TAKEN, case
-from tests.tools.clusters import QUICK, Cluster, running
+from tests.tools.clusters import Cluster
 from tests.tools.command_line import run
 from tests.tools.outcomes import essence, ok
 
@@ -27,13 +26,6 @@ METADATA = {
     },
 }
 GENERATED = "openshift.io/host.generated"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        keep_page(cluster)
-        yield cluster
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from maintenance_ci.rehearsal import application_manifests as manifests
-from tests.jobs.looking.scene import SUBPATH, keep_page, quiet, remove, restored, stored
-from tests.tools.clusters import QUICK, Cluster, Job, running
+from tests.jobs.looking.scene import SUBPATH, quiet, remove, stored
+from tests.tools.clusters import Cluster, Job
 from tests.tools.many_routes import add_routes, host_of, keep_template
 from tests.tools.outcomes import ok
 
@@ -21,19 +20,6 @@ END: Variables = {"ACTION": "end"}
 def away(**span: float) -> str:
     """A time so far away from now, as a person in Zurich gives it."""
     return (datetime.now(timezone(timedelta(hours=1))) + timedelta(**span)).isoformat(timespec="seconds")
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Cluster]:
-    with running(QUICK) as cluster:
-        keep_page(cluster)
-        yield cluster
-
-
-@pytest.fixture
-def cluster(shared: Cluster) -> Iterator[Cluster]:
-    with restored(shared):
-        yield shared
 
 
 def changes_nothing(cluster: Cluster, variables: Variables) -> Job:
