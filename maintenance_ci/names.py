@@ -16,7 +16,7 @@ LEASE = "maintenance-ci"
 ROUTE_STRATEGIES = ("swap", "repoint")
 
 # What ACTION may be: what a pipeline is for. The rules and the form of the pipeline have the same words.
-ACTIONS = ("begin", "end", "plan")
+ACTIONS = ("begin", "end", "plan", "rehearse")
 
 NOTES = "maintenance-ci/"  # what the names of our own annotations and labels begin with
 ROUTE_ANNOTATION = "maintenance-ci/route"

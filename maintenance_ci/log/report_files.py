@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Raised when a reader of the JSON would have to change.
 SCHEMA_VERSION = 1
 REPORT, JUNIT, DOTENV = "maintenance-report.json", "maintenance-junit.xml", "maintenance.env"
+# Who answered the users of a rehearsal on the cluster.
+PICTURE = "maintenance-rehearsal.svg"
 # The job whose environment GitLab opens by the dotenv's address.
 OPENS_ENVIRONMENT = "deploy-route"
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?")

@@ -13,7 +13,7 @@ import yaml
 from maintenance_ci.cli import _parser
 from maintenance_ci.errors import EXIT_TRY_AGAIN
 from maintenance_ci.jobs.build_and_deploy import IMPORT_TIMEOUT
-from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT
+from maintenance_ci.log.report_files import DOTENV, JUNIT, PICTURE, REPORT
 from maintenance_ci.names import ACTIONS, ROUTE_STRATEGIES
 from maintenance_ci.page.helm import TIMEOUT as HELM_TIMEOUT
 from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, variables_read
@@ -59,9 +59,9 @@ def test_gitlab_takes_it(tmp_path: Path, part: str, right: str, wrong: str) -> N
 def test_each_job_calls_its_command(pipeline: Configuration) -> None:
     assert pipeline["stages"] == CHANGES
     for name in JOBS:
-        assert pipeline[name]["stage"] == ("build-and-deploy" if name == "plan" else name)
+        assert pipeline[name]["stage"] == (name if name in CHANGES else "build-and-deploy")
         # In a pipeline the page is made before the switch; a plan alone comes before both.
-        called = [name, "--page-later"] if name == "plan" else [name]
+        called = [name, *{"plan": ["--page-later"], "rehearse": ["--cluster"]}.get(name, [])]
         assert pipeline[name]["script"] == [" ".join(["maintenance-ci", *called])]
         assert _parser().parse_args(called).run is not None
     assert set(pipeline) == {"stages", "workflow", "variables", *JOBS}
@@ -130,13 +130,16 @@ def test_a_variable_of_one_namespace_reaches_all_its_jobs(prefix: str) -> None:
     pipeline = our_pipeline(**{"environment-prefix": prefix})
     names = {name: pipeline[name]["environment"]["name"] for name in JOBS}
     own = f"{prefix}/$PROJECT/$MAINTENANCE_OF"
-    assert names == dict.fromkeys(CHANGES, own) | {"plan": f"{prefix}/$PROJECT/-plan"}
+    alone = {"plan": f"{prefix}/$PROJECT/-plan", "rehearse": f"{prefix}/$PROJECT/-rehearsal"}
+    assert names == dict.fromkeys(CHANGES, own) | alone
     assert all(ENVIRONMENT_NAME.fullmatch(name) for name in names.values())
     # Whatever begins so is reached by the scope PREFIX/PROJECT/* (GitLab's HasEnvironmentScope: * is SQL's LIKE %).
     assert all(name.startswith(f"{prefix}/$PROJECT/") for name in names.values())
     for variable in ("ROUTE_NAME", "MAINTENANCE"):  # so it is no maintenance's environment
         with pytest.raises(ValueError, match=variable):
             RoutesSettings.model_validate({"PROJECT": "web", variable: "-plan"})
+        with pytest.raises(ValueError, match=variable):
+            RoutesSettings.model_validate({"PROJECT": "web", variable: "-rehearsal"})
 
 
 @pytest.mark.parametrize("prefix", ["", " ", "/", "/x", "x/", "x//y", "x\n", "ä", "x,y", "%X%"])
@@ -252,6 +255,7 @@ def test_our_own_pipeline_is_the_component(pipeline: Configuration) -> None:
     ("name", "action", "minutes", "reports"),
     [
         ("plan", "access", 20, {"junit": JUNIT}),
+        ("rehearse", "access", 45, {"junit": JUNIT}),
         ("build-and-deploy", "prepare", 45, {"junit": JUNIT}),
         ("deploy-route", None, 20, {"junit": JUNIT, "dotenv": DOTENV}),
         ("delete", "stop", 20, {"junit": JUNIT}),
@@ -265,7 +269,11 @@ def test_what_gitlab_does_with_each_job(
     # GitLab adds what is said of a duration. The last minutes are for what the job puts back, and for its reports.
     assert job["timeout"] == f"{minutes} minutes 300 seconds"
     assert job["variables"] == {"GIT_STRATEGY": "fetch", "RUNNER_SCRIPT_TIMEOUT": f"{minutes}m"}
-    kept = {"when": "always", "expire_in": "1 year", "paths": [REPORT, JUNIT]}
+    kept = {
+        "when": "always",
+        "expire_in": "1 year",
+        "paths": [REPORT, JUNIT, *([PICTURE] if name == "rehearse" else [])],
+    }
     assert job["artifacts"] == {**kept, "reports": reports}
     # Those that GitLab 18.3 knows and that another try may mend (GitLab's Entry::Retry): scheduler_failure is tried
     # again anyway, stuck_or_timeout_failure comes up to an hour late.

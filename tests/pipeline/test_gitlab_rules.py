@@ -17,7 +17,7 @@ from maintenance_ci.settings.variables import RoutesSettings, plan_only, read_se
 from tests.rehearsal.gitlab_ci.documented import every_example, example
 from tests.tools.gitlab_evaluation import Job, comes_before, pipeline_of
 from tests.tools.gitlab_expressions import parse, tokens
-from tests.tools.gitlab_jobs import GOOD, OURS, PLAN, SELECTED, changing, ending, jobs_of, named
+from tests.tools.gitlab_jobs import GOOD, OURS, PLAN, REHEARSE, SELECTED, changing, ending, jobs_of, named
 from tests.tools.gitlab_pipeline import CHANGES, COMPONENT, JOBS, PIPELINE, Configuration, our_pipeline, whole_pipeline
 from tests.tools.job_variables import GOOD as VARIABLES
 
@@ -109,12 +109,19 @@ def expected_of_good() -> Iterator[tuple[Mapping[str, str | None], Mapping[str, 
         yield {"PROJECT": "web", **variables, "PLAN_ONLY": "1"}, PLAN
         yield {"PROJECT": "web", **variables, "ACTION": "plan"}, PLAN
         yield {"PROJECT": "web", **variables, "ACTION": "end"}, ending(f"maintenance/web/{environment}")
+        yield {"PROJECT": "web", **variables, "ACTION": "rehearse"}, REHEARSE
     for no in NOES:
         yield GOOD | {"PLAN_ONLY": no}, changing()
         for begin in BEGINS:
             yield GOOD | {"ACTION": begin, "PLAN_ONLY": no}, changing()
         yield GOOD | {"ACTION": "end", "PLAN_ONLY": no}, ending()
         yield GOOD | {"ACTION": "plan", "PLAN_ONLY": no}, PLAN
+    # A rehearsal has a Route of its own, whatever is named. With PLAN_ONLY it says itself that it may not.
+    for plan, name in itertools.product([*NOES, *YESES], [None, *HOSTILE["ROUTE_NAME"]]):
+        yield {"PROJECT": "web", "ROUTE_NAME": name, "ACTION": "rehearse", "PLAN_ONLY": plan}, REHEARSE
+    for selector, maintenance in itertools.product([None, "", "a=b", "ä"], [None, "", "legacy"]):
+        given = {"ROUTE_SELECTOR": selector, "MAINTENANCE": maintenance}
+        yield GOOD | given | {"ACTION": "rehearse"}, REHEARSE
     for yes in YESES:
         yield GOOD | {"PLAN_ONLY": yes}, PLAN
         for action in (*BEGINS, "end", "plan"):
@@ -128,6 +135,8 @@ def hostile() -> Iterator[Mapping[str, str | None]]:
             yield GOOD | {"SUBPATH": subpath, "PLAN_ONLY": plan} | {name: value}
         for value, action in itertools.product(values, ["end", "plan"]):
             yield GOOD | {"ACTION": action} | {name: value}
+        for value in values if name in ("PROJECT", "SUBPATH", "MAINTENANCE") else ():
+            yield GOOD | {"ACTION": "rehearse"} | {name: value}
     for name, values in HOSTILE_TO_A_SELECTOR.items():
         for value, plan in itertools.product(values, [None, "true"]):
             yield SELECTED | {"PLAN_ONLY": plan} | {name: value}
@@ -151,7 +160,7 @@ def rule_faults(configuration: Configuration) -> list[str]:
             expect(source, variables, jobs)
         for variables in hostile():
             expect(source, variables, {})
-    for source, plan, action in itertools.product(NOT_ASKED, [None, "", "true", "false"], [None, "end", "plan"]):
+    for source, plan, action in itertools.product(NOT_ASKED, [None, "", "true", "false"], [None, *ACTIONS]):
         expect(source, GOOD | {"PLAN_ONLY": plan, "ACTION": action}, {})
     return faults
 
@@ -266,10 +275,13 @@ def test_no_condition_asks_for_a_variable_alone() -> None:
         (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/]*[A-Za-z0-9._-]+)*$/"),
         (r"([ \/][A-Za-z0-9._-]+)*$/", r"([ \/][A-Za-z0-9._-]+)*/"),
         ("MAINTENANCE_OF: $MAINTENANCE", "MAINTENANCE_OF: $ROUTE_NAME$SUBPATH"),
-        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /^\s*(begin|end|plan)?\s*$/"),
-        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /^(|begin|end|plan)$/"),
-        (r"$ACTION !~ /^(\s*|begin|end|plan)$/", r"$ACTION !~ /(begin|end|plan|^\s*$)/"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan|rehearse)$/", r"$ACTION !~ /^\s*(begin|end|plan|rehearse)?\s*$/"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan|rehearse)$/", r"$ACTION !~ /^(|begin|end|plan|rehearse)$/"),
+        (r"$ACTION !~ /^(\s*|begin|end|plan|rehearse)$/", r"$ACTION !~ /(begin|end|plan|rehearse|^\s*$)/"),
         ('$ACTION == "plan" || ', ""),
+        ('$ACTION != "rehearse" && (', "("),
+        ('if: $ACTION == "rehearse"\n    when: never', "if: $ACTION == 'x'\n    when: never"),
+        ("$PROJECT/-rehearsal", "$PROJECT/$MAINTENANCE_OF"),
         ("allow_failure: false", "allow_failure: true"),
         ("when: on_success", "when: manual"),
         ('$ACTION == "end" && $MAINTENANCE', '$ACTION == "x" && $MAINTENANCE'),

@@ -6,6 +6,7 @@ import pytest
 
 from maintenance_ci.cli import main
 from maintenance_ci.errors import EXIT_VARIABLES, VariableError
+from maintenance_ci.settings.rehearsal import RehearsalSettings, read_rehearsal
 from maintenance_ci.settings.variables import (
     BuildAndDeploySettings,
     CommitSettings,
@@ -38,6 +39,7 @@ CHANGING = {
     RouteSettings: GOOD,
     RoutesSettings: GOOD | {"ROUTE_NAME": "pay shop"},
     CommitSettings: GOOD | {"ROUTE_TEMPLATES_TOKEN": "glpat-x"},
+    RehearsalSettings: GOOD,
 }
 
 
@@ -69,6 +71,39 @@ def test_an_action_that_is_a_plan_changes_nothing_either(model: type[JobSettings
     assert read_settings(model, variables | {"ACTION": "end"}).action == "end"
 
 
+@pytest.mark.parametrize("model", CHANGING)
+def test_an_action_that_is_a_rehearsal_is_for_the_rehearsal_alone(model: type[JobSettings]) -> None:
+    variables = CHANGING[model] | {"ACTION": "rehearse"}
+    if model is RehearsalSettings:
+        assert read_settings(model, variables).action == "rehearse"
+        return
+    with pytest.raises(VariableError, match="ACTION: asks for a rehearsal alone"):
+        read_settings(model, variables)
+
+
+def test_the_jobs_of_a_rehearsal_have_nothing_of_the_pipeline_s_own_maintenance() -> None:
+    given = GOOD | {"ACTION": "rehearse", "SUBPATH": "/cart", "FORCE": "true", "MAINTENANCE_END": "2026-11-29T10:00Z"}
+    rehearsal, build = read_rehearsal(given | {"ROUTER_RELOAD_INTERVAL": "7", "MAINTENANCE": "x"})
+    job = rehearsal.of_job("maintenance-rehearsal-abc123", "repoint", None)
+    assert job.of("maintenance-rehearsal-abc123", None).route_name == "maintenance-rehearsal-abc123"
+    assert (job.action, job.route_names, job.subpaths, job.force) == (
+        "begin",
+        ("maintenance-rehearsal-abc123",),
+        (),
+        frozenset(),
+    )
+    assert (job.router_reload_interval, job.maintenance, job.maintenance_end) == (7, None, None)
+    assert build.action == "begin"
+    assert set(RoutesSettings.model_fields) <= job.model_dump().keys()
+
+
+def test_all_that_is_wrong_with_a_rehearsal_s_variables_is_told_at_once() -> None:
+    wrong = {"IMAGE_TAG": "latest", "ROUTER_RELOAD_INTERVAL": "0", "OKD_URL": "", "ROUTE_NAME": "A-"}
+    with pytest.raises(VariableError) as refused:
+        read_rehearsal(GOOD | wrong)
+    assert [fault.split(":")[0] for fault in refused.value.faults] == ["ROUTER_RELOAD_INTERVAL", "OKD_URL", "IMAGE_TAG"]
+
+
 def test_a_plan_alone_is_told_beside_all_other_faults() -> None:
     with pytest.raises(VariableError) as refused:
         read_settings(RouteSettings, GOOD | {"PLAN_ONLY": "yes", "ROUTE_NAME": "A"})
@@ -79,6 +114,7 @@ COMMANDS = {
     "build-and-deploy": True,
     "deploy-route": True,
     "delete": True,
+    "rehearse --cluster": True,
     "export-route shop --commit": True,
     "export-route shop": False,
     "plan": False,

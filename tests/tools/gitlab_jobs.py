@@ -11,6 +11,7 @@ OURS = our_pipeline()
 GOOD = {"PROJECT": "web", "ROUTE_NAME": "shop"}
 SELECTED = {"PROJECT": "web", "ROUTE_SELECTOR": "depends-on=legacy", "MAINTENANCE": "legacy"}
 PLAN = {"plan": Job("on_success", "maintenance/web/-plan")}
+REHEARSE = {"rehearse": Job("on_success", "maintenance/web/-rehearsal", "maintenance/web")}
 
 
 def named(variables: Mapping[str, str | None]) -> dict[str, str]:

@@ -18,7 +18,7 @@ PIPELINE = ROOT / ".gitlab-ci.yml"
 COMPONENT = ROOT / "templates/maintenance/template.yml"
 COMPONENT_TEST = ROOT / ".gitlab/component-test.yml"
 CHANGES = ["build-and-deploy", "deploy-route", "delete"]
-JOBS = ["plan", *CHANGES]
+JOBS = ["plan", "rehearse", *CHANGES]
 PLACEHOLDER = re.compile(r"\$\[\[ inputs\.([\w-]+) \]\]")
 
 Configuration = dict[str, Any]
