@@ -24,6 +24,7 @@ from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.builds.builds import Builds
 from maintenance_ci.rehearsal.builds.images import ImageStore
 from maintenance_ci.rehearsal.controllers.deployments import Deployments
+from maintenance_ci.rehearsal.controllers.disruptions import Disruptions
 from maintenance_ci.rehearsal.controllers.endpoints import EndpointSlices
 from maintenance_ci.rehearsal.controllers.garbage import GarbageCollector
 from maintenance_ci.rehearsal.controllers.image_imports import ImageImports
@@ -148,6 +149,7 @@ class EmbeddedOpenShift:
             Deployments(self.store),
             ReplicaSets(self.store),
             EndpointSlices(self.store),
+            Disruptions(self.store),
             ImageTriggers(self.store, self.options.image_trigger_delay),
             ImageImports(self.store, self.images),
             GarbageCollector(self.store),

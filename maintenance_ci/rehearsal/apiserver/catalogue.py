@@ -86,7 +86,7 @@ def _resources() -> Iterable[Resource]:
         "pods",
         "Pod",
         ("po",),
-        subresources=(("log", "Pod", ("get",)), _status("Pod")),
+        subresources=(("eviction", "Eviction", ("create",)), ("log", "Pod", ("get",)), _status("Pod")),
         categories=("all",),
         generation="spec",
     )
@@ -121,6 +121,15 @@ def _resources() -> Iterable[Resource]:
     yield Resource("coordination.k8s.io", "v1", "leases", "Lease")
     yield Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", generation="object")
     yield Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", ("netpol",), generation="spec")
+    yield Resource(
+        "policy",
+        "v1",
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        ("pdb",),
+        subresources=(_status("PodDisruptionBudget"),),
+        generation="spec",
+    )
     yield Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
     yield Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
     yield Resource(*route, "routes", "Route", subresources=(_status("Route"),), categories=("all",), generation="spec")

@@ -30,7 +30,8 @@ VERSION: Object = {
     "platform": "linux/amd64",
 }
 
-
+# Of subresources whose kind is of another group.
+OTHER_GROUPS = {"Eviction": "policy", "Scale": "autoscaling"}
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -78,8 +79,7 @@ def _discovered(resource: Resource) -> Object:
 
 
 def _kind_of_part(resource: Resource, kind: str) -> Object:
-    group = "autoscaling" if kind == "Scale" else resource.group
-    return {"group": group, "version": resource.version, "kind": kind}
+    return {"group": OTHER_GROUPS.get(kind, resource.group), "version": resource.version, "kind": kind}
 
 
 def document(path: str) -> Object | None:
@@ -143,8 +143,9 @@ def _entries(resource: Resource) -> list[Object]:
             "name": f"{resource.plural}/{name}",
             "singularName": "",
             "namespaced": resource.namespaced,
-            "kind": kind,
             "verbs": list(verbs),
+            # kubectl drain looks for the Eviction's group, and deletes the Pods where it finds none.
+            **(_kind_of_part(resource, kind) if kind in OTHER_GROUPS else {"kind": kind}),
         }
         for name, kind, verbs in resource.subresources
     ]

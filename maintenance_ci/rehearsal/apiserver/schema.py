@@ -61,6 +61,9 @@ POD_SPEC = Shape(
         "imagePullSecrets": BY_NAME,
         "nodeSelector": ATOMIC,
         "hostAliases": Shape(keys=("ip",)),
+        "topologySpreadConstraints": Shape(
+            {"labelSelector": ATOMIC}, keys=("topologyKey", "whenUnsatisfiable"), merge_key="topologyKey"
+        ),
     }
 )
 TEMPLATE = Shape({"metadata": METADATA, "spec": POD_SPEC})
@@ -96,6 +99,13 @@ _SHAPES: dict[str, Shape] = {
     ),
     "serviceaccounts": Shape({"metadata": METADATA, "secrets": BY_NAME, "imagePullSecrets": Shape()}),
     "networkpolicies": Shape({"metadata": METADATA, "spec": Shape({"podSelector": ATOMIC})}),
+    "poddisruptionbudgets": Shape(
+        {
+            "metadata": METADATA,
+            "spec": Shape({"selector": ATOMIC}),
+            "status": Shape({"conditions": CONDITIONS}),
+        }
+    ),
     "buildconfigs": BUILD,
     "builds": BUILD,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from aiohttp import web
 from maintenance_ci.rehearsal.apiserver import discovery, errors
 from maintenance_ci.rehearsal.apiserver.answers import begun, json_answer, stream, stream_events
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
+from maintenance_ci.rehearsal.apiserver.evictions import evict
 from maintenance_ci.rehearsal.apiserver.objects import Objects
 from maintenance_ci.rehearsal.apiserver.request import Request as ApiRequest
 from maintenance_ci.rehearsal.apiserver.request import is_true, parse_path
@@ -234,6 +236,7 @@ class ApiServer:
             ("get", "imagestreamimages"): views.get_image,
             ("get", "projects"): views.get_project,
             ("list", "projects"): views.list_projects,
+            ("create", "pods/eviction"): partial(evict, self.store),
             ("get", "deployments/scale"): views.get_scale,
             ("update", "deployments/scale"): views.write_scale,
             ("patch", "deployments/scale"): views.write_scale,

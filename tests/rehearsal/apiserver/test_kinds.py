@@ -8,6 +8,7 @@ import pytest
 
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.apiserver.kinds import imagestreamtags
+from maintenance_ci.rehearsal.apiserver.kinds.budgets import desired_healthy
 from maintenance_ci.rehearsal.apiserver.store import Object, Store
 from tests.rehearsal.apiserver.facts import NAMESPACE, create
 
@@ -79,6 +80,61 @@ def test_a_service_gets_an_address_for_good() -> None:
     assert made["spec"]["type"] == "ClusterIP"
     changed = store.update("services", {**made, "spec": {"ports": [{"port": 80}]}}, manager="test")
     assert changed["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+
+
+@pytest.mark.parametrize("policy", ["SingleStack", "PreferDualStack"])
+def test_a_service_keeps_its_wish_for_ip_families(policy: str) -> None:
+    store = Store()
+    made = create("services", "page", store, spec={"ipFamilyPolicy": policy, "ports": [{"port": 80}]})
+    assert (made["spec"]["ipFamilyPolicy"], made["spec"]["ipFamilies"]) == (policy, ["IPv4"])
+    other = {**made, "spec": {"ipFamilyPolicy": "PreferDualStack", "ports": [{"port": 80}]}}
+    assert store.update("services", other, manager="test")["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    silent = {**made, "spec": {"ports": [{"port": 80}]}, "metadata": {"name": "page", "namespace": NAMESPACE}}
+    assert store.update("services", silent, manager="test")["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [("RequireDualStack", "not configured for dual-stack services"), ("Both", "supported values")],
+)
+def test_a_cluster_of_one_ip_family_refuses_a_service_that_must_have_both(policy: str, why: str) -> None:
+    with pytest.raises(ApiError, match=why):
+        create("services", "page", spec={"ipFamilyPolicy": policy, "ports": [{"port": 80}]})
+
+
+def test_a_budget_lets_nobody_take_a_pod_before_its_controller_has_looked() -> None:
+    made = create("poddisruptionbudgets", "page", spec={"maxUnavailable": 1, "selector": {}})
+    assert made["apiVersion"] == "policy/v1"
+    assert made["metadata"]["generation"] == 1
+    assert made["status"]["disruptionsAllowed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"maxUnavailable": 1, "minAvailable": 1}, "cannot be both set"),
+        ({"maxUnavailable": -1}, "must be greater than or equal to 0"),
+        ({"minAvailable": "half"}, "a valid percent string"),
+        ({"minAvailable": "101%"}, "must not be greater than 100%"),
+        ({"unhealthyPodEvictionPolicy": "Never"}, "Unsupported value"),
+    ],
+)
+def test_a_budget_that_is_refused(spec: dict[str, object], why: str) -> None:
+    with pytest.raises(ApiError, match=why):
+        create("poddisruptionbudgets", "page", spec={**spec, "selector": {}})
+
+
+@pytest.mark.parametrize(
+    ("bound", "desired"),
+    [
+        ({"maxUnavailable": 1}, [0, 0, 1, 2]),
+        ({"maxUnavailable": "50%"}, [0, 0, 1, 1]),
+        ({"minAvailable": 1}, [1, 1, 1, 1]),
+        ({"minAvailable": "50%"}, [0, 1, 1, 2]),
+    ],
+)
+def test_how_many_pods_must_stay(bound: dict[str, object], desired: list[int]) -> None:
+    assert [desired_healthy({"spec": bound}, expected) for expected in range(4)] == desired
 
 
 def test_secrets_hold_base64() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.apiserver.kinds import builds, core, imagestreams, routes, workloads
+from maintenance_ci.rehearsal.apiserver.kinds import budgets, builds, core, fields, imagestreams, routes, workloads
 from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster, Platform
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _PREPARE: dict[str, Callable[[Object, Object | None, Cluster], None]] = {
     "deployments": workloads.prepare,
     "imagestreams": imagestreams.prepare,
     "namespaces": core.prepare_namespace,
+    "poddisruptionbudgets": budgets.prepare,
     "pods": workloads.prepare,
     "replicasets": workloads.prepare,
     "routes": routes.prepare,
@@ -54,8 +55,10 @@ _PREPARE: dict[str, Callable[[Object, Object | None, Cluster], None]] = {
 _VALIDATE: dict[str, Callable[[Object, Object | None], list[Cause]]] = {
     "deployments": workloads.validate,
     "leases": core.validate_lease,
+    "poddisruptionbudgets": budgets.validate,
     "routes": routes.validate,
     "secrets": core.validate_secret,
+    "services": core.validate_service,
 }
 
 
@@ -88,5 +91,5 @@ def check_rights(plural: str, new: Object, old: Object | None, allowed: Callable
 
 
 def unknown_fields(plural: str, obj: Object) -> list[str]:
-    """The fields, as paths, that the kind does not have; they are looked for in Routes only."""
-    return routes.unknown_fields(obj) if plural == "routes" else []
+    """The fields, as paths, that the kind does not have; of a kind without a table of them, none."""
+    return routes.unknown_fields(obj) if plural == "routes" else sorted(fields.unknown(obj, fields.KINDS.get(plural)))

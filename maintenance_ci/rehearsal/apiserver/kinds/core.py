@@ -8,7 +8,13 @@ import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.rehearsal.apiserver.errors import Cause, invalid_number, invalid_value, required_value
+from maintenance_ci.rehearsal.apiserver.errors import (
+    Cause,
+    invalid_number,
+    invalid_value,
+    required_value,
+    unsupported_value,
+)
 
 if TYPE_CHECKING:
     from maintenance_ci.rehearsal.apiserver.kinds.platform import Cluster
@@ -21,6 +27,7 @@ SUBDOMAIN_RULE = (
     "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
+IP_FAMILY_POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")
 LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 LABEL_VALUE_RULE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
@@ -84,8 +91,9 @@ def prepare_service(service: Object, old: Object | None, _cluster: Cluster) -> N
     """Give a Service its address, for good."""
     spec = service["spec"]
     if old is not None and "clusterIP" in old["spec"]:
-        kept = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+        kept = ("clusterIP", "clusterIPs", "ipFamilies")
         spec |= {key: old["spec"][key] for key in kept if key in old["spec"]}
+        spec.setdefault("ipFamilyPolicy", old["spec"]["ipFamilyPolicy"])
     elif spec.get("clusterIP") == "None":
         spec["clusterIPs"] = ["None"]
     else:
@@ -93,9 +101,21 @@ def prepare_service(service: Object, old: Object | None, _cluster: Cluster) -> N
         low = uuid.UUID(service["metadata"]["uid"]).int & 0xFFFF
         spec["clusterIP"] = spec.get("clusterIP") or f"172.30.{low >> 8}.{low & 0xFF}"
         spec["clusterIPs"] = [spec["clusterIP"]]
+    # This cluster has IPv4 alone: who prefers both families gets the one, and keeps the wish.
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     service.setdefault("status", {"loadBalancer": {}})
+
+
+def validate_service(service: Object, _old: Object | None) -> list[Cause]:
+    """Who requires both IP families is refused by a cluster that has one (Kubernetes, registry/core/service)."""
+    policy = service["spec"]["ipFamilyPolicy"]
+    if policy not in IP_FAMILY_POLICIES:
+        return [unsupported_value("spec.ipFamilyPolicy", policy, IP_FAMILY_POLICIES)]
+    if policy == "RequireDualStack":
+        detail = "this cluster is not configured for dual-stack services"
+        return [invalid_value("spec.ipFamilyPolicy", policy, detail)]
+    return []
 
 
 def set_namespace_defaults(namespace: Object) -> None:

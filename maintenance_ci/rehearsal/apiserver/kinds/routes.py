@@ -16,6 +16,7 @@ from maintenance_ci.rehearsal.apiserver.errors import (
     required_value,
     unsupported_value,
 )
+from maintenance_ci.rehearsal.apiserver.kinds import fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,14 +266,4 @@ def _certificates(spec: Object) -> dict[str, str]:
 
 def unknown_fields(route: Object) -> list[str]:
     """The fields, as paths, that a Route does not have."""
-    return sorted(_unknown(route, _FIELDS, ""))
-
-
-def _unknown(value: Any, known: Any, path: str) -> list[str]:
-    if isinstance(known, list) and isinstance(value, list):
-        return [name for index, item in enumerate(value) for name in _unknown(item, known[0], f"{path}[{index}]")]
-    if not isinstance(known, dict) or not isinstance(value, dict):
-        return []
-    prefix = f"{path}." if path else ""
-    found = [f"{prefix}{name}" for name in value if name not in known]
-    return found + [name for key in value if key in known for name in _unknown(value[key], known[key], prefix + key)]
+    return sorted(fields.unknown(route, _FIELDS))
