@@ -127,6 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     how = status.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="as one JSON document")
     how.add_argument("--watch", action="store_true", help="again every few seconds, until Ctrl-C")
+    page = _add(commands, "page", _page, "show the maintenance page on this machine, with the pipeline's variables")
+    page.add_argument("--port", type=int, default=8080, metavar="N", help="of the loopback (default: 8080)")
+    page.add_argument("--language", metavar="CODE", help="as a browser that asks for it, such as fr")
+    page.add_argument("--screenshot", type=Path, metavar="FILE", help="take a picture with Chromium (.png), and end")
+    page.add_argument("--docker", type=Path, metavar="DIR", help="a folder to try as the page")
     what = "run the jobs on an embedded OpenShift, or with --cluster on yours, and show who answered"
     rehearse = _add(commands, "rehearse", _rehearse, what, REHEARSE_EPILOG)
     rehearse.add_argument(
@@ -297,6 +302,20 @@ def _rehearse(arguments: argparse.Namespace, log: JobLog) -> int:
             variables={"ROUTE_STRATEGY": arguments.strategy},
         )
     )
+
+
+def _page(arguments: argparse.Namespace, log: JobLog) -> None:
+    from maintenance_ci.settings.variables import PreviewSettings, read_settings
+
+    try:
+        from maintenance_ci.rehearsal.preview import preview
+    except ModuleNotFoundError as error:
+        raise MaintenanceError(
+            f"The preview needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
+        ) from error
+    settings = read_settings(PreviewSettings, only_looks=True)
+    folder = arguments.docker or find_folder("docker")
+    preview(settings, folder, log, port=arguments.port, language=arguments.language, screenshot=arguments.screenshot)
 
 
 def _rehearse_on_cluster(log: JobLog) -> None:

@@ -95,11 +95,15 @@ class BuildAndDeploySettings(SelectionSettings):
     # What the page's Pod and its build's ask for and may use: as quotas and LimitRanges of the namespace want it.
     page_resources: PageResources = Field(default_factory=dict)
     build_resources: BuildResources = Field(default_factory=dict)
-    maintenance_title: types.Text = "We’ll be back soon!"
-    maintenance_message: types.Text = "Sorry, we are carrying out maintenance. Please come back later."
-    maintenance_signature: types.Text = "The maintenance team"
+    maintenance_signature: types.Text = ""
     build_timeout: types.Seconds = 900
     rollout_timeout: types.Seconds = 300
+
+
+class PreviewSettings(texts.TextsSettings):
+    """Variables of ``page``: what users of the page are shown, without a cluster."""
+
+    maintenance_signature: types.Text = ""
 
 
 class TemplatesSettings(JobSettings):
