@@ -75,7 +75,7 @@ def typed(guide: list[Step], folder: Path, environment: Mapping[str, str], *, af
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=250,
+        timeout=280,
         check=False,
     )
     _, *parts = shell.stdout.split(MARK)
