@@ -88,8 +88,15 @@ KINDS: dict[str, dict[str, Any]] = {
     ),
     "buildconfigs": _kind(
         spec=_fields(
-            "triggers runPolicy successfulBuildsHistoryLimit failedBuildsHistoryLimit serviceAccount source strategy "
-            "revision resources postCommit completionDeadlineSeconds nodeSelector mountTrustedCA",
+            "triggers runPolicy successfulBuildsHistoryLimit failedBuildsHistoryLimit serviceAccount revision "
+            "resources postCommit completionDeadlineSeconds nodeSelector mountTrustedCA",
+            source=_fields("type binary dockerfile git images contextDir sourceSecret secrets configMaps"),
+            strategy=_fields(
+                "type sourceStrategy customStrategy jenkinsPipelineStrategy",
+                dockerStrategy=_fields(
+                    "from pullSecret noCache env forcePull dockerfilePath buildArgs imageOptimizationPolicy volumes"
+                ),
+            ),
             output=_fields("to pushSecret imageLabels"),
         )
     ),
