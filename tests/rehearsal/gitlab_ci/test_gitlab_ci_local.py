@@ -83,6 +83,7 @@ def test_the_first_hour_s_pipelines(cluster: Cluster, make_project: MakeProject)
     cluster.call(cluster.store.create, "routes", trial, manager="test")
     cluster.inside.gitlab.projects[0].branches["main"]["trial.yaml"] = yaml.safe_dump(trial).encode()
     project = make_project(cluster, example("component", "README.md"))
+    assert "The rehearsal went well" in ok(project.run("rehearse", ACTION="rehearse")).log
     form = {"ROUTE_NAME": "trial"}
     assert "Nothing stands in the way" in ok(project.run("plan", **form, ACTION="plan")).log
     deploy(project, **form)
