@@ -276,6 +276,9 @@ def _status(arguments: argparse.Namespace, log: JobLog) -> None:
 
 def _rehearse(arguments: argparse.Namespace, log: JobLog) -> int:
     if arguments.cluster:
+        embedded = ("subpath", "keep", "chart", "docker", "templates", "trouble")
+        if given := [f"--{name}" for name in embedded if getattr(arguments, name)]:
+            raise VariableError([f"--cluster: goes without {', '.join(given)}, which are for the embedded cluster"])
         _rehearse_on_cluster(log)
         return 0
     try:

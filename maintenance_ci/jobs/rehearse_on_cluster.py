@@ -17,7 +17,7 @@ from maintenance_ci.jobs.build_and_deploy import build_and_deploy
 from maintenance_ci.jobs.delete import delete
 from maintenance_ci.jobs.deploy_route import deploy_route
 from maintenance_ci.jobs.export_route import export
-from maintenance_ci.log.report_files import Check
+from maintenance_ci.log.report_files import PICTURE, Check
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, PAGE, SERVICE_LABEL
 from maintenance_ci.page.rehearsed import fingerprint
 from maintenance_ci.page.rollout import why_page_does_not_run
@@ -26,6 +26,7 @@ from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import by_name, stands_for
 from maintenance_ci.plan.overview import rows
 from maintenance_ci.plan.page_route import backend_services
+from maintenance_ci.plan.rehearsal_picture import picture
 from maintenance_ci.plan.rehearsal_table import Request, Stretch, faults, request_table
 from maintenance_ci.plan.rights import deploying_rights, require_rights
 from maintenance_ci.plan.route_access import public_url
@@ -349,6 +350,7 @@ class Rehearsal:
             with log.phase("What users met"):
                 for line in request_table(self._stretches, self._requests):
                     log.say(line)
+                log.leave_file(PICTURE, picture(self._stretches, self._requests))
         with log.phase("What is proven"):
             for name, seconds in self._steps:
                 log.say(f"{seconds:7.1f} s  {name}")

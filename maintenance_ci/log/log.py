@@ -27,7 +27,17 @@ from maintenance_ci.errors import (
 from maintenance_ci.log import sections as gitlab_log
 from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome, together
 from maintenance_ci.log.redaction import Redaction
-from maintenance_ci.log.report_files import DOTENV, JUNIT, REPORT, Check, Phase, Record, report_files, rewritten
+from maintenance_ci.log.report_files import (
+    DOTENV,
+    JUNIT,
+    PICTURE,
+    REPORT,
+    Check,
+    Phase,
+    Record,
+    report_files,
+    rewritten,
+)
 from maintenance_ci.log.route_log import RouteLog
 from maintenance_ci.waiting import SIGN_OF_LIFE
 
@@ -241,12 +251,20 @@ class JobLog:
         self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
         record: Record = rewritten(self.record, self.redaction.text)
         for name, text in report_files(record).items():
-            try:
-                (folder / name).write_text(text, encoding="utf-8")
-            except OSError as error:
-                self.warn(f"The report {name} could not be written: {error.strerror}.")
-                with contextlib.suppress(OSError):  # half a report is worse than none
-                    (folder / name).unlink(missing_ok=True)
+            self._write_report(folder / name, text)
+
+    def leave_file(self, name: str, text: str) -> None:
+        """Write a file beside the reports, where there are any. A failure to write is logged."""
+        if self.folder:
+            self._write_report(self.folder / name, text)
+
+    def _write_report(self, path: Path, text: str) -> None:
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.warn(f"The report {path.name} could not be written: {error.strerror}.")
+            with contextlib.suppress(OSError):  # half a report is worse than none
+                path.unlink(missing_ok=True)
 
     def _note_routes(self) -> None:
         """Note in the record what is known of each Route, and what of the only one is the job's own."""
@@ -264,7 +282,7 @@ class JobLog:
 
     def forget_reports(self, folder: Path) -> None:
         """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
-        for name in (REPORT, JUNIT, DOTENV):
+        for name in (REPORT, JUNIT, DOTENV, PICTURE):
             with contextlib.suppress(OSError):  # `leave_reports` logs it
                 (folder / name).unlink(missing_ok=True)
 
