@@ -64,7 +64,8 @@ def faults(stretches: Iterable[Stretch], requests: Sequence[Request]) -> list[st
     for stretch in stretches:
         held = [one for one in requests if stretch.holds(one)]
         wrong = Counter((what, one.path) for one in held if (what := stretch.fault(one)))
-        lines += [f"{stretch.name}: {number} of the requests for {path} {what}" for (what, path), number in wrong.items()]
+        for (what, path), number in wrong.items():
+            lines.append(f"{stretch.name}: {number} of the requests for {path} {what}")
         if not held:
             lines.append(f"{stretch.name}: no request was made: this machine may be too busy to tell")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 
 from maintenance_ci.names import PAGE, REHEARSAL
 from maintenance_ci.rehearsal import application_manifests as manifests
@@ -45,10 +46,10 @@ def rehearse(
     cluster: Cluster,
     variables: dict[str, str | None] | None = None,
     *,
-    send: signal.Signals | None = None,
     at: str = "",
+    do: Callable[[asyncio.subprocess.Process], object] | None = None,
 ) -> Job:
-    """Rehearse, and ``send`` a signal when a line of the log has ``at`` in it."""
+    """Rehearse; when a line of the log has ``at`` in it, ``do`` something, in the cluster's event loop, once."""
     done = Job(code=-1)
     work = cluster.workplace({"ROUTE_NAME": None, **(variables or {})})
 
@@ -62,15 +63,19 @@ def rehearse(
             stderr=asyncio.subprocess.STDOUT,
         )
         assert child.stdout is not None
-        sent = send is None
+        waiting = do
         async for line in child.stdout:
             done.lines.append(line.decode().rstrip())
-            if not sent and at in done.lines[-1]:
-                assert send is not None
-                child.send_signal(send)
-                sent = True
-        assert sent, f"{at} was never logged"
+            if waiting and at in done.lines[-1]:
+                waiting(child)
+                waiting = None
+        assert waiting is None, f"{at} was never logged"
         return await child.wait()
 
     done.code = cluster.do(run())
     return done
+
+
+def send(number: signal.Signals) -> Callable[[asyncio.subprocess.Process], object]:
+    """What sends a signal to a rehearsal."""
+    return lambda child: child.send_signal(number)

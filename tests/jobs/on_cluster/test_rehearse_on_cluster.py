@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from maintenance_ci.rehearsal import application_manifests as manifests
-from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse
+from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse, send
 from tests.tools.clusters import Cluster
 from tests.tools.outcomes import ok
 
@@ -69,7 +69,7 @@ def test_it_is_refused_during_a_maintenance(cluster: Cluster) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_rehearsal_that_is_stopped_leaves_nothing(cluster: Cluster, at: str, number: signal.Signals) -> None:
     before = everything(cluster)
-    job = rehearse(cluster, send=number, at=at)
+    job = rehearse(cluster, at=at, do=send(number))
     assert job.code == 1
     assert everything(cluster) == before
     assert "All that the rehearsal made is removed. No Route of an application was touched." in job.lines[-1]
@@ -78,7 +78,7 @@ def test_a_rehearsal_that_is_stopped_leaves_nothing(cluster: Cluster, at: str, n
 @pytest.mark.parametrize("at", ["made Deployment", "Delete the original Route", "Send Route maintenance-rehearsal"])
 def test_what_a_killed_rehearsal_leaves_is_removed_by_the_next_one(cluster: Cluster, at: str) -> None:
     before = everything(cluster)
-    killed = rehearse(cluster, send=signal.SIGKILL, at=at)
+    killed = rehearse(cluster, at=at, do=send(signal.SIGKILL))
     assert killed.code == -signal.SIGKILL
     assert left_behind(cluster) != []
     job = ok(rehearse(cluster))
