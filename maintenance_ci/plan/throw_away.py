@@ -28,13 +28,16 @@ PORTS = {"http": 8080, "other": 8081}
 KINDS = ("routes", "deployments", "services", "networkpolicies")
 # The path that one of the rehearsal's rounds puts into maintenance.
 SUBPATH = "/rehearsal"
-CONFIG_ANNOTATION, CONFIG_FOLDER, CONFIG_FILE = "maintenance-ci/nginx.conf", "/etc/rehearsal", "nginx.conf"
+# The files of the configuration: each is an annotation by its name.
+CONFIG_PREFIX, CONFIG_FOLDER, CONFIG_FILE = "nginx.maintenance-rehearsal", "/etc/rehearsal", "nginx.conf"
 RUN = re.compile(r"[0-9a-f]{6}")
 NAME = re.compile(rf"{REHEARSAL}-({RUN.pattern})")
 
 SERVER = """\
     server {{
         listen {port};
+        # Only where the kernel has IPv6: elsewhere there is no such folder, and nginx would not start.
+        include /proc/sys/net/ipv6/../../../..{folder}/ipv6-{port}*.conf;
         add_header {mark} "{run} {port}" always;
         add_header Cache-Control no-store always;
         location / {{ return 200 "the application of the rehearsal {run}\\n"; }}
@@ -80,7 +83,8 @@ def objects(run: str, namespace: str, page: Mapping[str, Any], host: str | None)
     """
     ports = [{"port": port, "protocol": "TCP"} for port in PORTS.values()]
     named = [{"name": name, "port": port, "targetPort": name} for name, port in PORTS.items()]
-    template = {"metadata": _pod_metadata(run), "spec": _pod_spec(page["spec"]["template"]["spec"])}
+    metadata = _pod_metadata(run)
+    template = {"metadata": metadata, "spec": _pod_spec(page["spec"]["template"]["spec"], metadata["annotations"])}
     policy = {"podSelector": {"matchLabels": labels_of(run)}, "policyTypes": ["Ingress"], "ingress": [{"ports": ports}]}
     deployment = {"replicas": 1, "selector": {"matchLabels": labels_of(run)}, "template": template}
     return [
@@ -106,14 +110,22 @@ def _route_spec(run: str, host: str | None) -> Object:
 
 
 def _pod_metadata(run: str) -> Object:
-    servers = "".join(SERVER.format(port=port, mark=MARK, run=run) for port in PORTS.values())
-    return {"labels": labels_of(run), "annotations": {CONFIG_ANNOTATION: CONFIG.format(servers=servers)}}
+    files = {CONFIG_FILE: CONFIG.format(servers="".join(_server(run, port) for port in PORTS.values()))}
+    files |= {f"ipv6-{port}.conf": f"listen [::]:{port};\n" for port in PORTS.values()}
+    return {"labels": labels_of(run), "annotations": {f"{CONFIG_PREFIX}/{name}": text for name, text in files.items()}}
 
 
-def _pod_spec(page: Mapping[str, Any]) -> Object:
+def _server(run: str, port: int) -> str:
+    return SERVER.format(port=port, mark=MARK, run=run, folder=CONFIG_FOLDER)
+
+
+def _pod_spec(page: Mapping[str, Any], annotations: Mapping[str, str]) -> Object:
     """Return the Pod: the page's in all that the namespace may want of a Pod, with another configuration."""
     container = page["containers"][0]
-    config = {"fieldRef": {"fieldPath": f"metadata.annotations['{CONFIG_ANNOTATION}']"}, "path": CONFIG_FILE}
+    files = [
+        {"fieldRef": {"fieldPath": f"metadata.annotations['{name}']"}, "path": name.partition("/")[2]}
+        for name in annotations
+    ]
     own = {
         "name": "application",
         "image": container["image"],
@@ -131,7 +143,7 @@ def _pod_spec(page: Mapping[str, Any]) -> Object:
         "containers": [own],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
-            {"name": "config", "downwardAPI": {"items": [config]}},
+            {"name": "config", "downwardAPI": {"items": files}},
         ],
     }
     return spec | {field: page[field] for field in ("imagePullSecrets", "securityContext") if page.get(field)}
