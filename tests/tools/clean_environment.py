@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # What stays: where programs and temporary files are, and what pytest and its workers tell each other.
-STAYS = {"PATH", "TMPDIR", "TERM", "COLUMNS", "XDG_CACHE_HOME", "GITLAB_CI_LOCAL"}
+STAYS = {"PATH", "TMPDIR", "TERM", "COLUMNS", "XDG_CACHE_HOME", "GITLAB_CI_LOCAL", "CHROMIUM", "AXE_CORE"}
 STAYS_BEGINNING_WITH = ("PYTEST_", "PIP_")
 # What pip alone shall know of the caller's network, by the names that pip alone reads.
 FOR_PIP = {
