@@ -66,7 +66,9 @@ def site_of(page: str) -> Iterator[Site]:
                 for name, value in self.headers.items()
                 if not name.lower().startswith(forged) or name.lower() == f"{forged}poll"
             }
-            connection.request(self.command, self.path, body, given | site.headers)
+            connection.request(
+                self.command, self.path, body, given | {name: text.encode() for name, text in site.headers.items()}
+            )
             answer = connection.getresponse()
             headers = {
                 name: value for name, value in answer.getheaders() if name not in ("Connection", "Content-Length")
