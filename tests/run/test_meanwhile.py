@@ -7,7 +7,7 @@ import pytest
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import page_route_name
 from maintenance_ci.plan.steps import Side
-from tests.run.test_execute import FIRST, Site, site
+from tests.run.routes_in_a_model import FIRST, Site, site
 
 PAGE_ROUTE = page_route_name(FIRST, None)
 
