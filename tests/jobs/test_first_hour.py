@@ -151,6 +151,7 @@ TROUBLES: dict[str, Trouble] = {
         "export-route shop --commit",
         {"ROUTE_TEMPLATES_TOKEN": READS},
     ),
+    "The branch … is protected": ("export-route shop --commit", {"ROUTE_TEMPLATES_REF": "safe"}),
     "The certificate of GitLab cannot be verified": ("export-route shop --commit", {"CI_SERVER_TLS_CA_FILE": None}),
     "The template … is not there, or the token may not see it (404).": ("plan --page-later", {}),
     "is answered by neither side now (its name does not resolve)": ("plan --page-later", {"PUBLIC_ADDRESS": None}),
@@ -175,6 +176,11 @@ def without_a_template(cluster: Cluster) -> None:
     cluster.inside.gitlab.projects[0].branches["main"] = {"README.md": b"# Routes\n"}
 
 
+def with_a_protected_branch(cluster: Cluster) -> None:
+    project = cluster.inside.gitlab.projects[0]
+    project.branches["safe"], project.protected = {"README.md": b"# Routes\n"}, {"safe"}
+
+
 def without_a_right(cluster: Cluster) -> None:
     documents = yaml.safe_load_all((ROOT / "docs/service-account.yaml").read_text())
     rules = next(document["rules"] for document in documents if document["kind"] == "Role")
@@ -195,6 +201,7 @@ def with_a_quota(cluster: Cluster) -> None:
 
 PREPARED: dict[str, Callable[[Cluster], None]] = {
     "The token lacks rights. It needs": without_a_right,
+    "The branch … is protected": with_a_protected_branch,
     "The template … is not there, or the token may not see it (404).": without_a_template,
     "The build maintenance-page-1 ended as Failed": with_a_build_that_fails,
     "exceeded quota": with_a_quota,
