@@ -148,3 +148,15 @@ def test_the_longest_signature_is_what_nginx_can_read(serve: Callable[[bytes], P
 
 def test_control_characters_are_dropped() -> None:
     assert "— ab cd<" in rendered(signature="a\x00b\u2028c\x7fd\ud800")["index.html"]
+
+
+def test_the_documents_have_a_picture_of_each() -> None:
+    """Whoever adds a language takes them anew: python -m tests.tools.page_pictures docs/page."""
+    names = {file.name for file in (DOCKER.parent / "docs/page").iterdir()}
+    wanted = {
+        f"{language.code}-{scheme}-{width}.webp"
+        for language in read_languages(DOCKER)
+        for scheme in ("light", "dark")
+        for width in ("phone", "tablet", "desktop")
+    }
+    assert names == wanted

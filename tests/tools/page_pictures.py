@@ -1,4 +1,7 @@
-"""Takes the documents' pictures of the page: python -m tests.tools.page_pictures docs/page (needs Chromium)."""
+"""Takes the documents' pictures of the page, in all languages or some: python -m tests.tools.page_pictures docs/page de
+
+Chromium is needed. A test sees to it that there is one of each.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ import io
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from tests.tools.browser import Watched, browser, chromium
 from tests.tools.page_site import site_of
 from tests.tools.served_page import made_page, served_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LANGUAGES = ("en", "fr", "de", "it", "es")
 SCHEMES = ("light", "dark")
@@ -28,13 +35,13 @@ def name_of(language: str, scheme: str, width: str) -> str:
     return f"{language}-{scheme}-{width}.webp"
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, languages: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place, served_pages(Path(place)) as serve, browser(chromium()) as chrome:
+    with tempfile.TemporaryDirectory() as place, served_pages(Path(place)) as serve:
         page = serve(made_page(signature=""))
-        with site_of(page.address) as site:
+        with site_of(page.address) as site, browser(chromium()) as chrome:
             site.headers = HEADERS
-            for language in LANGUAGES:
+            for language in languages:
                 for scheme in SCHEMES:
                     for width, (wide, high) in WIDTHS.items():
                         size = {"width": wide, "height": high}
@@ -49,4 +56,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or LANGUAGES)
