@@ -37,15 +37,14 @@ a field manager of its own: another value here is a conflict to Helm 4, and to H
 {{- end }}
 
 {{/*
-Not empty where the kubelet itself can sleep before a Pod ends: from Kubernetes 1.30 on (PodLifecycleSleepAction). A process
-"sleep" in the container takes memory of the page's small limit, and needs a "sleep" in the image. The numbers are asked for, and
-not the version: an API server built from source has none that is valid ("v0.0.0-master+$Format:%H$", recorded), and a
-vendor may write "30+".
+Not empty from a minor version of Kubernetes 1 on: (list . 30). The numbers are asked for, and not the version: an API server built
+from source has none that is valid ("v0.0.0-master+$Format:%H$", recorded), and a vendor may write "30+".
 */}}
-{{- define "maintenance-page.kubeletSleeps" -}}
-{{- $major := regexFind "^[0-9]+" .Capabilities.KubeVersion.Major | int }}
-{{- $minor := regexFind "^[0-9]+" .Capabilities.KubeVersion.Minor | int }}
-{{- if or (gt $major 1) (and (eq $major 1) (ge $minor 30)) }}true{{ end }}
+{{- define "maintenance-page.since" -}}
+{{- $version := (first .).Capabilities.KubeVersion }}
+{{- $major := regexFind "^[0-9]+" $version.Major | int }}
+{{- $minor := regexFind "^[0-9]+" $version.Minor | int }}
+{{- if or (gt $major 1) (and (eq $major 1) (ge $minor (last . | int))) }}true{{ end }}
 {{- end }}
 
 {{/* How a build finds the image that the page is built upon, as a dockerStrategy. */}}

@@ -23,7 +23,15 @@ from maintenance_ci.page.rendering import render_page
 from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
 from maintenance_ci.plan.page_route import routes_to
-from maintenance_ci.plan.rights import IMAGE_RIGHT, building_rights, deploying_rights, require_rights
+from maintenance_ci.plan.rights import (
+    IMAGE_RIGHT,
+    ROLE,
+    budget_rights,
+    building_rights,
+    deploying_rights,
+    describe_rights,
+    require_rights,
+)
 from maintenance_ci.run.observe import page_users
 from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.waiting import wait_for
@@ -61,7 +69,7 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):
-        stream = _require_rights(settings, cluster, tools.environment, log)
+        stream, budget = _require_rights(settings, cluster, tools.environment, log)
         log.say(f"{PAGE} is {'there' if stream else 'not there yet'} in {settings.project}")
         if registry_image:
             with log.check("the Secret for DOCKER_REGISTRY is there"):
@@ -73,7 +81,8 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         log.outcome.set("The page's chart may be half installed; no Route was touched.")
         routes = cluster.select("routes")
         cluster.guard()
-        tools.helm.upgrade(PAGE, tools.chart, _chart_values(settings), in_use=bool(routes_to(PAGE, routes)))
+        values = _chart_values(settings, budget=budget)
+        tools.helm.upgrade(PAGE, tools.chart, values, in_use=bool(routes_to(PAGE, routes)))
         log.outcome.set("The page's chart is installed; no Route was touched.")
         Rollout(cluster, log.say).require_pods_allowed()
 
@@ -139,8 +148,12 @@ def _require_base(settings: BuildAndDeploySettings, cluster: OpenShift, log: Job
                 require_base_image(stream, base.name, where)
 
 
-def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:
-    values = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
+def _chart_values(settings: BuildAndDeploySettings, *, budget: bool) -> dict[str, str | int]:
+    values: dict[str, str | int] = {"imageTag": settings.image_tag, "dockerRegistry": settings.docker_registry or ""}
+    if settings.page_replicas:
+        values["replicas"] = settings.page_replicas
+    if not budget:
+        values["podDisruptionBudget.enabled"] = False
     base = settings.page_base_image
     if base:
         values |= {"base.kind": base.kind, "base.name": base.name, "base.namespace": base.namespace}
@@ -152,19 +165,31 @@ def _chart_values(settings: BuildAndDeploySettings) -> dict[str, str]:
 
 def _require_rights(
     settings: BuildAndDeploySettings, cluster: OpenShift, environment: Mapping[str, str], log: JobLog
-) -> Object | None:
-    """Refuse a token that lacks what the job needs, before anything is changed; return the page's ImageStream.
+) -> tuple[Object | None, bool]:
+    """Refuse a token that lacks what the job needs, before anything is changed.
 
-    What a build needs is not asked of a job that has its image already.
+    What a build needs is not asked of a job that has its image already. Without the rights for a PodDisruptionBudget,
+    which the Role of an earlier version lacks, the page does without one.
+
+    Returns:
+        the page's ImageStream, and whether the page gets a PodDisruptionBudget.
     """
     with log.check("the token has the rights that the job needs"):
         building = building_rights(with_oc=command.on_path("oc", environment) is not None)
-        lacking = SharedReads(cluster).missing_rights((*deploying_rights(), *building))
+        budget = budget_rights()
+        lacking = SharedReads(cluster).missing_rights((*deploying_rights(), *budget, *building))
+        no_budget = [right for right in lacking if right in budget]
+        lacking = [right for right in lacking if right not in budget]
         stream = None if IMAGE_RIGHT in lacking else cluster.get("imagestreams", PAGE)
         if not settings.docker_registry and not _is_built(settings, stream):
             lacking = [right for right in lacking if right not in building]
         require_rights(lacking)
-    return stream
+    if no_budget:
+        log.warn(
+            f"The page gets no PodDisruptionBudget: the token lacks rights, {describe_rights(no_budget)}. A drain of "
+            f"nodes may take all of its Pods at once. Apply {ROLE} again, then run this job again."
+        )
+    return stream, not no_budget
 
 
 def _tag_latest(

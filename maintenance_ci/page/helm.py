@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.cluster import command
 from maintenance_ci.errors import CommandError
+from maintenance_ci.plan.rights import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 TIMEOUT = 120.0
 # The end of what Helm 3 and 4 say of a release that is not there; every other error reads otherwise.
 NOT_FOUND = "release: not found"
+# All that Helm 3 and 4 say where they may not delete an object of the release (recorded on the embedded API).
+NOT_DELETED = "failed to delete release"
 BUSY = "another operation"  # (install/upgrade/rollback) is in progress
 # The state of a release whose Helm was killed: Helm refuses to upgrade it for good (recorded with Helm 3 and 4).
 # One that failed, or whose Helm was asked to end (SIGTERM), is "failed": Helm upgrades that.
@@ -44,17 +47,17 @@ class Helm:
         self._namespace, self._say = namespace, say
         self._environment = {**environment, "KUBECONFIG": kubeconfig}
 
-    def upgrade(self, release: str, chart: Path, values: Mapping[str, str], *, in_use: bool = True) -> None:
+    def upgrade(self, release: str, chart: Path, values: Mapping[str, str | int], *, in_use: bool = True) -> None:
         """Install the release, or upgrade it, after a Helm that was killed half-way as well.
 
         Args:
             release: its name.
             chart: the chart's folder.
-            values: taken as strings.
+            values: texts are taken as such, whatever they look like; numbers and booleans as what they are.
             in_use: somebody may be using it now: then nothing of it is removed, whatever state it is in.
         """
         self._repair(release, in_use=in_use)
-        settings = [part for name, value in values.items() for part in ("--set-string", f"{name}={value}")]
+        settings = [part for name, value in values.items() for part in _setting(name, value)]
         self._run("upgrade", "--install", release, str(chart), *settings)
 
     def uninstall(self, release: str) -> bool:
@@ -63,6 +66,8 @@ class Helm:
             # Not with --ignore-not-found: it takes a refusal, or a server that is away, for "not found" as well.
             self._run("uninstall", release)
         except CommandError as error:
+            if NOT_DELETED in error.output:
+                error.advice = f"The token may lack the right for one of its objects: apply {ROLE} again, then retry."
             if NOT_FOUND not in error.output:
                 raise
             self._say(f"There is no release {release}.")
@@ -113,3 +118,8 @@ class Helm:
             if BUSY in error.output:
                 error.advice = "Somebody's Helm changes the release now, or it cannot be repaired: run the job again."
             raise
+
+
+def _setting(name: str, value: str | int) -> tuple[str, str]:
+    """Return the flag that gives the chart one value."""
+    return ("--set-string", f"{name}={value}") if isinstance(value, str) else ("--set", f"{name}={json.dumps(value)}")

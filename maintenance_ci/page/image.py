@@ -103,7 +103,7 @@ def rollout_lacks(deployment: Mapping[str, Any] | None, digest: str) -> str | No
         "the change is not observed yet": observed >= int(deployment["metadata"]["generation"]),
         "the Deployment is scaled to 0": wanted > 0,
         f"{updated} of {wanted} Pods are of the new image": updated >= wanted,
-        "the new Pod has not taken over from the old one": replicas <= updated,
+        "the new Pods have not taken over from the old ones": replicas <= updated,
         f"{available} of {wanted} Pods are ready": available >= wanted,
     }
     return next((lack for lack, holds in conditions.items() if not holds), None)

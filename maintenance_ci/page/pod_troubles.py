@@ -118,8 +118,9 @@ def _correction(message: str, variable: str) -> str:
         names = dict.fromkeys(NAME.findall(unnamed["names"]))
         return f"Set {variable} with {' and '.join(map(_full, names))}: the quota {unnamed['quota']} asks for it"
     if exceeded := EXCEEDED.search(message):
-        smaller = f", set less in {variable}" if NAME.search(exceeded["names"]) else ""
-        return f"End what else uses the quota {exceeded['quota']}{smaller}, or let an administrator raise it"
+        smaller = f" or less in {variable}" if NAME.search(exceeded["names"]) else ""
+        quota = f"the quota {exceeded['quota']}"
+        return f"End what else uses {quota}, set PAGE_REPLICAS=1{smaller}, or let an administrator raise it"
     return "Correct what it names, or ask an administrator"
 
 

@@ -73,7 +73,7 @@ class RehearsalHelm(Helm):
         self._run_id = run
         self.keeps = True
 
-    def upgrade(self, release: str, chart: Path, values: Mapping[str, str], *, in_use: bool = True) -> None:
+    def upgrade(self, release: str, chart: Path, values: Mapping[str, str | int], *, in_use: bool = True) -> None:
         """Install or upgrade the release, with the label of the run on each of its objects."""
         super().upgrade(release, chart, {**values, RUN_VALUE: self._run_id}, in_use=in_use)
 

@@ -72,7 +72,7 @@ class Rollout:
             deployment = self._cluster.get("deployments", PAGE)
             if not pods_refused(deployment):
                 return True
-            self._lacking = "no Pod of it is made"
+            self._lacking = "not all of its Pods are made"
             self._judge(self._refusals(deployment, self._cluster.select("pods", POD_LABELS)))
             return None
 
@@ -135,7 +135,7 @@ def _refusal(deployment: Object | None, pods: list[Object]) -> list[Trouble]:
     if not (refused := pods_refused(deployment)):
         return []
     advice = refusal_advice(refused, "PAGE_RESOURCES")
-    return [Trouble(f"the cluster refuses its Pod: {refused}", not may_get_room(refused, pods), advice)]
+    return [Trouble(f"the cluster refuses a Pod of it: {refused}", not may_get_room(refused, pods), advice)]
 
 
 def _messages(troubles: Iterable[Trouble]) -> str:

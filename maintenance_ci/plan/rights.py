@@ -30,6 +30,8 @@ CHART_KINDS = (
     ("", "services"),
     ("networking.k8s.io", "networkpolicies"),
 )
+# It installs this one, too, where the token may: a Role of an earlier version does not name it.
+BUDGETS = ("policy", "poddisruptionbudgets")
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def deploying_rights() -> tuple[Right, ...]:
     return tuple(dict.fromkeys(rights))
 
 
+def budget_rights() -> tuple[Right, ...]:
+    """Return what Helm needs for the page's PodDisruptionBudget; without it the page does without."""
+    why = "keep one Pod of the page while nodes are drained"
+    return (*_one(*BUDGETS, why, "create"), *_one(*BUDGETS, why, "get", "patch", "delete", on=[PAGE]))
+
+
 def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
     """Return what a build of the page needs besides.
 
@@ -194,16 +202,20 @@ def _grants(rule: Mapping[str, Any], right: Right) -> bool:
     )
 
 
+def describe_rights(rights: Iterable[Right]) -> str:
+    """List rights by what they are for: ``to build the page: get, list builds and get builds/log; to …``."""
+    purposes: dict[str, dict[str, dict[str, None]]] = {}
+    for right in rights:
+        purposes.setdefault(right.why, {}).setdefault(right.resource, {})[right.verb] = None
+    return "; ".join(
+        f"to {why}: " + " and ".join(f"{', '.join(verbs)} {resource}" for resource, verbs in resources.items())
+        for why, resources in purposes.items()
+    )
+
+
 def require_rights(lacking: Iterable[Right]) -> None:
     """Refuse a job whose token lacks a right; all of them at once, by what they are for."""
-    purposes: dict[str, dict[str, dict[str, None]]] = {}
-    for right in lacking:
-        purposes.setdefault(right.why, {}).setdefault(right.resource, {})[right.verb] = None
-    if purposes:
-        told = [
-            f"to {why}: " + " and ".join(f"{', '.join(verbs)} {resource}" for resource, verbs in resources.items())
-            for why, resources in purposes.items()
-        ]
+    if needs := describe_rights(lacking):
         raise ForbiddenError(
-            f"The token lacks rights. It needs, {'; '.join(told)}.", f"Give the service account the Role of {ROLE}."
+            f"The token lacks rights. It needs, {needs}.", f"Give the service account the Role of {ROLE}."
         )

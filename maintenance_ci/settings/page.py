@@ -21,6 +21,8 @@ UNITS |= {letter: Decimal(1000**power) for power, letter in enumerate("kMGTPE", 
 UNITS |= {f"{letter}i": Decimal(1024**power) for power, letter in enumerate("KMGTPE", start=1)}
 # As a ResourceQuota names them, and with it the message of a Pod that it refuses.
 RESOURCE = re.compile(r"(?P<kind>requests|limits)\.(?P<name>cpu|memory|ephemeral-storage)")
+# As in chart/values.schema.json.
+REPLICAS = re.compile(r"[1-9]|10")
 # Bytes: a smaller memory lacks its unit. No container starts with less (CRI-O refuses it).
 LEAST_BYTES = 1024**2
 # What the chart has (chart/values.yaml), so that a limit below an unchanged request is refused here.
@@ -101,6 +103,13 @@ def _base_image(value: object) -> BaseImage:
     return BaseImage("DockerImage", f"{image['repository']}{image['digest']}" if image["digest"] else text)
 
 
+def _replicas(value: object) -> int:
+    if not REPLICAS.fullmatch(str(value).strip()):
+        raise ValueError("must be a number from 1 to 10")
+    return int(str(value))
+
+
+PageReplicas = Annotated[int, BeforeValidator(_replicas)]
 PageResources = Annotated[dict[str, str], BeforeValidator(partial(_resources, PAGE_DEFAULTS))]
 BuildResources = Annotated[dict[str, str], BeforeValidator(partial(_resources, {}))]
 BaseImageReference = Annotated[BaseImage, BeforeValidator(_base_image)]

@@ -18,7 +18,7 @@ from maintenance_ci.errors import VariableError
 from maintenance_ci.settings import combinations, proxies, testers, texts, types
 from maintenance_ci.settings.credentials import read_token
 from maintenance_ci.settings.model import Variables
-from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageResources
+from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageReplicas, PageResources
 
 
 class GitLabSecrets(Variables):
@@ -92,6 +92,8 @@ class BuildAndDeploySettings(SelectionSettings):
     # The image that the page is built upon, instead of the Dockerfile's, and the Secret that it is pulled with.
     page_base_image: BaseImageReference | None = None
     page_base_pull_secret: types.SecretName | None = None
+    # How many Pods show the page; else as the chart has it.
+    page_replicas: PageReplicas | None = None
     # What the page's Pod and its build's ask for and may use: as quotas and LimitRanges of the namespace want it.
     page_resources: PageResources = Field(default_factory=dict)
     build_resources: BuildResources = Field(default_factory=dict)

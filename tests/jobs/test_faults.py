@@ -36,6 +36,7 @@ def intentions(cluster: Cluster) -> dict[tuple[str, str], object]:
         "imagestreams",
         "secrets",
         "networkpolicies",
+        "poddisruptionbudgets",
     )
     return {
         (plural, found["metadata"]["name"]): (

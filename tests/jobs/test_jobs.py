@@ -11,8 +11,9 @@ import pytest
 import trustme
 
 from maintenance_ci.names import page_route_name
+from maintenance_ci.plan.rights import BUDGETS, CHART_KINDS
 from maintenance_ci.rehearsal import application_manifests as manifests
-from tests.tools.clusters import Cluster
+from tests.tools.clusters import DEFAULT_REPLICAS, Cluster
 from tests.tools.outcomes import essence, ok
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def served_by(answers: list[Any], path: str | None = None) -> set[str]:
 def test_a_route_goes_into_maintenance_and_comes_back(cluster: Cluster) -> None:
     before = essence(cluster.find("routes", "shop"))
     with cluster.users("/", "/cart") as answers:
-        log = ok(cluster.run("build-and-deploy")).log
+        log = ok(cluster.run("build-and-deploy", DEFAULT_REPLICAS)).log
         assert "has no image yet" in log
         assert "STEP 1/" in log
         assert cluster.routes() == {"shop"}
@@ -46,7 +47,7 @@ def test_a_route_goes_into_maintenance_and_comes_back(cluster: Cluster) -> None:
     assert served_by(answers) == {"application", PAGE}
     assert essence(cluster.find("routes", "shop")) == before
     assert "The page is removed." in log
-    for plural in ("deployments", "services", "buildconfigs", "imagestreams", "networkpolicies"):
+    for _, plural in (*CHART_KINDS, BUDGETS):
         assert cluster.find(plural, "maintenance-page") is None
     secrets = cluster.call(cluster.store.list, "secrets", manifests.NAMESPACE)
     assert [secret["metadata"]["name"] for secret in secrets] == ["docker-registry-secret"]
@@ -231,7 +232,7 @@ def test_a_page_that_does_not_get_ready_fails_the_job(cluster: Cluster, tmp_path
     (docker / "default.conf").write_text("server { listen 8080; this is no directive; }\n")
     job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "3"}, docker=docker)
     assert job.code == 1
-    assert "The page is not ready within 3 s: the new Pod has not taken over" in job.lines[-1]
+    assert "The page is not ready within 3 s: the new Pods have not taken over" in job.lines[-1]
     assert "CrashLoopBackOff: Error, exit code 1" in job.lines[-1]
     job = cluster.run("build-and-deploy", {"ROLLOUT_TIMEOUT": "100"}, docker=docker)
     assert job.code == 1, "nobody waits for what crashes again and again"

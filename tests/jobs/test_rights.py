@@ -13,7 +13,7 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import ForbiddenError, TryAgainError
 from maintenance_ci.names import LEASE
-from maintenance_ci.plan.rights import Right, building_rights, deploying_rights, require_rights
+from maintenance_ci.plan.rights import Right, budget_rights, building_rights, deploying_rights, require_rights
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.trouble import parse_trouble
@@ -172,13 +172,14 @@ def test_a_job_passes_with_exactly_its_rights_and_is_refused_without_any_of_them
 @pytest.mark.parametrize("with_oc", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_page_is_built_and_deployed_with_exactly_its_rights(tmp_path: Path, with_oc: bool) -> None:
     """The first time and again, so that Helm installs and upgrades."""
-    rights = [*deploying_rights(), *building_rights(with_oc=with_oc)]
+    rights = [*deploying_rights(), *budget_rights(), *building_rights(with_oc=with_oc)]
     oc: dict[str, Path] = {"oc": oc_stand_in.install(tmp_path)} if with_oc else {}
     with running(QUICK) as cluster:
         # A check of rights may name the object that a request creates; a Role cannot limit that.
         give(cluster, *(rule(right.verb, right.group, right.resource) for right in rights))
         for _ in range(2):
-            ok(cluster.run("build-and-deploy", {"OKD_TOKEN": TOKEN, "BUILD_MAINTENANCE_PAGE": "true"}, **oc))
+            job = ok(cluster.run("build-and-deploy", {"OKD_TOKEN": TOKEN, "BUILD_MAINTENANCE_PAGE": "true"}, **oc))
+            assert "WARNING" not in job.log
 
 
 def state(cluster: Cluster) -> str:

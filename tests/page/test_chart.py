@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from maintenance_ci.rehearsal.apiserver.kinds.budgets import desired_healthy
 from maintenance_ci.rehearsal.tools import helm_path
 from maintenance_ci.settings.types import IMAGE_TAG, REGISTRY
 
 CHART = Path(__file__).parents[2] / "chart"
 REGISTRY_SET = "dockerRegistry=registry.example.test/team"
-KINDS = {"BuildConfig", "ImageStream", "Deployment", "Service", "NetworkPolicy"}
+KINDS = {"BuildConfig", "ImageStream", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"}
 
 Objects = dict[str, dict[str, Any]]
 
@@ -27,10 +28,11 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def template(
-    *values: str, release: str = "maintenance-page", chart: Path = CHART, kubernetes: str = "1.36.0"
+    *values: str, release: str = "maintenance-page", chart: Path = CHART, kubernetes: str = "1.36.0", **typed: Any
 ) -> Objects:
     flags = ["--kube-version", kubernetes]
     flags += [flag for value in ("imageTag=v1", *values) for flag in ("--set-string", value)]
+    flags += [flag for name, value in typed.items() for flag in ("--set-json", f"{name}={json.dumps(value)}")]
     done = helm("template", release, chart, "--namespace", "web", *flags)
     assert done.returncode == 0, done.stderr
     documents = [document for document in yaml.safe_load_all(done.stdout) if document]
@@ -88,6 +90,8 @@ def test_what_selects_the_pods_does_select_them(objects: Objects) -> None:
         objects["Deployment"]["spec"]["selector"]["matchLabels"],
         objects["Service"]["spec"]["selector"],
         objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+        objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        spread(objects)[0]["labelSelector"]["matchLabels"],
     ):
         assert selector == {
             "app.kubernetes.io/name": "maintenance-page",
@@ -157,9 +161,52 @@ def test_the_deployment_follows_the_tag_latest(objects: Objects) -> None:
     assert container(objects)["imagePullPolicy"] == "IfNotPresent"
 
 
+def spread(objects: Objects) -> list[dict[str, Any]]:
+    return list(objects["Deployment"]["spec"]["template"]["spec"].get("topologySpreadConstraints", []))
+
+
+def test_the_pods_are_spread_over_the_nodes_where_there_are_any(objects: Objects) -> None:
+    (only,) = spread(objects)
+    assert (only["topologyKey"], only["maxSkew"]) == ("kubernetes.io/hostname", 1)
+    # A wish: on a single node both run.
+    assert only["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert only["matchLabelKeys"] == ["pod-template-hash"]
+    assert "matchLabelKeys" not in spread(template(kubernetes="1.26.9"))[0]
+    zones = template(spreadOver=["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
+    assert [one["topologyKey"] for one in spread(zones)] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+    assert spread(template(spreadOver=[])) == []
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3])
+def test_a_drain_takes_one_pod_at_a_time_and_is_never_kept_waiting_for_ever(replicas: int) -> None:
+    """With minAvailable a single replica could not be drained; with a policy for healthy Pods alone a broken page."""
+    budget = template(replicas=replicas)["PodDisruptionBudget"]
+    selector = {"matchLabels": template()["Deployment"]["spec"]["selector"]["matchLabels"]}
+    assert budget["apiVersion"] == "policy/v1"
+    assert budget["spec"] == {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
+    assert [desired_healthy(budget, expected) for expected in (1, 2, 3)] == [0, 1, 2]
+    assert desired_healthy({"spec": {"minAvailable": 1}}, 1) == 1
+
+
+def test_a_drain_of_a_cluster_that_does_not_know_the_policy_for_broken_pods() -> None:
+    assert set(template(kubernetes="1.26.9")["PodDisruptionBudget"]["spec"]) == {"maxUnavailable", "selector"}
+
+
+def test_a_page_without_a_budget() -> None:
+    assert set(template(podDisruptionBudget={"enabled": False})) == KINDS - {"PodDisruptionBudget"}
+    share = template(podDisruptionBudget={"maxUnavailable": "50%"})
+    assert share["PodDisruptionBudget"]["spec"]["maxUnavailable"] == "50%"
+
+
+def test_the_service_has_the_ip_families_that_the_cluster_has(objects: Objects) -> None:
+    assert objects["Service"]["spec"]["ipFamilyPolicy"] == "PreferDualStack"
+    assert "ipFamilies" not in objects["Service"]["spec"]
+    assert template("ipFamilyPolicy=SingleStack")["Service"]["spec"]["ipFamilyPolicy"] == "SingleStack"
+
+
 def test_a_rollout_never_leaves_the_page_without_a_pod(objects: Objects) -> None:
     spec = objects["Deployment"]["spec"]
-    assert spec["replicas"] == 1
+    assert spec["replicas"] == 2
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     for probe in ("readinessProbe", "livenessProbe"):
         assert container(objects)[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
@@ -262,6 +309,16 @@ def test_every_source_reaches_the_page_and_only_the_page(objects: Objects) -> No
     assert policy["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
 
 
+def test_each_value_is_explained_and_in_the_schema() -> None:
+    text = (CHART / "values.yaml").read_text()
+    properties = json.loads((CHART / "values.schema.json").read_text())["properties"]
+    # Helm's own, and the one that has no default.
+    assert yaml.safe_load(text).keys() == properties.keys() - {"global", "imageTag"}
+    assert [name for name, one in properties.items() if not one.get("description")] == []
+    blocks = [block for block in text.split("\n\n") if block.strip()]
+    assert [block for block in blocks if not block.lstrip().startswith("#")] == []
+
+
 def refusal(*arguments: str) -> str:
     done = helm("template", "maintenance-page", CHART, *arguments)
     assert done.returncode != 0
@@ -288,6 +345,14 @@ def refusal(*arguments: str) -> str:
         (["--set-string", "imageTag=v1", "--set", "pushSecret="], "pushSecret"),
         (["--set-string", "imageTag=v1", "--set", "replicas=0"], "replicas"),
         (["--set-string", "imageTag=v1", "--set", "replicas=two"], "replicas"),
+        (["--set-string", "imageTag=v1", "--set", "replicas=11"], "replicas"),
+        (["--set-string", "imageTag=v1", "--set", "spreadOver=nodes"], "/spreadOver"),
+        (["--set-string", "imageTag=v1", "--set", "spreadOver={a b}"], "/spreadOver/0"),
+        (["--set-string", "imageTag=v1", "--set", "podDisruptionBudget.maxUnavailable=0"], "maxUnavailable"),
+        (["--set-string", "imageTag=v1", "--set", "podDisruptionBudget.maxUnavailable=0%"], "maxUnavailable"),
+        (["--set-string", "imageTag=v1", "--set", "podDisruptionBudget.minAvailable=1"], "minAvailable"),
+        (["--set-string", "imageTag=v1", "--set-string", "podDisruptionBudget.enabled=false"], "/enabled"),
+        (["--set-string", "imageTag=v1", "--set", "ipFamilyPolicy=DualStack"], "/ipFamilyPolicy"),
         (["--set-string", "imageTag=v1", "--set", "resources.limits.memory=24MB"], "/resources/limits/memory"),
         (["--set-string", "imageTag=v1", "--set", "resources.memory=24Mi"], "memory"),
         (["--set-string", "imageTag=v1", "--set", "buildResources.limits.gpu=1"], "gpu"),
@@ -334,9 +399,12 @@ def test_the_schema_and_the_jobs_agree_on_what_is_a_tag_and_a_registry() -> None
 
 def test_whatever_nginx_is_built_upon_reads_the_page_s_configuration() -> None:
     """Bitnami's, for one, looks for it elsewhere; the start scripts of all of them want to write."""
-    instructions = dict(re.findall(r"^(ENTRYPOINT|CMD) (.*)$", (CHART.parent / "docker/Dockerfile").read_text(), re.M))
+    instructions = dict(
+        re.findall(r"^(ENTRYPOINT|CMD|STOPSIGNAL) (.*)$", (CHART.parent / "docker/Dockerfile").read_text(), re.M)
+    )
     command = json.loads(instructions["ENTRYPOINT"])
     copied = re.findall(r"^COPY nginx\.conf (.*)$", (CHART.parent / "docker/Dockerfile").read_text(), re.M)
+    assert instructions["STOPSIGNAL"] == "SIGQUIT"
     assert (command[0], command[command.index("-c") + 1], instructions["CMD"]) == ("nginx", *copied, "[]")
     assert (CHART.parent / "docker/nginx.conf").read_text().count("include ") == 1
     assert "include /etc/nginx/conf.d/*.conf;" in (CHART.parent / "docker/nginx.conf").read_text()

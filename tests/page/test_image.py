@@ -89,7 +89,7 @@ def test_a_tag_is_pinned_as_oc_tag_does() -> None:
         (deployment(image="registry/ns/maintenance-page@sha256:old"), "does not have the new image"),
         (deployment(observedGeneration=2), "not observed"),
         (deployment(updatedReplicas=0), "0 of 1 Pods are of the new image"),
-        (deployment(replicas=2), "has not taken over"),
+        (deployment(replicas=2), "have not taken over"),
         (deployment(availableReplicas=0), "0 of 1 Pods are ready"),
     ],
 )

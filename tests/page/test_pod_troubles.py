@@ -9,6 +9,7 @@ import pytest
 from maintenance_ci.page.pod_troubles import Trouble, may_get_room, pod_troubles, refusal_advice
 
 VARIABLE = "PAGE_RESOURCES"
+ADMINISTRATOR = "an administrator raise it"
 
 
 def waiting(reason: str, message: str = "", **status: Any) -> dict[str, Any]:
@@ -151,11 +152,11 @@ def test_a_pod_that_ends_gives_its_share_of_a_quota_back() -> None:
                 'pods "p" is forbidden: exceeded quota: compute, requested: limits.memory=24Mi,requests.memory=12Mi, '
                 "used: limits.memory=1Gi,requests.memory=1Gi, limited: limits.memory=1Gi,requests.memory=1Gi"
             ),
-            "End what else uses the quota compute, set less in PAGE_RESOURCES, or let an administrator raise it.",
+            f"End what else uses the quota compute, set PAGE_REPLICAS=1 or less in {VARIABLE}, or let {ADMINISTRATOR}.",
         ),
         (
             'pods "p" is forbidden: exceeded quota: objects, requested: pods=1, used: pods=9, limited: pods=9',
-            "End what else uses the quota objects, or let an administrator raise it.",
+            f"End what else uses the quota objects, set PAGE_REPLICAS=1, or let {ADMINISTRATOR}.",
         ),
         (
             'pods "p" is forbidden: error looking up service account web/page: serviceaccount "page" not found',

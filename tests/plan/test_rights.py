@@ -11,6 +11,7 @@ from maintenance_ci.names import page_route_name
 from maintenance_ci.plan.rights import (
     TEMPLATE_RIGHT,
     Right,
+    budget_rights,
     building_rights,
     deploying_rights,
     missing,
@@ -126,6 +127,7 @@ def test_what_build_and_deploy_needs() -> None:
         | {"list routes", "list pods"}
         | chart
     )
+    assert short(*budget_rights()) == every("poddisruptionbudgets", "create get patch delete")
     upload = {"create buildconfigs/instantiatebinary", "get builds/log", "get builds"}
     assert short(*building_rights(with_oc=False)) == upload
     assert short(*building_rights(with_oc=True)) == upload | {"get buildconfigs", "list builds", "watch builds"}

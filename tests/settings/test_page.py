@@ -96,6 +96,16 @@ def test_other_resources_are_refused_by_name(value: str, why: str) -> None:
     assert why in fault(PAGE_RESOURCES=value)
 
 
+@pytest.mark.parametrize(("value", "replicas"), [("1", 1), (" 2 ", 2), ("10", 10), ("", None)])
+def test_how_many_pods_show_the_page(value: str, replicas: int | None) -> None:
+    assert settings(PAGE_REPLICAS=value).page_replicas == replicas
+
+
+@pytest.mark.parametrize("value", ["0", "11", "-1", "1.5", "two", "01", "٣"])
+def test_other_numbers_of_pods_are_refused(value: str) -> None:
+    assert fault(PAGE_REPLICAS=value) == "PAGE_REPLICAS: must be a number from 1 to 10"
+
+
 def test_a_build_s_pod_has_no_resources_of_its_own() -> None:
     assert settings(BUILD_RESOURCES="requests.memory=64Mi").build_resources == {"requests.memory": "64Mi"}
     assert "above" in fault(BUILD_RESOURCES="requests.memory=64Mi,limits.memory=32Mi")

@@ -35,6 +35,7 @@ EVERYTHING = {
     "DOCKER_REGISTRY": "registry.example.test:5000/team",
     "PAGE_BASE_IMAGE": "imagestreamtag:shared/nginx-unprivileged:1.30",
     "PAGE_BASE_PULL_SECRET": "mirror",
+    "PAGE_REPLICAS": "3",
     "PAGE_RESOURCES": "limits.cpu=100m, limits.memory=32Mi",
     "BUILD_RESOURCES": "limits.memory=1Gi",
     "ROUTE_STRATEGY": "repoint",

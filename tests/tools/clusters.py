@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 # Quick reloads, so that whole jobs take seconds; what the interval does is tested with real ones in test_rehearse.py.
 QUICK = Options(reload_interval=0.3, busy=False)
 
+# Variables of a job that leave it to the chart how many Pods show the page.
+DEFAULT_REPLICAS: dict[str, str | None] = {"PAGE_REPLICAS": None}
+
 
 @dataclass
 class Job:
@@ -81,6 +84,8 @@ class Cluster:
             | {
                 "ROUTE_NAME": manifests.APPLICATION,
                 "IMAGE_TAG": "v1",
+                # The default is two, which `DEFAULT_REPLICAS` asks for: each build would take a second longer.
+                "PAGE_REPLICAS": "1",
                 "ROUTER_RELOAD_INTERVAL": str(self.inside.options.reload_interval),
             }
             | (variables or {})

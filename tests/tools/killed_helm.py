@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from maintenance_ci.page.helm import Helm
+from maintenance_ci.plan.rights import BUDGETS, CHART_KINDS
 from maintenance_ci.rehearsal.apiserver.errors import ApiError
 from maintenance_ci.rehearsal.pinned_helm import pinned_helm_path
 from maintenance_ci.settings.folders import find
@@ -22,7 +23,7 @@ from tests.rehearsal.recordings.lab import Lab
 from tests.tools.small_cluster import NAMESPACE, PAGE, page
 
 Object = dict[str, Any]
-KINDS = ("services", "deployments", "buildconfigs", "imagestreams", "networkpolicies")
+KINDS = tuple(plural for _, plural in (*CHART_KINDS, BUDGETS))
 CHART = find("chart")
 HISTORY = ("history", PAGE, "--output", "json")
 
