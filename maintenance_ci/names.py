@@ -27,6 +27,8 @@ PIPELINE_ANNOTATION = "maintenance-ci/pipeline"
 PIPELINE_URL_ANNOTATION = "maintenance-ci/pipeline-url"
 # When the maintenance is announced to end: ISO 8601, with seconds and offset.
 END_ANNOTATION = "maintenance-ci/end"
+# The pipeline that has changed what users read, where it is not the one whose maintenance it is.
+TEXTS_PIPELINE_ANNOTATION = "maintenance-ci/texts-pipeline"
 JOB_ANNOTATION = "maintenance-ci/job"
 TOUCHED_ANNOTATION = "maintenance-ci/touched"
 # On all that a rehearsal on the cluster makes: the id of its run. Its objects are called REHEARSAL-ID.

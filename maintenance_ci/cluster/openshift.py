@@ -129,8 +129,10 @@ class OpenShift:
         """Replace an object (create it, for kinds that are a view such as ImageStreamTags)."""
         return self._change("PUT", plural, str(manifest["metadata"]["name"]), body=manifest)
 
-    def patch(self, plural: str, observed: Object, patch: Object, *, dry_run: bool = False) -> None:
-        """Change, by a JSON merge patch, the very object that was read.
+    def patch(self, plural: str, observed: Object, patch: Object, *, dry_run: bool = False) -> Object | None:
+        """Change, by a JSON merge patch, the very object that was read, and return what the server made of it.
+
+        Where an answer was lost, and the object was found to be as it should, that is None.
 
         With ``dry_run`` the server says what would become of it, or refuses, and changes nothing.
 
@@ -141,18 +143,18 @@ class OpenShift:
         def done(current: Object | None) -> bool:  # for an answer that was lost
             return not dry_run and current is not None and _holds(current, patch)
 
-        def change(current: Object) -> None:
+        def change(current: Object) -> Object | None:
             if done(current):
-                return
+                return None
             version = {"resourceVersion": current["metadata"]["resourceVersion"]}
             body = {**patch, "metadata": {**patch.get("metadata", {}), **version}}
             name, content_type = str(current["metadata"]["name"]), "application/merge-patch+json"
             try:
-                self._change("PATCH", plural, name, body=body, content_type=content_type, dry_run=dry_run)
+                return self._change("PATCH", plural, name, body=body, content_type=content_type, dry_run=dry_run)
             except MissingError:
                 raise ConflictError(f"{name} is gone.", run_again=True) from None
 
-        self._change_as_read(plural, observed, change, done)
+        return self._change_as_read(plural, observed, change, done)
 
     def delete(self, plural: str, observed: Object) -> None:
         """Delete the very object that was read: not one of the same name made since. One already gone is no error.
@@ -207,8 +209,12 @@ class OpenShift:
         raise MaintenanceError(f"The list of {plural} does not end after {MAX_PAGES} pages.", "Check OKD_URL.")
 
     def _change_as_read(
-        self, plural: str, observed: Object, change: Callable[[Object], None], done: Callable[[Object | None], bool]
-    ) -> None:
+        self,
+        plural: str,
+        observed: Object,
+        change: Callable[[Object], Object | None],
+        done: Callable[[Object | None], bool],
+    ) -> Object | None:
         """Make a change that holds for the object as it was read; a controller may write its status meanwhile."""
         for _ in range(CONFLICT_RETRIES):
             try:

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from maintenance_ci.settings.variables import RouteSettings, RoutesSettings
     from maintenance_ci.templates.project import TemplateProject
 
+TEXTS_LOST = (
+    "the cluster does not know spec.httpHeaders of Routes (OpenShift before 4.14), by which the page's texts travel: "
+    "users read the page's own words"
+)
+
 
 def deploy_route(
     settings: RoutesSettings, cluster: OpenShift, templates: TemplateProject | None, route_template: str, log: JobLog
@@ -67,6 +72,9 @@ def deploy_route(
     with letting_testers_in(cluster, runs, log) as for_testers:
         execute(cluster, runs, Undo(cluster), log)
     require_success(runs)
+    for run in runs:
+        if run.changes.texts_are_lost:
+            run.log.warn(TEXTS_LOST)
     ours = {name for run in runs for name in run.observed.own_names}
     met, to_end = zip(*(_closing_words(run, ours) for run in runs), strict=True)
     log.end(*met, *dict.fromkeys(to_end), *for_testers, *_meanwhile(runs, ours, port_forwards))
@@ -84,7 +92,8 @@ def _look_before(run: Run) -> None:
 def _tell_confirmed(run: Run) -> None:
     """Say that the whole Route is in maintenance already, and how that ends should the job fail now."""
     observed, strategy, log = run.observed, run.plan.strategy, run.log
-    log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): this job only confirms it")
+    does = "changes what users read" if run.plan.informs else "only confirms it"
+    log.say(f"Route {observed.route_name} is in maintenance already ({strategy}): this job {does}")
     if observed.snapshot.value is None:
         log.warn("there is no snapshot of the original any more: only its template can bring it back")
     if run.settings.route_strategy != strategy:

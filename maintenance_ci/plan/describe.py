@@ -90,6 +90,11 @@ DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
         "Note this pipeline on {number} Routes",
         "note this pipeline, the newest, on Route {name}",
     ),
+    (Verb.INFORM, True): Description(
+        "Change what users of Route {name} read",
+        "Change what users of {number} Routes read",
+        "change what users of Route {name} read, by one patch",
+    ),
     (Verb.LEAVE, True): Description(
         "Confirm that users of Route {name} meet the page", "Confirm that users of {number} Routes meet the page", ""
     ),

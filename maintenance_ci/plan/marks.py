@@ -49,6 +49,11 @@ def _fields(written: Mapping[str, Any] | None, place: str = "") -> Iterator[str]
 def pipeline_of(annotated: Mapping[str, Any] | None) -> int | None:
     """Return the number of the pipeline that an object of ours notes; None where it notes none."""
     annotations = ((annotated or {}).get("metadata") or {}).get("annotations") or {}
-    number = str(annotations.get(PIPELINE_ANNOTATION, ""))
+    return number_in(annotations.get(PIPELINE_ANNOTATION))
+
+
+def number_in(noted: object) -> int | None:
+    """Return the number of a pipeline that an annotation holds; None where it holds none."""
+    number = str(noted)
     # As long as the settings take it: of thousands of digits Python makes no number.
     return int(number) if number.isascii() and number.isdigit() and len(number) <= 20 else None

@@ -19,6 +19,7 @@ from maintenance_ci.plan.mirrored_metadata import (
     mirrored_annotations,
     mirrored_labels,
 )
+from maintenance_ci.plan.page_texts import without_headers
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -66,12 +67,12 @@ def maintenance_values(
     route_name: str,
     subpath: str | None,
     strategy: str,
-    pipeline: str = "",
-    pipeline_url: str = "",
-    end: str = "",
+    noted: Mapping[str, str] | None = None,
     certificate: Mapping[str, str] | None = None,
 ) -> Object:
     """Return what the template of the maintenance Route is rendered with.
+
+    What the Route says to the page is added to what is rendered (`maintenance_ci.plan.announcement`).
 
     The Route's ``httpHeaders`` are left out, all of them: those of requests are for the application, and may be secret;
     those of answers would replace the page's own, so that the application's Content-Security-Policy took away its look,
@@ -82,7 +83,8 @@ def maintenance_values(
         original: the Route to mirror; where it is away, its snapshot or the maintenance Route that stands for it.
         route_name: the original's name, whatever the name of the Route that is mirrored.
         subpath: the part of the site that is meant; None for all that the Route serves.
-        strategy: noted on the Route, as are ``pipeline``, ``pipeline_url`` and ``end``.
+        strategy: noted on the Route.
+        noted: further annotations of ours: the pipeline's, and the end.
         certificate: as in `maintenance_tls`.
 
     Raises:
@@ -101,7 +103,8 @@ def maintenance_values(
         "path": subpath or spec.get("path") or "",
         "tls": maintenance_tls(spec.get("tls"), certificate=certificate),
         "annotations": mirrored_annotations(metadata.get("annotations"))
-        | notes(route_name, strategy, pipeline, pipeline_url, end),
+        | notes(route_name, strategy)
+        | dict(noted or {}),
         "left_out": left_out_annotations(metadata.get("annotations")),
         "labels": mirrored_labels(metadata.get("labels")) | our_labels(route_name),
         "service": PAGE,
@@ -124,7 +127,7 @@ def left_out(original: Mapping[str, Any], shown: Mapping[str, Any]) -> list[str]
     names = sorted(left_out_annotations(original["metadata"].get("annotations")).keys() - has.keys())
     own = [name for name in names if name in ROUTER_ANNOTATIONS]
     unknown = [name for name in names if name not in ROUTER_ANNOTATIONS]
-    if original["spec"].get("httpHeaders") and not shown["spec"].get("httpHeaders"):
+    if original["spec"].get("httpHeaders") and not without_headers(shown)["spec"].get("httpHeaders"):
         own.append("spec.httpHeaders")
     lines = (
         [f"not on the Route that shows the page, since it is for the application alone: {', '.join(own)}"]

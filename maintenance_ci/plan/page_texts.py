@@ -123,6 +123,18 @@ def with_headers(route: Mapping[str, Any], headers: Mapping[str, str]) -> Object
     return {**route, "spec": {**spec, "httpHeaders": {**http_headers, "actions": wanted}}}
 
 
+def without_headers(route: Mapping[str, Any]) -> Object:
+    """Return a Route that says nothing to the page; a list that had nothing else in it goes, too."""
+    spec, all_requests = route.get("spec") or {}, _request_actions(route)
+    others = [one for one in all_requests if not _is_ours(one)]
+    if len(others) == len(all_requests):
+        return dict(route)
+    lists = {**spec["httpHeaders"]["actions"], "request": others}
+    lists = {name: one for name, one in lists.items() if one}
+    rest = {name: value for name, value in spec.items() if name != "httpHeaders"}
+    return {**route, "spec": rest | ({"httpHeaders": {**spec["httpHeaders"], "actions": lists}} if lists else {})}
+
+
 def _request_actions(route: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     spec = (route or {}).get("spec") or {}
     return list(((spec.get("httpHeaders") or {}).get("actions") or {}).get("request") or [])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from maintenance_ci.names import END_ANNOTATION, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION
-from maintenance_ci.plan.marks import pipeline_of
+from maintenance_ci.plan.announcement import announcement
 from maintenance_ci.plan.observed import Observed, Phase
 from maintenance_ci.plan.steps import (
     Admitted,
@@ -141,31 +140,18 @@ def _leave_original(observed: Observed, back: tuple[Condition, ...]) -> tuple[St
 
 
 def _confirm(settings: RouteSettings, observed: Observed) -> Step:
-    """Return the step that notes the pipeline, where it is newer, and sees that users meet the page."""
+    """Return the step that notes the pipeline, or changes the texts, and sees that users meet the page."""
     annotated = observed.annotated_route or {}
-    verb = Verb.LEAVE
-    if int(settings.ci_pipeline_id or 0) > (pipeline_of(annotated) or 0):
-        verb = Verb.ANNOTATE
+    announced = announcement(settings, observed)
+    told = announced.on(annotated)
+    verb = Verb.ANNOTATE if told["metadata"] != annotated["metadata"] else Verb.LEAVE
+    if announced.new_texts:
+        verb = Verb.INFORM
     admitted = () if observed.is_rewritten else (Admitted(observed.page_route_name, frozenset()),)
     return Step(
-        Change(verb, with_pipeline(annotated, settings) if verb is Verb.ANNOTATE else annotated, shows_page=True),
+        Change(verb, annotated if verb is Verb.LEAVE else told, before=annotated, shows_page=True),
         until=(*admitted, Met(annotated, Side.PAGE)),
     )
-
-
-def with_pipeline(route: Object, settings: RouteSettings) -> Object:
-    """Return a Route in maintenance with the notes of this pipeline."""
-    annotations = dict(route["metadata"].get("annotations") or {})
-    for name, value in (
-        (PIPELINE_ANNOTATION, settings.ci_pipeline_id),
-        (PIPELINE_URL_ANNOTATION, settings.ci_pipeline_url),
-    ):
-        annotations.pop(name, None)
-        if value:
-            annotations[name] = value
-    if settings.maintenance_end:  # otherwise what was announced before still holds
-        annotations[END_ANNOTATION] = settings.maintenance_end.isoformat()
-    return {**route, "metadata": {**route["metadata"], "annotations": annotations}}
 
 
 def _wait_only(observed: Observed, *until: Condition) -> Step:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.names import NOTES, PAGE, ROUTE_ANNOTATION
 from maintenance_ci.plan.page_route import maintenance_tls
+from maintenance_ci.plan.page_texts import without_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,8 @@ def pointed_back(
 
 
 def without_notes(route: Mapping[str, Any]) -> Object:
-    """Return the Route without our annotations."""
+    """Return the Route without our annotations, and without what it says to the page."""
+    route = without_headers(route)
     metadata = route["metadata"]
     annotations = metadata.get("annotations") or {}
     theirs = {key: value for key, value in annotations.items() if not key.startswith(NOTES)}

@@ -27,6 +27,7 @@ class Verb(Enum):
     REWRITE = "rewrite"  # change the Route that is there, by one patch
     CERTIFY = "certify"  # give a Route that somebody re-created the certificate that it lost
     ANNOTATE = "annotate"  # note on a maintenance that another pipeline wants it, too
+    INFORM = "inform"  # change what users read during a maintenance
     LEAVE = "leave"  # change nothing: only wait
 
 
@@ -54,7 +55,7 @@ class Change:
     Attributes:
         verb: what is done.
         route: the Route as it is afterwards; of REMOVE and FORGET, as it is before.
-        before: of REWRITE, CERTIFY and ANNOTATE, the Route as it is before.
+        before: of REWRITE, CERTIFY, ANNOTATE and INFORM, the Route as it is before.
         shows_page: whether ``route`` shows the page, or is the original.
         as_read: the Route as the job has read it: whoever has changed it since is not overruled.
         keeps_existing: of KEEP, whether a snapshot that is there and can be read is the original's, and is left.
@@ -194,6 +195,11 @@ class Plan:
     def changes(self) -> bool:
         """Whether anything is changed at all."""
         return any(step.change.changes_cluster for step in self.steps)
+
+    @property
+    def informs(self) -> bool:
+        """Whether users read something else from then on, in a maintenance that goes on."""
+        return self._does(Verb.INFORM, shows_page=True)
 
     @property
     def deletes_original(self) -> bool:

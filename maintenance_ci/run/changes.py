@@ -9,17 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
-from maintenance_ci.names import (
-    END_ANNOTATION,
-    PIPELINE_ANNOTATION,
-    PIPELINE_URL_ANNOTATION,
-    notes,
-    page_route_name,
-    snapshot_name,
-)
+from maintenance_ci.names import notes, page_route_name, snapshot_name
+from maintenance_ci.plan.announcement import noted_on
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
-from maintenance_ci.plan.marks import as_we_applied_it, by_name, pipeline_of, stands_for
+from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
+from maintenance_ci.plan.page_texts import headers_of
 from maintenance_ci.plan.repoint import merge_patch, pointed_back
 from maintenance_ci.plan.snapshot import manifest_of, route_in, snapshot_of
 from maintenance_ci.plan.steps import Verb
@@ -39,6 +34,9 @@ if TYPE_CHECKING:
 
 class Changes:
     """Makes the changes of one plan, and remembers which Routes it created.
+
+    Attributes:
+        texts_are_lost: whether the API has dropped what the Route is to say to the page: it is older than that field.
 
     Args:
         settings: the pipeline's variables.
@@ -62,6 +60,7 @@ class Changes:
         self._strategy, self._say = strategy, say
         self._patience = patience or SharedPatience()
         self._created: dict[str, str] = {}  # uids by name: these alone are ours to take away again
+        self.texts_are_lost = False
 
     def make(self, change: Change) -> None:
         """Make a change to the objects as they were read.
@@ -76,9 +75,9 @@ class Changes:
             case Verb.REMOVE:
                 self._cluster.delete("routes", made)
             case Verb.REWRITE:
-                self._cluster.patch("routes", made, merge_patch(made, change.route))
+                self._hear(change, self._cluster.patch("routes", made, merge_patch(made, change.route)))
             case Verb.PLACE:
-                self._cluster.apply("routes", change.route)
+                self._hear(change, self._cluster.apply("routes", change.route))
             case _:
                 self.insist_once(change)
 
@@ -122,8 +121,8 @@ class Changes:
                 live = self._cluster.get("routes", change.name)
                 if live:
                     self._cluster.patch("routes", live, {"spec": {"tls": change.route["spec"]["tls"]}})
-            case Verb.ANNOTATE:
-                self._annotate(change)
+            case Verb.ANNOTATE | Verb.INFORM:
+                self._announce(change)
             case Verb.LEAVE:
                 pass
 
@@ -221,14 +220,15 @@ class Changes:
         else:
             self._say("it exists: it is left as it is")
 
-    def _annotate(self, change: Change) -> None:
-        """Note that this pipeline wants the maintenance, too, unless a newer one does."""
+    def _announce(self, change: Change) -> None:
+        """Let the Route say what this pipeline announces, unless another one has noted something meanwhile."""
         live = self._cluster.get("routes", change.name)
-        if live and (pipeline_of(change.route) or 0) > (pipeline_of(live) or 0):
-            annotations = change.route["metadata"]["annotations"]
-            names = (PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, END_ANNOTATION)
-            noted = {name: annotations.get(name) for name in names}
-            self._cluster.patch("routes", live, {"metadata": {"annotations": noted}})
+        if live and change.before and noted_on(live) == noted_on(change.before):
+            self._hear(change, self._cluster.patch("routes", live, merge_patch(change.before, change.route)))
+
+    def _hear(self, change: Change, made: Object | None) -> None:
+        """Note whether the server has kept what a Route is to say; an older one drops the field, with a warning."""
+        self.texts_are_lost = made is not None and headers_of(made) != headers_of(change.route)
 
 
 def retry_until(
@@ -293,8 +293,8 @@ def _subject(change: Change) -> str:
             return "the snapshot to be deleted"
         case Verb.CERTIFY:
             return "the certificate to be restored"
-        case Verb.ANNOTATE:
-            return "the pipeline to be noted"
+        case Verb.ANNOTATE | Verb.INFORM:
+            return "the pipeline, or the texts, to be noted"
     return f"Route {change.name} to be looked at"
 
 

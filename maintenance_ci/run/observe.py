@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from maintenance_ci.errors import MaintenanceError, TryAgainError, VariableError
-from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, snapshot_name
+from maintenance_ci.names import PAGE, notes, snapshot_name
+from maintenance_ci.plan.announcement import announcement
 from maintenance_ci.plan.certificates import passthrough_certificate
 from maintenance_ci.plan.checks import ready_services
-from maintenance_ci.plan.due import announced_end
-from maintenance_ci.plan.marks import pipeline_of, stands_for
+from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
 from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
 from maintenance_ci.plan.plans import plan_begin, plan_end, strategy_of
@@ -179,39 +179,21 @@ def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan, fur
 def _page_route(settings: RouteSettings, cluster: OpenShift, route_template: str, observed: Observed) -> Object:
     """Return the Route that is to show the page."""
     original, name = observed.route_to_mirror or {}, strategy_of(settings, observed)
-    said = _newest_pipeline(settings, observed) | {"end": _end(settings, observed)}
+    announced = announcement(settings, observed)
     if not original["spec"].get("host"):
         return original  # which a check refuses
     certificate = _certificate(settings, cluster, original)
     if rewrite := STRATEGIES[name].rewrite:
-        return rewrite(original, notes(settings.route_name, name, **said), certificate)
+        return announced.on(rewrite(original, notes(settings.route_name, name), certificate))
     values = maintenance_values(
         original,
         route_name=settings.route_name,
         subpath=settings.subpath,
         strategy=name,
+        noted=announced.notes,
         certificate=certificate,
-        **said,
     )
-    return render_page_route(route_template, values)
-
-
-def _newest_pipeline(settings: RouteSettings, observed: Observed) -> dict[str, str]:
-    """Return whose maintenance it is: a newer pipeline's that wants it too, or ours."""
-    annotated = observed.annotated_route or {}
-    if (pipeline_of(annotated) or 0) <= int(settings.ci_pipeline_id or 0):
-        return {"pipeline": settings.ci_pipeline_id, "pipeline_url": settings.ci_pipeline_url}
-    annotations = annotated["metadata"]["annotations"]
-    return {
-        "pipeline": annotations[PIPELINE_ANNOTATION],
-        "pipeline_url": annotations.get(PIPELINE_URL_ANNOTATION, ""),
-    }
-
-
-def _end(settings: RouteSettings, observed: Observed) -> str:
-    """Return when the maintenance is to end: as this pipeline announces it, or else as it was announced before."""
-    end = settings.maintenance_end or announced_end(observed.annotated_route)
-    return end.isoformat() if end else ""
+    return announced.on(render_page_route(route_template, values))
 
 
 def _certificate(settings: RouteSettings, cluster: OpenShift, original: Object) -> Object | None:

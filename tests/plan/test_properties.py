@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maintenance_ci.names import MANAGED_BY, PAGE, page_route_name
+from maintenance_ci.names import MANAGED_BY, PAGE, PIPELINE_ANNOTATION, page_route_name
 from maintenance_ci.plan.certificates import CERTIFICATE_FIELDS, carry_over_certificates
 from maintenance_ci.plan.comparison import differences, moved
 from maintenance_ci.plan.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
@@ -35,8 +35,7 @@ def mirror(original: dict[str, Any], subpath: str | None = None, name: str = "")
         route_name=name or original["metadata"]["name"],
         subpath=None if passthrough else subpath,
         strategy="swap",
-        pipeline="42",
-        pipeline_url="https://gitlab.example.test/p/42",
+        noted={PIPELINE_ANNOTATION: "42"},
         certificate=issued(2026) if passthrough else None,
     )
     manifest = render_page_route(TEMPLATE, values)

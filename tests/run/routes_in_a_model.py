@@ -43,7 +43,9 @@ def site(name: str) -> Object:
 def page_of(route: Object) -> Object:
     """The maintenance Route that a job would make."""
     name = route["metadata"]["name"]
-    values = maintenance_values(route, route_name=name, subpath=None, strategy="swap", pipeline="42")
+    values = maintenance_values(
+        route, route_name=name, subpath=None, strategy="swap", noted={"maintenance-ci/pipeline": "42"}
+    )
     metadata = {key: values[key] for key in ("name", "namespace", "labels", "annotations")}
     spec = {"host": values["host"], "to": {"kind": "Service", "name": PAGE}, "tls": values["tls"]}
     return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": metadata, "spec": spec}
