@@ -18,6 +18,7 @@ import yaml
 
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.rehearsal import application_manifests as manifests
+from maintenance_ci.rehearsal.apiserver.kinds import Platform
 from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.apiserver.store import Store
@@ -61,6 +62,7 @@ class Options:
         idle_close_on_response: the router's reloads leave idle connections open until their next answer.
         busy: another tenant changes a Route every second, so that the router always waits out its interval.
         image_trigger_delay: seconds until the image trigger acts.
+        knows_http_headers: Routes have ``spec.httpHeaders``; an API of before OpenShift 4.14 drops it, and warns.
         troubles: what goes wrong, at which request.
     """
 
@@ -71,6 +73,7 @@ class Options:
     idle_close_on_response: bool = False
     busy: bool = True
     image_trigger_delay: float = 0.0
+    knows_http_headers: bool = True
     troubles: tuple[Trouble, ...] = ()
 
     def __post_init__(self) -> None:
@@ -116,7 +119,7 @@ class EmbeddedOpenShift:
         self.ca_file = self.folder / "ca.pem"
         self._ca.cert_pem.write_to_path(str(self.ca_file))
 
-        self.store = Store()
+        self.store = Store(Platform(knows_http_headers=self.options.knows_http_headers))
         self.images = ImageStore(self._subfolder("images"))
         builds = Builds(self.store, self.images, self._subfolder("builds"))
         self.troubles = Troubles(self.store, builds, manifests.NAMESPACE, self.options.troubles)

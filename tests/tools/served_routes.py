@@ -23,8 +23,9 @@ def store_for(manifest: Object) -> Store:
 
 def live(manifest: Object) -> Object:
     """The Route as a server has it, which knows each of its fields."""
-    assert kinds.unknown_fields("routes", manifest) == []
-    return store_for(manifest).create("routes", manifest, manager="test")
+    store = store_for(manifest)
+    assert kinds.unknown_fields("routes", manifest, store) == []
+    return store.create("routes", manifest, manager="test")
 
 
 def meant(route: Object) -> tuple[Any, Any, Any]:

@@ -163,16 +163,17 @@ class Objects:
         self._admit(request, obj, None, strictly=obj)
 
     def _admit(self, request: Request, obj: Object, live: Object | None, *, strictly: Object) -> None:
-        """Refuse unknown fields where that was asked for, and what the user has no right to change."""
+        """Refuse unknown fields where that was asked for, else warn of them; refuse what the user may not change."""
         resource, target = request.resource, request.target
-        if request.query.get("fieldValidation") == "Strict":
-            unknown = kinds.unknown_fields(resource.plural, strictly)
-            if unknown:
-                listed = ", ".join(f'unknown field "{name}"' for name in unknown)
+        unknown = [f'unknown field "{name}"' for name in kinds.unknown_fields(resource.plural, strictly, self.store)]
+        match request.query.get("fieldValidation"):
+            case "Strict" if unknown:
                 raise errors.bad_request(
                     f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                    f"strict decoding error: {listed}"
+                    f"strict decoding error: {', '.join(unknown)}"
                 )
+            case "Warn" | None:
+                request.warnings.extend(unknown)
         if target.subresource:
             return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -64,6 +64,7 @@ class Request:
     content_type: str
     body: bytes
     user_agent: str
+    warnings: list[str] = field(default_factory=list)  # the answer has a header for each
 
     @property
     def manager(self) -> str:

@@ -81,6 +81,8 @@ BUILD = Shape(
         "status": Shape({"conditions": CONDITIONS, "config": ATOMIC}),
     }
 )
+# openshift/api, route/v1: lists of their names.
+ACTIONS = Shape({"request": BY_NAME, "response": BY_NAME})
 _SHAPES: dict[str, Shape] = {
     "deployments": WORKLOAD,
     "replicasets": WORKLOAD,
@@ -97,6 +99,7 @@ _SHAPES: dict[str, Shape] = {
             "status": Shape({"conditions": CONDITIONS}),
         }
     ),
+    "routes": Shape({"metadata": METADATA, "spec": Shape({"httpHeaders": Shape({"actions": ACTIONS})})}),
     "serviceaccounts": Shape({"metadata": METADATA, "secrets": BY_NAME, "imagePullSecrets": Shape()}),
     "networkpolicies": Shape({"metadata": METADATA, "spec": Shape({"podSelector": ATOMIC})}),
     "poddisruptionbudgets": Shape(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -195,7 +196,10 @@ class ApiServer:
         verb = self._verb(action, api_request)
         if action.verb == "watch":
             return await stream_events(request, watch(self.store, api_request))
-        return json_answer(*verb(api_request), accepted=request.headers.get("Accept-Encoding", ""))
+        answer = json_answer(*verb(api_request), accepted=request.headers.get("Accept-Encoding", ""))
+        for warning in api_request.warnings:
+            answer.headers.add("Warning", f"299 - {json.dumps(warning)}")
+        return answer
 
     def _verb(self, action: Action, request: ApiRequest) -> Verb:
         """What answers the request; raises ``ApiError`` 404 or 405."""

@@ -82,8 +82,24 @@ def _http_lines(route: Object) -> list[str]:
         lines.append(f"  timeout tunnel {tunnel}")
     if rewritten := route_annotations.rewrite(route):
         lines.append("  http-request replace-path '{}' '{}'".format(*rewritten))
+    lines += _header_lines(route)
     if hsts := route_annotations.hsts_header(route):
         lines.append(f"  http-response set-header Strict-Transport-Security '{hsts}'")
+    return lines
+
+
+def _header_lines(route: Object) -> list[str]:
+    """Return what the Route itself does to headers; a value is a format of HAProxy's, within a word in quotes."""
+    lists = (route["spec"].get("httpHeaders") or {}).get("actions") or {}
+    lines = []
+    for direction in ("request", "response"):
+        for one in lists.get(direction) or []:
+            action, name = one["action"], one["name"].replace("'", r"'\''")
+            if action["type"] == "Delete":
+                lines.append(f"  http-{direction} del-header '{name}'")
+            else:
+                value = action["set"]["value"].replace("'", r"'\''")
+                lines.append(f"  http-{direction} set-header '{name}' '{value}'")
     return lines
 
 

@@ -3,7 +3,7 @@
 It is arranged as in OpenShift's own router: one backend for each Route, and map files that find it by host and path.
 HTTPS connections meet a frontend that reads no more than the name of the server that is asked for (SNI): those of
 passthrough Routes go to the Pods as they are, all others to a second frontend, over a Unix socket, which ends TLS.
-Timeouts, balancing and health checks have that router's defaults.
+Timeouts, balancing, health checks and the size of the buffers have that router's defaults.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ global
   nbthread 1
   maxconn 4000
   hard-stop-after 60s
+  tune.bufsize 32768
+  tune.maxrewrite 8192
   ssl-default-bind-options ssl-min-ver TLSv1.2
 
 defaults

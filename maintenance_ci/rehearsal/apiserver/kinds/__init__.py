@@ -90,6 +90,8 @@ def check_rights(plural: str, new: Object, old: Object | None, allowed: Callable
     return routes.check_rights(new, old, allowed) if plural == "routes" else []
 
 
-def unknown_fields(plural: str, obj: Object) -> list[str]:
+def unknown_fields(plural: str, obj: Object, cluster: Cluster) -> list[str]:
     """The fields, as paths, that the kind does not have; of a kind without a table of them, none."""
-    return routes.unknown_fields(obj) if plural == "routes" else sorted(fields.unknown(obj, fields.KINDS.get(plural)))
+    if plural == "routes":
+        return routes.unknown_fields(obj, cluster)
+    return sorted(fields.unknown(obj, fields.KINDS.get(plural)))

@@ -14,6 +14,7 @@ class Platform:
 
     subdomain: str = "apps.example.test"  # generated hosts of Routes end with it
     registry: str = "image-registry.openshift-image-registry.svc:5000"  # the internal one, as image references name it
+    knows_http_headers: bool = True  # spec.httpHeaders of Routes: OpenShift 4.14 and later
 
 
 class Cluster(Protocol):

@@ -16,7 +16,7 @@ from maintenance_ci.rehearsal.apiserver.errors import (
     required_value,
     unsupported_value,
 )
-from maintenance_ci.rehearsal.apiserver.kinds import fields
+from maintenance_ci.rehearsal.apiserver.kinds import fields, http_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ _FIELDS: dict[str, Any] = {
         "port": {"targetPort": None},
         "tls": dict.fromkeys(TLS_FIELDS),
         "wildcardPolicy": None,
-        "httpHeaders": None,
+        "httpHeaders": http_headers.FIELDS,
     },
 }
 
@@ -99,8 +99,13 @@ def _target_with_defaults(target: Object) -> Object:
 
 
 def prepare(route: Object, old: Object | None, cluster: Cluster) -> None:
-    """Give a new Route without host a generated one; an update that leaves the host out keeps it."""
+    """Give a new Route without host a generated one; an update that leaves the host out keeps it.
+
+    What the server's version does not know is dropped.
+    """
     spec, metadata = route["spec"], route["metadata"]
+    if not cluster.platform.knows_http_headers:
+        spec.pop("httpHeaders", None)
     if spec.get("host") or spec.get("subdomain") or spec["wildcardPolicy"] == "Subdomain":
         return
     if old is not None and old["spec"].get("host"):
@@ -129,6 +134,7 @@ def validate(route: Object, _old: Object | None) -> list[Cause]:
             causes.append(unsupported_value(f"{field}.kind", target["kind"], ["Service"]))
     if spec["wildcardPolicy"] not in ("None", "Subdomain"):
         causes.append(unsupported_value("spec.wildcardPolicy", spec["wildcardPolicy"], ["None", "Subdomain"]))
+    causes += http_headers.validate(spec)
     return causes + (_validate_tls(spec["tls"]) if spec.get("tls") is not None else [])
 
 
@@ -264,6 +270,9 @@ def _certificates(spec: Object) -> dict[str, str]:
     return given | {"externalCertificate": secret_name({"spec": spec})}
 
 
-def unknown_fields(route: Object) -> list[str]:
+def unknown_fields(route: Object, cluster: Cluster) -> list[str]:
     """The fields, as paths, that a Route does not have."""
-    return sorted(fields.unknown(route, _FIELDS))
+    known = _FIELDS
+    if not cluster.platform.knows_http_headers:
+        known = {**_FIELDS, "spec": {name: one for name, one in _FIELDS["spec"].items() if name != "httpHeaders"}}
+    return sorted(fields.unknown(route, known))
