@@ -97,15 +97,21 @@ class Cluster:
     async def backend(
         self, service: str, address: str, headers: dict[str, str], tls: ssl.SSLContext | None = None
     ) -> AsyncIterator[None]:
-        """Serve ``service`` from ``address``, and put it into an EndpointSlice."""
+        """Serve ``service`` from ``address``, and put it into an EndpointSlice.
+
+        What it was asked with is its answer to ``/headers``.
+        """
 
         async def answer(request: web.Request) -> web.Response:
             await asyncio.sleep(float(request.query.get("sleep", 0)))
+            if request.path == "/headers":
+                return web.json_response(dict(request.headers), headers=headers)
             return web.Response(text=request.path, headers={**headers, "X-Seen-Host": request.host})
 
         application = web.Application()
         application.router.add_get("/{path:.*}", answer)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        # As much as nginx reads for the page, and more than the router hands on.
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, max_field_size=65536)
         await runner.setup()
         await web.TCPSite(runner, address, 0, ssl_context=tls).start()
         self.store.create(
@@ -173,9 +179,9 @@ async def browser(cluster: Cluster, router: Router, source: str = "127.0.0.1") -
     )
     async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def get(path: str = "/", *, tls: bool = True, host: str = HOST) -> Seen:
+        async def get(path: str = "/", *, tls: bool = True, host: str = HOST, **headers: str) -> Seen:
             base = f"https://{host}:{router.https_port}" if tls else f"http://{host}:{router.http_port}"
-            async with session.get(base + path, allow_redirects=False) as response:
+            async with session.get(base + path, allow_redirects=False, headers=headers) as response:
                 return Seen(response.status, response.headers, await response.text())
 
         yield get
