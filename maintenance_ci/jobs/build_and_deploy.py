@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.cluster import command
 from maintenance_ci.errors import ForbiddenError, MaintenanceError
-from maintenance_ci.names import PAGE
+from maintenance_ci.log.outcome import listed
+from maintenance_ci.names import PAGE, ROUTE_ANNOTATION
 from maintenance_ci.page.build_status import pushed_digest
 from maintenance_ci.page.builds import build_page
 from maintenance_ci.page.context import pack_build_context
@@ -76,6 +77,9 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
                 require_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project, "DOCKER_REGISTRY")
         if _is_built(settings, stream):
             _require_base(settings, cluster, log)
+        stays = _stays(settings, cluster, log)
+    if stays:
+        return
 
     with log.phase("Install the page's chart", collapsed=True):
         log.outcome.set("The page's chart may be half installed; no Route was touched.")
@@ -122,6 +126,22 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
         f"The maintenance page {PAGE}:{settings.image_tag} is ready in {settings.project}.",
         *([f"It is shown by {shown} now."] if shown else hidden),
     )
+
+
+def _stays(settings: BuildAndDeploySettings, cluster: OpenShift, log: JobLog) -> bool:
+    """Tell whether the page stays as it is, since users meet it: new texts, or a new end, need nothing of it."""
+    if settings.build_maintenance_page:
+        return False
+    ours = [one for one in cluster.select("routes") if ROUTE_ANNOTATION in (one["metadata"].get("annotations") or {})]
+    shown = routes_to(PAGE, ours)
+    deployment = cluster.get("deployments", PAGE) if shown else None
+    if not ((deployment or {}).get("status") or {}).get("availableReplicas"):
+        return False
+    log.end(
+        f"The maintenance page is shown by {listed(shown)}: it stays as it is, whatever IMAGE_TAG is.",
+        "To change it in front of users: BUILD_MAINTENANCE_PAGE=true. Next: the job deploy-route.",
+    )
+    return True
 
 
 def _is_built(settings: BuildAndDeploySettings, stream: Object | None) -> bool:

@@ -27,6 +27,7 @@ from maintenance_ci.run.targets import (
     title_of_targets,
 )
 from maintenance_ci.run.testers import letting_testers_in
+from maintenance_ci.run.told_texts import tell_texts
 from maintenance_ci.run.undo import TO_END, Undo
 from maintenance_ci.run.users import look_once
 
@@ -68,6 +69,7 @@ def deploy_route(
         runs = begin_runs(planned, cluster)
         port_forwards = _port_forwards(cluster, runs[0].observed) if len(runs) == 1 else []
         for_each(runs, _look_before)
+        tell_texts(runs, log)
 
     with letting_testers_in(cluster, runs, log) as for_testers:
         execute(cluster, runs, Undo(cluster), log)

@@ -25,6 +25,7 @@ from maintenance_ci.run.targets import (
     require_routes,
     title_of_targets,
 )
+from maintenance_ci.run.told_texts import tell_texts
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def plan_deploy(
     only_confirmed = all(one.plan.direction is Direction.CONFIRM for one in planned)
     if only_confirmed and len(planned) == 1:
         raise_refusals(refused)
-        log.say(f"it is in maintenance already, by {planned[0].plan.strategy}: deploy-route would only confirm it")
+        would = "change what users read" if planned[0].plan.informs else "only confirm it"
+        log.say(f"it is in maintenance already, by {planned[0].plan.strategy}: deploy-route would {would}")
+        tell_texts(planned, log)
     else:
         with log.phase("What deploy-route would do"):
             _tell(planned, refused, log)
@@ -77,6 +80,7 @@ def plan_deploy(
                 names = sorted({name_for_testers(one.settings.route_name) for one in planned})
                 admitted = ", ".join(settings.tester_addresses)
                 log.say(f"- before the switch, let testers in from {admitted} alone, by Route {', '.join(names)}")
+            tell_texts(planned, log)
             _tell_other_ways(planned, log)
             for_each(planned, _look)
     _end(settings, "deploy-route", planned, refused, page="keep the page", as_json=as_json)

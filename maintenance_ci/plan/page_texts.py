@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from datetime import UTC
 from email.utils import format_datetime
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import VariableError
@@ -37,6 +38,9 @@ MAX_ACTIONS = 20
 # How messages call the variables that hold them.
 VARIABLES = "MAINTENANCE_TITLE, _MESSAGE, _CONTACT and _STATUS_URL"
 TOO_LONG = "the router would answer users with an error. Write less, or in fewer languages"
+
+# How a person is told which of the four is which.
+LABELS = ("title", "message", "contact", "status")
 
 # Between the four texts of a header; in a text it is written otherwise.
 SEPARATOR = "|"
@@ -73,6 +77,24 @@ def texts_by_language(given: Mapping[str, PageTexts]) -> dict[str, PageTexts]:
     common = given.get("", PageTexts())
     others = sorted(given.keys() - {"", *LANGUAGES})
     return {one: given[one].or_else(common) for one in ("", *LANGUAGES, *others) if one in given}
+
+
+def lines_of_texts(headers: Mapping[str, str]) -> list[str]:
+    """Return what users read, for a person, line by line; empty where the page has its own words for everything."""
+    lines: list[str] = []
+    for name in (name for name in headers if name == TEXTS or name.startswith(f"{TEXTS}-")):
+        language = name.removeprefix(TEXTS).removeprefix("-").lower()
+        lines.append(f"users who read {language} read" if language else "users read")
+        for label, text in zip(LABELS, headers[name].split(SEPARATOR), strict=False):
+            first, *more = unescape(text).split("\n")
+            lines += [f"   {label}: {first}", *(f"      {line}" for line in more)] if text else []
+    if END in headers:
+        lines.append(f"the end that is announced is {headers[END].partition(' ')[0]}")
+    if STATUS in headers:
+        lines.append(f"the page answers users with {headers[STATUS]}")
+    if CRAWLERS in headers:
+        lines.append("search engines are answered as users are")
+    return lines
 
 
 def require_room(headers: Mapping[str, str]) -> None:
