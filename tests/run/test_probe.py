@@ -31,7 +31,7 @@ def told(answer: Answer) -> tuple[Side, str, int | None]:
 # Who answers
 
 
-@pytest.mark.parametrize("status", [200, 304, 403, 412, 503])
+@pytest.mark.parametrize("status", [200, 204, 304, 403, 404, 412, 503])
 def test_the_page_is_known_by_its_header_whatever_the_status(status: int) -> None:
     assert told(ask(head(status, X_Maintenance_Page="page:v1"))) == (PAGE, str(status), status)
     assert ask(head(status)).side is not PAGE
