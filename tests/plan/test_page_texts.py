@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.plan import page_texts
-from maintenance_ci.plan.page_texts import headers_of, request_headers, with_headers
+from maintenance_ci.plan.page_texts import headers_of, lines_of_texts, request_headers, with_headers
 from maintenance_ci.settings.texts import TextsSettings
 from maintenance_ci.settings.variables import read_settings
 
@@ -140,6 +140,28 @@ def test_new_texts_take_the_place_of_the_old_ones_and_leave_the_rest() -> None:
     assert twice["spec"]["httpHeaders"]["actions"]["response"] == answer
     assert headers_of(twice)["X-Maintenance-Texts"] == "|two||"
     assert headers_of(None) == headers_of(ROUTE) == {}
+
+
+def test_a_person_is_told_what_users_read() -> None:
+    made = headers(
+        MAINTENANCE_TITLE="Tom & <b>",
+        MAINTENANCE_MESSAGE="one | two\nthree",
+        MAINTENANCE_STATUS_URL="https://status.example.test",
+        MAINTENANCE_CONTACT_FR="01 23",
+        MAINTENANCE_END="2026-11-30T06:00+01:00",
+        MAINTENANCE_STATUS="503",
+        MAINTENANCE_CRAWLERS="200",
+    )
+    common = ["   title: Tom & <b>", "   message: one | two", "      three"]
+    status = "   status: https://status.example.test"
+    assert lines_of_texts(made) == [
+        "users read", *common, status,
+        "users who read fr read", *common, "   contact: 01 23", status,
+        "the end that is announced is 2026-11-30T06:00:00+01:00",
+        "the page answers users with 503",
+        "search engines are answered as users are",
+    ]  # fmt: skip
+    assert lines_of_texts({}) == []
 
 
 def test_more_than_routers_bear_is_refused() -> None:
