@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import END_ANNOTATION
@@ -24,7 +24,8 @@ def announced_end(annotated: Mapping[str, Any] | None) -> datetime | None:
     annotations = ((annotated or {}).get("metadata") or {}).get("annotations") or {}
     try:
         end = datetime.fromisoformat(str(annotations.get(END_ANNOTATION, "")))
-    except ValueError:
+        end.astimezone(UTC)
+    except (ValueError, OverflowError):  # no time, or one that UTC has not
         return None
     return end if end.tzinfo else None
 

@@ -62,6 +62,13 @@ def test_what_is_not_in_maintenance_has_no_end() -> None:
 
 
 @pytest.mark.parametrize(
+    "noted", ["", "soon", "2026-11-29T10:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:00-10:00"]
+)
+def test_an_end_that_nobody_can_read_is_none(noted: str) -> None:
+    assert announced_end({"metadata": {"annotations": {END_ANNOTATION: noted}}}) is None
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "less than a minute"), (59, "less than a minute"), (60, "1 min"), (3600, "1 h"), (93784, "1 d 2 h 3 min")],
 )
