@@ -63,7 +63,8 @@ def headers() -> st.SearchStrategy[Object]:
         [{"type": "Delete"}, {"type": "Set", "set": {"value": "DENY"}}, {"type": "Set", "set": {"value": "pass-1234"}}]
     )
     name = st.sampled_from(["X-Frame-Options", "Content-Security-Policy", "Cache-Control", "Authorization"])
-    listed = st.lists(st.fixed_dictionaries({"name": name, "action": action}), min_size=1, max_size=3)
+    one = st.fixed_dictionaries({"name": name, "action": action})
+    listed = st.lists(one, min_size=1, max_size=3, unique_by=lambda one: one["name"])
     actions = st.fixed_dictionaries({}, optional={"request": listed, "response": listed})
     return st.fixed_dictionaries({"actions": actions})
 
