@@ -99,8 +99,11 @@ def changed(cluster: Cluster, variables: dict[str, str | None]) -> tuple[Job, li
 
 
 def page_pods(cluster: Cluster) -> set[str]:
-    pods = cluster.call(cluster.store.list, "pods", manifests.NAMESPACE)
-    return {pod["metadata"]["uid"] for pod in pods if pod["metadata"]["name"].startswith("maintenance-page-")}
+    """The Pods that serve the page: not those that end, nor those that have built it."""
+    pods = [pod["metadata"] for pod in cluster.call(cluster.store.list, "pods", manifests.NAMESPACE)]
+    return {
+        pod["uid"] for pod in pods if pod.get("labels", {}).get("pod-template-hash") and "deletionTimestamp" not in pod
+    }
 
 
 def deployment(cluster: Cluster) -> tuple[int, Any]:
@@ -193,7 +196,7 @@ def test_what_routers_do_not_bear_is_refused_before_anything_is_changed(cluster:
 
 def test_plan_says_what_users_will_read(cluster: Cluster) -> None:
     before = len(cluster.inside.server.requests)
-    job = ok(cluster.run("plan", pipeline(1, {**OFFICE, "ROUTE_NAME": " ".join(NAMES)})))
+    job = cluster.run("plan", pipeline(1, {**OFFICE, "ROUTE_NAME": " ".join(NAMES)}))
     assert writes(cluster, before) == []
     lines = [line.strip() for line in job.lines]
     at = lines.index("on the page: users read")
@@ -221,5 +224,5 @@ def test_an_api_that_does_not_know_the_field(tmp_path: Path, strategy: str) -> N
         # Without texts there is nothing to warn of.
         ok(old.run("delete"))
         with_echo(old, tmp_path)
-        assert "WARNING" not in ok(old.run("deploy-route", {"ROUTE_STRATEGY": strategy})).log
+        assert "httpHeaders" not in ok(old.run("deploy-route", {"ROUTE_STRATEGY": strategy})).log
         assert not any(headers_of(route) for route in routes_of(old).values())
