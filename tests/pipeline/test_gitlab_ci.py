@@ -210,7 +210,18 @@ def test_the_form_offers_what_the_jobs_read(pipeline: Configuration) -> None:
         assert model.model_validate(filled_in | access) == defaults
 
 
-FORM = ["action", "project", "route-name", "subpath", "route-selector", "maintenance", "title", "message", "end", "image-tag"]
+FORM = [
+    "action",
+    "project",
+    "route-name",
+    "subpath",
+    "route-selector",
+    "maintenance",
+    "title",
+    "message",
+    "end",
+    "image-tag",
+]
 FORM += ["build-maintenance-page", "strategy", "accept-route-differences", "force", "plan-only"]
 
 

@@ -205,4 +205,9 @@ def test_a_host_with_a_long_label_needs_an_annotation() -> None:
 
 def test_fields_that_a_route_does_not_have() -> None:
     given = {"spce": {}, "spec": {"to": {"nam": 1}, "alternateBackends": [{"x": 1}], "tls": {"cert": ""}}}
-    assert routes.unknown_fields(given, Store()) == ["spce", "spec.alternateBackends[0].x", "spec.tls.cert", "spec.to.nam"]
+    assert routes.unknown_fields(given, Store()) == [
+        "spce",
+        "spec.alternateBackends[0].x",
+        "spec.tls.cert",
+        "spec.to.nam",
+    ]
