@@ -5,8 +5,10 @@ The page here is an nginx that answers with what it was told: what is seen is wh
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -226,3 +228,20 @@ def test_an_api_that_does_not_know_the_field(tmp_path: Path, strategy: str) -> N
         with_echo(old, tmp_path)
         assert "httpHeaders" not in ok(old.run("deploy-route", {"ROUTE_STRATEGY": strategy})).log
         assert not any(headers_of(route) for route in routes_of(old).values())
+
+
+def test_users_read_them_on_the_real_page() -> None:
+    with running(QUICK) as cluster:
+        ok(cluster.run("build-and-deploy"))
+        given = {**OFFICE, "ROUTE_NAME": manifests.APPLICATION, "MAINTENANCE_STATUS": "503"}
+        ok(cluster.run("deploy-route", pipeline(1, given)))
+        url = f"https://{manifests.HOST}/deep/path"
+        page = "\n".join(told(cluster, url, Accept="text/html", **{"Accept-Language": "en"}))
+        assert f"100 % {COOKIES}" in unescape(page)
+        assert "De 8 à 9 h&#10;&lt;b&gt;«10»" in page
+        assert "<b>«10»" not in page
+        assert "À bientôt" in "\n".join(told(cluster, url, Accept="text/html", **{"Accept-Language": "fr"}))
+        problem = json.loads("\n".join(told(cluster, url, Accept="application/json")))
+        assert (problem["title"], problem["detail"]) == (f"100 % {COOKIES}", "De 8 à 9 h\n<b>«10»")
+        assert problem["status"] == 503
+        ok(cluster.run("delete", pipeline(1, given)))
