@@ -21,7 +21,7 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import PIPELINE
 from tests.rehearsal.router.small_router import Resolver
 from tests.tools.clusters import QUICK, Cluster, Job, running
-from tests.tools.many_routes import add_routes, host_of, routes_of, statuses, users_of
+from tests.tools.many_routes import add_routes, host_of, keep_template, routes_of, statuses, users_of
 from tests.tools.outcomes import essence, ok
 
 if TYPE_CHECKING:
@@ -63,10 +63,21 @@ def with_echo(cluster: Cluster, folder: Path) -> Cluster:
     return cluster
 
 
+def give_headers(cluster: Cluster, name: str) -> None:
+    """Let a Route, and its template, have headers of its own."""
+    action = {"name": "X-Of-The-Application", "action": {"type": "Set", "set": {"value": "yes"}}}
+    spec = {**routes_of(cluster)[name]["spec"], "httpHeaders": {"actions": {"request": [action]}}}
+    live = {**routes_of(cluster)[name], "spec": spec}
+    cluster.call(cluster.store.update, "routes", live, manager="the team")
+    metadata = {key: live["metadata"][key] for key in ("name", "labels", "annotations") if key in live["metadata"]}
+    keep_template(cluster, name, manifests.template({**live, "metadata": metadata}))
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with running(QUICK) as cluster:
         add_routes(cluster, NAMES)
+        give_headers(cluster, "office")
         yield with_echo(cluster, tmp_path_factory.mktemp("docker"))
 
 
@@ -141,6 +152,7 @@ def test_each_route_and_path_has_its_own_texts_which_change_under_load(cluster: 
         assert told(cluster, f"https://{host_of('office')}/") == office
         assert (page_pods(cluster), deployment(cluster)) == (pods, image)
         now = routes_of(cluster)["office"]
+        assert "X-Of-The-Application" not in str(now["spec"])
         assert now["metadata"]["annotations"]["maintenance-ci/pipeline"] == "1"
         rest = [{key: one for key, one in given["spec"].items() if key != "httpHeaders"} for given in (route, now)]
         assert rest[0] == rest[1]
