@@ -19,7 +19,7 @@ from maintenance_ci.jobs.deploy_route import deploy_route
 from maintenance_ci.jobs.export_route import export
 from maintenance_ci.log.report_files import PICTURE, Check
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, PAGE, SERVICE_LABEL
-from maintenance_ci.page.rehearsed import fingerprint
+from maintenance_ci.page.rehearsed import NO_PAGE, fingerprint
 from maintenance_ci.page.rollout import why_page_does_not_run
 from maintenance_ci.plan import throw_away
 from maintenance_ci.plan.checks import ready_services
@@ -31,7 +31,7 @@ from maintenance_ci.plan.rehearsal_table import Request, Stretch, faults, reques
 from maintenance_ci.plan.rights import deploying_rights, require_rights
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.steps import Side
-from maintenance_ci.plan.verdicts import drain_time
+from maintenance_ci.plan.verdicts import drain_time, serving_routers
 from maintenance_ci.run.crowd import Crowd
 from maintenance_ci.run.interruption import undisturbed
 from maintenance_ci.run.probe import Probe, summarize
@@ -126,7 +126,9 @@ class Rehearsal:
             raise MaintenanceError(f"The rehearsal left something behind: {'; '.join(self._left)}.")
         with log.check("the page is afterwards as it was before"):
             after = fingerprint(self._cluster)
-            if after != before:
+            # Of a page whose removal was cut short before, nothing is left now.
+            gone = before.image is None and after == NO_PAGE
+            if after != before and not gone:
                 raise MaintenanceError(f"The page is not as it was: {before} before, {after} now.")
         if wrong := faults(self._stretches, self._requests):
             raise MaintenanceError(f"Users were not well served: {'; '.join(wrong)}.")
@@ -227,6 +229,7 @@ class Rehearsal:
                 return self._is_ours(probe.ask().mark) or None
 
             if not wait_for(seen, timeout=timeout, say=log.say, subject=f"{probe.url} to be answered"):
+                serving_routers(self._cluster.get("routes", self._name) or route)  # or why no router serves it
                 raise MaintenanceError(
                     f"{probe.url} is not answered by the rehearsal's application within {timeout:.0f} s: "
                     f"{summarize(probe.answers[-5:])}.",

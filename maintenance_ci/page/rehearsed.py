@@ -42,6 +42,9 @@ class Fingerprint:
         return f"{revision}, latest is {self.latest or 'no image'}, its Deployment runs {self.image or 'none'}"
 
 
+NO_PAGE = Fingerprint(None, None, None, None)
+
+
 def fingerprint(cluster: OpenShift) -> Fingerprint:
     """Read what the page is now."""
     releases = cluster.select("secrets", RELEASE_LABELS)

@@ -61,7 +61,9 @@ def rehearse(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            process_group=0,
         )
+        cluster.inside.troubles.may_kill(child.pid)
         assert child.stdout is not None
         waiting = do
         async for line in child.stdout:
@@ -72,7 +74,10 @@ def rehearse(
         assert waiting is None, f"{at} was never logged"
         return await child.wait()
 
-    done.code = cluster.do(run())
+    try:
+        done.code = cluster.do(run())
+    finally:
+        cluster.inside.troubles.kill = None
     return done
 
 

@@ -13,6 +13,7 @@ from tests.tools.clusters import Cluster
 from tests.tools.outcomes import ok
 
 
+@pytest.mark.slow
 def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster) -> None:
     before = everything(cluster)
     job = ok(rehearse(cluster))
@@ -33,6 +34,7 @@ def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster) -
     assert any("a certificate for *.apps.example.test, issued by" in line for line in job.lines)
 
 
+@pytest.mark.slow
 def test_a_page_that_is_there_stays_as_it_is(cluster: Cluster) -> None:
     ok(cluster.run("build-and-deploy"))
     before, page = everything(cluster), cluster.find("deployments", "maintenance-page")
@@ -57,6 +59,7 @@ def test_it_is_refused_during_a_maintenance(cluster: Cluster) -> None:
     assert left_behind(cluster) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "at",
     [
@@ -75,6 +78,7 @@ def test_a_rehearsal_that_is_stopped_leaves_nothing(cluster: Cluster, at: str, n
     assert "All that the rehearsal made is removed. No Route of an application was touched." in job.lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", ["made Deployment", "Delete the original Route", "Send Route maintenance-rehearsal"])
 def test_what_a_killed_rehearsal_leaves_is_removed_by_the_next_one(cluster: Cluster, at: str) -> None:
     before = everything(cluster)
@@ -86,6 +90,7 @@ def test_what_a_killed_rehearsal_leaves_is_removed_by_the_next_one(cluster: Clus
     assert everything(cluster) == before
 
 
+@pytest.mark.slow
 def test_objects_of_others_are_never_removed(cluster: Cluster) -> None:
     """Neither by the label alone, nor by the name alone."""
     for name, labels in {

@@ -76,6 +76,7 @@ def test_a_missing_right(site: Cluster, verb: str, resource: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_right_to_a_host_of_one_s_own(site: Cluster) -> None:
     """Without REHEARSAL_HOST the rehearsal itself does not need it; the swap of a Route does."""
     without(site, "create", "routes/custom-host")
@@ -89,6 +90,7 @@ def test_the_right_to_a_host_of_one_s_own(site: Cluster) -> None:
     assert NOTHING_LEFT in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_a_quota(site: Cluster) -> None:
     """There is room for the Pods that run and stay, and for no other."""
     pods = [pod for pod in site.call(site.store.list, "pods", WEB) if "deletionTimestamp" not in pod["metadata"]]
@@ -123,6 +125,7 @@ def test_without_probes_that_is_not_proven(site: Cluster) -> None:
     assert "0 requests" in job.lines[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "code"), [("0.5", 1), ("3", 0)])
 def test_a_reload_interval_that_is_longer_than_the_variable_says(given: str, code: int) -> None:
     with running(Options(reload_interval=3.0, busy=False)) as cluster:
@@ -142,6 +145,7 @@ def test_a_template_project_that_does_not_let_us_in(site: Cluster) -> None:
     assert "Nothing was changed." in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_without_a_template_project_that_is_not_proven(site: Cluster) -> None:
     job = ok(rehearse(site, {"ROUTE_TEMPLATES_PROJECT": None}))
     assert "   not proven: the template project: no ROUTE_TEMPLATES_PROJECT is given" in job.lines
@@ -160,6 +164,7 @@ def test_another_job_that_is_at_work(site: Cluster) -> None:
     assert "Nothing was changed." in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_users_who_are_not_well_served(site: Cluster) -> None:
     """The application goes away while its users meet the page, and for a moment they find nobody when they are back."""
 
@@ -175,6 +180,7 @@ def test_users_who_are_not_well_served(site: Cluster) -> None:
     assert NOTHING_LEFT in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_removed_is_named_and_removed_by_the_next_one(site: Cluster) -> None:
     site.call(site.inside.troubles.add, parse_trouble(f"DELETE deployments/{REHEARSAL}: 403 always"))
     job = rehearse(site, {"PROBES": "false"})
