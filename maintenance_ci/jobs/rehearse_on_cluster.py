@@ -109,8 +109,8 @@ class Rehearsal:
         log = self._log
         with log.phase("Look at the namespace"):
             self._require_no_maintenance()
-            self._remove_leftovers()
             self._require_rights()
+            self._remove_leftovers()
             self._ask_templates(templates)
             before = fingerprint(self._cluster)
             log.say(f"the page before: {before}")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What is removed, in this order.
 REMOVED = (KINDS[0], "secrets", *KINDS[1:])
+# By these it is known whose the page is.
+OF_PAGE = ("deployments", "services", "networkpolicies", "imagestreams", "buildconfigs")
 # Seconds between the tries to remove something while the cluster is away.
 PAUSES = (1.0, 2.0, 4.0, 8.0)
 # Seconds after which a reason for which the Pod does not run is believed.
@@ -117,5 +119,5 @@ def _uninstall(cluster: OpenShift, helm: RehearsalHelm) -> None:
 
 
 def _page(cluster: OpenShift) -> list[Object]:
-    """Return the objects by which the page is known for a rehearsal's."""
-    return [one for plural in ("deployments", "services") if (one := cluster.get(plural, PAGE))]
+    """Return the page's objects: of a removal that was cut short some are left, which tell whose it was."""
+    return [one for plural in OF_PAGE if (one := cluster.get(plural, PAGE))]

@@ -15,8 +15,8 @@ from tests.tools.outcomes import ok
 # Without users it takes a few seconds, and as many requests.
 QUIET: dict[str, str | None] = {"PROBES": "false"}
 KILLED = [
-    "helm POST services: kill",
-    "helm POST deployments: kill after",
+    "helm PATCH services: kill",
+    "helm PATCH deployments: kill after",
     "ours PATCH deployments/maintenance-rehearsal: kill after",
     "ours PATCH routes/maintenance-rehearsal: kill",
     "ours PATCH routes/maintenance-rehearsal: kill after",
