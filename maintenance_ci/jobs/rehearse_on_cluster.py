@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.jobs.build_and_deploy import Tools
     from maintenance_ci.log.log import JobLog
-    from maintenance_ci.page.rehearsed import RehearsalHelm
+    from maintenance_ci.page.rehearsed import Fingerprint, RehearsalHelm
     from maintenance_ci.settings.rehearsal import RehearsalSettings
     from maintenance_ci.settings.variables import BuildAndDeploySettings
     from maintenance_ci.templates.project import TemplateProject
@@ -96,6 +96,7 @@ class Rehearsal:
         self._stretches: list[Stretch] = []
         self._requests: list[Request] = []
         self._left: list[str] = []
+        self._changed = ""
 
     def run(self, templates: TemplateProject | None) -> None:
         """Rehearse, remove all that was made, and say what is proven.
@@ -121,18 +122,30 @@ class Rehearsal:
             with undisturbed(), log.phase("Remove what the rehearsal made"):
                 self._left = remove_made(self._cluster, self._helm, self._run, log.say)
                 self._tell_left()
+            self._compare(before)
             self._tell()
-        if self._left:
-            raise MaintenanceError(f"The rehearsal left something behind: {'; '.join(self._left)}.")
-        with log.check("the page is afterwards as it was before"):
-            after = fingerprint(self._cluster)
-            # Of a page whose removal was cut short before, nothing is left now.
-            gone = before.image is None and after == NO_PAGE
-            if after != before and not gone:
-                raise MaintenanceError(f"The page is not as it was: {before} before, {after} now.")
-        if wrong := faults(self._stretches, self._requests):
-            raise MaintenanceError(f"Users were not well served: {'; '.join(wrong)}.")
+        wrong = [f"The rehearsal left something behind: {'; '.join(self._left)}."] if self._left else []
+        wrong += [self._changed] if self._changed else []
+        if badly := faults(self._stretches, self._requests):
+            wrong.append(f"Users were not well served: {'; '.join(badly)}.")
+        if wrong:
+            raise MaintenanceError(" ".join(wrong))
         log.end(f"The rehearsal went well: {len(self._requests)} requests, none failed. {log.outcome.users}")
+
+    def _compare(self, before: Fingerprint) -> None:
+        """Note whether the page is as it was."""
+        check = Check("the page is afterwards as it was before", "passed")
+        self._log.record.checks.append(check)
+        try:
+            after = fingerprint(self._cluster)
+        except MaintenanceError as error:
+            check.outcome = "failed"
+            self._changed = check.words = f"Whether the page is as it was is not known: {error.what}"
+            return
+        # Of a page whose removal was cut short before, nothing is left now.
+        if after != before and not (before.image is None and after == NO_PAGE):
+            check.outcome = "refused"
+            self._changed = check.words = f"The page is not as it was: {before} before, {after} now."
 
     def _require_no_maintenance(self) -> None:
         """Refuse to work beside a maintenance: the page, and the namespace's Lease, are its."""

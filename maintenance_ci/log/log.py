@@ -257,6 +257,7 @@ class JobLog:
         """Write a file beside the reports, where there are any. A failure to write is logged."""
         if self.folder:
             self._write_report(self.folder / name, text)
+            self.say(f"{name} has it, too")
 
     def _write_report(self, path: Path, text: str) -> None:
         try:

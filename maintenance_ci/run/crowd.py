@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Self
 
 from maintenance_ci.waiting import in_background
@@ -39,10 +39,7 @@ class Crowd:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._ticker.join()
-        deadline = time.monotonic() + max(probe.timeout for probe in self._probes)
-        for future in self._asked:
-            if not future.done():
-                time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
+        wait(self._asked, max(probe.timeout for probe in self._probes))
 
     @property
     def answers(self) -> list[tuple[str, Answer]]:

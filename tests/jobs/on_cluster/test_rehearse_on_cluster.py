@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from maintenance_ci.log.report_files import PICTURE, REPORT
 from maintenance_ci.rehearsal import application_manifests as manifests
 from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse, send
 from tests.tools.clusters import Cluster
@@ -14,9 +18,9 @@ from tests.tools.outcomes import ok
 
 
 @pytest.mark.slow
-def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster) -> None:
+def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster, tmp_path: Path) -> None:
     before = everything(cluster)
-    job = ok(rehearse(cluster))
+    job = ok(rehearse(cluster, {"ACTION": "rehearse", "REPORT_DIR": str(tmp_path)}))
     assert everything(cluster) == before
     assert re.fullmatch(
         r"The rehearsal went well: \d+ requests, none failed\. All that the rehearsal made is removed\. "
@@ -31,6 +35,12 @@ def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster) -
         "deploy-route (swap, /rehearsal)",
     ):
         assert f"   passed: {step}" in job.lines
+    report = json.loads((tmp_path / REPORT).read_text())
+    assert (report["job"], report["exit_code"]) == ("rehearse", 0)
+    assert {check["outcome"] for check in report["checks"]} == {"passed", "warned"}
+    assert "the page is afterwards as it was before" in [check["name"] for check in report["checks"]]
+    root = ElementTree.fromstring((tmp_path / PICTURE).read_text())
+    assert len(list(root)) > 50
     assert any("a certificate for *.apps.example.test, issued by" in line for line in job.lines)
 
 
