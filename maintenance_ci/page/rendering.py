@@ -94,7 +94,7 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
     if first is None:
         known = ", ".join(one.code for one in languages) or "there is none"
         raise MaintenanceError(
-            f"look.yaml names the language {look.language}, which has no file in languages/ ({known}).",
+            f"The file look.yaml names the language {look.language}, which has no file in languages/ ({known}).",
             "Correct language in look.yaml, or add the file, then run the job again.",
         )
     html = {one.code: _render_html(folder, look, languages, one, signature) for one in languages}
