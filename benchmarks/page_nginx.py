@@ -1,4 +1,4 @@
-"""What the page costs its nginx, beside a bare nginx that serves the same bytes: python -m benchmarks.page_nginx."""
+"""What the page costs its nginx, beside the same nginx and bytes as a file (python -m benchmarks.page_nginx)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ BROWSER = {
 BARE = {
     "Dockerfile": """\
 FROM nginxinc/nginx-unprivileged:1.30
+COPY nginx.conf /etc/nginx/nginx.conf
 COPY default.conf /etc/nginx/conf.d/default.conf
 COPY index.html /usr/share/nginx/html/index.html
 """,
@@ -138,7 +139,7 @@ async def measure(folder: Path) -> tuple[dict[str, tuple[Server, float]], int]:
     async with _Running(ours, folder / "ours", f"{subnet}.1") as page:
         shown = await asyncio.to_thread(page.ask, 1)
         bare_files = folder / "bare-docker"
-        _write(bare_files, {**BARE, "index.html": shown.decode()})
+        _write(bare_files, {**BARE, "nginx.conf": (docker / "nginx.conf").read_text(), "index.html": shown.decode()})
         bare = _image(folder / "bare", pack_build_context(bare_files, {}))
         async with _Running(bare, folder / "bare", f"{subnet}.2") as plain:
             if await asyncio.to_thread(plain.ask, 1) != shown:

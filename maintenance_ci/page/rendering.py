@@ -1,4 +1,4 @@
-"""What is made of the page's folder when its image is built: ``page.conf``, and ``index.html`` where it has none. Pure.
+"""What is made of the page's folder when its image is built: nginx's configuration, and a page as a file. Pure.
 
 `page.html.j2` is rendered once for each language. In the place of what a Route says of itself it has marks, at which
 the HTML is cut into pieces; nginx puts the pieces together again, with the texts between them, for each answer.
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-PAGE_CONF, OWN_PAGE = "page.conf", "index.html"
+# In this order: the first one names pieces that the last one defines.
+CONFIGURATION = ("page-html.conf", "page.conf")
+OWN_PAGE = "index.html"
 # Bytes of the page as it is served, in each language, but for what a Route says.
 MAX_PAGE = 25_000
 
@@ -99,7 +101,7 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         )
     html = {one.code: _render_html(folder, look, languages, one, signature) for one in languages}
     own_page = (folder / OWN_PAGE).is_file()
-    conf = _render_conf(
+    made = _render_configuration(
         folder,
         languages,
         html,
@@ -109,7 +111,7 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         policy=OWN_POLICY if own_page else _policy(html.values()),
         default_language=first.code,
     )
-    return {PAGE_CONF: conf} if own_page else {PAGE_CONF: conf, OWN_PAGE: _without_texts(html[first.code], first)}
+    return made if own_page else made | {OWN_PAGE: _without_texts(html[first.code], first)}
 
 
 def _render_html(folder: Path, look: Look, languages: list[Language], language: Language, signature: str) -> str:
@@ -140,29 +142,28 @@ def _render_html(folder: Path, look: Look, languages: list[Language], language: 
     return html
 
 
-def _render_conf(folder: Path, languages: list[Language], html: Mapping[str, str], **values: object) -> str:
+def _render_configuration(
+    folder: Path, languages: list[Language], html: Mapping[str, str], **values: object
+) -> dict[str, str]:
     pieces = Pieces()
     pages, blocks, dates = {}, {}, {}
     for language in languages:
         code = language.code
         pages[code], blocks[code] = _compile(html[code], code, pieces)
         dates[code] = _date(language, pieces)
-    return _render(
-        folder,
-        "page.conf.j2",
-        autoescape=False,
-        languages=languages,
-        codes="|".join(one.code for one in languages),
+    values |= {
+        "languages": languages,
+        "codes": "|".join(one.code for one in languages),
         # What no part of a page can be made of: markup, and quotes that would end an attribute.
-        html_texts=r'^[^<>"|]*\|[^<>"|]*\|[^<>"|]*\|(?:https?://[^<>"|]*)?$',
-        pages=pages,
-        blocks=blocks,
-        dates=dates,
-        dollar=DOLLAR,
-        piece=pieces.reference,
-        texts=pieces.all,
-        **values,
-    )
+        "html_texts": r'^[^<>"|]*\|[^<>"|]*\|[^<>"|]*\|(?:https?://[^<>"|]*)?$',
+        "pages": pages,
+        "blocks": blocks,
+        "dates": dates,
+        "dollar": DOLLAR,
+        "piece": pieces.reference,
+        "texts": pieces.all,
+    }
+    return {name: _render(folder, f"{name}.j2", autoescape=False, **values) for name in CONFIGURATION}
 
 
 def _render(folder: Path, name: str, *, autoescape: bool, **values: object) -> str:

@@ -44,7 +44,7 @@ def test_the_page_as_a_file_has_the_built_in_texts() -> None:
 
 def test_an_index_html_of_one_s_own_stays(folder: Path) -> None:
     (folder / "index.html").write_text("<h1>Ours</h1>")
-    assert rendered(folder).keys() == {"page.conf"}
+    assert rendered(folder).keys() == {"page.conf", "page-html.conf"}
 
 
 def test_a_folder_of_before_is_completed(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ BUILT_IN = frozenset(
     " ".join(
         (
             # Core functionality
-            "worker_processes pid error_log events worker_connections include",
+            "worker_processes pcre_jit pid error_log events worker_connections include",
             # ngx_http_core_module
             "http server listen server_name root location default_type server_tokens variables_hash_max_size",
             "variables_hash_bucket_size client_body_temp_path client_header_buffer_size large_client_header_buffers",
             "output_buffers client_max_body_size client_header_timeout client_body_timeout send_timeout etag",
             "if_modified_since max_ranges lingering_close recursive_error_pages error_page",
-            "try_files keepalive_timeout",
+            "try_files keepalive_timeout request_pool_size",
             # ngx_http_charset_module, _log, _map, _geo, _headers, _rewrite, _ssi
             "charset log_format access_log map geo add_header rewrite return ssi",
             # ngx_http_proxy_module, _fastcgi, _uwsgi, _scgi

@@ -57,7 +57,7 @@ class Page:
         return [master, *workers]
 
     def memory(self) -> int:
-        """Resident bytes of nginx, master and workers; what they share is counted for each."""
+        """Resident bytes of master and worker; what they share is counted once, as a limit of memory counts it."""
         return sum(_resident(one) for one in self.processes())
 
 
@@ -184,6 +184,6 @@ def _wait_until_ready(page: Page, container: NginxContainer) -> None:
 
 
 def _resident(pid: str) -> int:
-    memory = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    memory = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     assert memory
     return int(memory[1]) * 1024

@@ -54,6 +54,8 @@ def test_page_of_this_project_is_served(tmp_path: Path) -> None:
         shutil.copy(PAGE_FOLDER / "default.conf", etc / "conf.d")
         made = render_page(PAGE_FOLDER, name="maintenance-page", tag="v1", signature="")
         (etc / "conf.d/page.conf").write_text(made["page.conf"])
+        (etc / "page").mkdir()
+        (etc / "page/html.conf").write_text(made["page-html.conf"])
         (html / "index.html").write_text(made["index.html"])
         address = f"{pod_subnet()}.1"
         container = NginxContainer(tmp_path / "files", tmp_path / "run", address)
