@@ -91,7 +91,7 @@ class Rehearsal:
         self._route_template, self._run, self._log = route_template, run, log
         self._name = throw_away.name_of(run)
         self._began = time.monotonic()
-        self._steps: list[tuple[str, float]] = []
+        self._seconds: dict[str, float] = {}
         self._not_proven: list[str] = []
         self._stretches: list[Stretch] = []
         self._requests: list[Request] = []
@@ -265,6 +265,8 @@ class Rehearsal:
                     f"{interval:g}: the page would be removed too early, and users would get 503.",
                     f"Set ROUTER_RELOAD_INTERVAL to {math.ceil(max(taken))} at the least.",
                 )
+        each = ", ".join(f"{seconds:.1f}" for seconds in taken)
+        self._log.record.checks.append(Check("the reload interval, as users feel it", "passed", f"in a row: {each} s"))
 
     def _export(self) -> TemplateInHand:
         shared = {name: getattr(self._settings, name) for name in TemplatesSettings.model_fields}
@@ -273,7 +275,7 @@ class Rehearsal:
 
     def _round(self, strategy: str, subpath: str | None, route: Object, template: TemplateInHand) -> None:
         """Put the Route, or a path of it, into maintenance and take it out again, while users ask."""
-        called = f"{strategy}, {subpath}" if subpath else strategy
+        called = f"path {subpath}" if subpath else strategy
         settings = self._settings.of_job(self._name, strategy, subpath)
         templates = None if subpath else template
         probes = [self._probe(route), self._probe(route, throw_away.SUBPATH)] if settings.probes else []
@@ -330,7 +332,7 @@ class Rehearsal:
             error.what = f"Not proven: {name}. {error.what}"
             raise
         finally:
-            self._steps.append((name, time.monotonic() - began))
+            self._seconds[name] = time.monotonic() - began
 
     def _probe(self, route: Object, path: str | None = None) -> Probe:
         settings, url = self._settings, public_url(route, path)
@@ -368,10 +370,9 @@ class Rehearsal:
                     log.say(line)
                 log.leave_file(PICTURE, picture(self._stretches, self._requests))
         with log.phase("What is proven"):
-            for name, seconds in self._steps:
-                log.say(f"{seconds:7.1f} s  {name}")
             for check in log.record.checks:
-                log.say(f"{check.outcome}: {check.name}{f' ({check.words})' if check.words else ''}")
+                took = f", in {self._seconds[check.name]:.1f} s" if check.name in self._seconds else ""
+                log.say(f"{check.outcome}: {check.name}{took}{f' ({check.words})' if check.words else ''}")
             for line in self._not_proven:
                 log.say(f"not proven: {line}")
                 log.record.checks.append(Check(line, "warned", "not proven"))

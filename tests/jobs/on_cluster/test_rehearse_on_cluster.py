@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from maintenance_ci.log.report_files import PICTURE, REPORT
+from maintenance_ci.names import PAGE, REHEARSAL
 from maintenance_ci.rehearsal import application_manifests as manifests
 from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse, send
 from tests.tools.clusters import Cluster
@@ -32,9 +33,12 @@ def test_all_three_jobs_by_each_strategy_and_nothing_is_left(cluster: Cluster, t
         "the router follows within ROUTER_RELOAD_INTERVAL (0.3 s)",
         "deploy-route (swap)",
         "delete (repoint)",
-        "deploy-route (swap, /rehearsal)",
+        "deploy-route (path /rehearsal)",
     ):
-        assert f"   passed: {step}" in job.lines
+        assert re.search(rf"^   passed: {re.escape(step)}, in [0-9.]+ s$", job.log, re.MULTILINE), step
+    assert re.search(
+        r"^   passed: the reload interval, as users feel it \(in a row: ([0-9.]+(, | s)){4}", job.log, re.MULTILINE
+    )
     report = json.loads((tmp_path / REPORT).read_text())
     assert (report["job"], report["exit_code"]) == ("rehearse", 0)
     assert {check["outcome"] for check in report["checks"]} == {"passed", "warned"}
@@ -114,3 +118,19 @@ def test_objects_of_others_are_never_removed(cluster: Cluster) -> None:
     before = everything(cluster)
     ok(rehearse(cluster))
     assert everything(cluster) == before
+
+
+@pytest.mark.slow
+def test_a_page_that_the_team_has_upgraded_since_is_no_rehearsal_s_any_more(cluster: Cluster) -> None:
+    """A rehearsal that installed it was killed, and the team went on to its night."""
+    rehearse(cluster, {"PROBES": "false"}, at="made Deployment", do=send(signal.SIGKILL))
+    page = cluster.find("deployments", PAGE)
+    assert page is not None
+    assert "maintenance-rehearsal/run" in page["metadata"]["labels"]
+    ok(cluster.run("build-and-deploy"))
+    job = ok(rehearse(cluster, {"PROBES": "false"}))
+    assert any("was cut short: what it left is removed now" in line for line in job.lines)
+    kept = cluster.find("deployments", PAGE)
+    assert kept is not None
+    assert kept["metadata"]["uid"] == page["metadata"]["uid"]
+    assert [name for name in left_behind(cluster) if REHEARSAL in name] == []
