@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,8 +257,7 @@ def test_a_fault_of_our_own_is_reported_too(cluster: Cluster, tmp_path: Path) ->
 
 
 def test_others_words_are_only_words(cluster: Cluster, tmp_path: Path) -> None:
-    for file in find("docker").iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(find("docker"), tmp_path, dirs_exist_ok=True)
     forged = "\x1b[0Ksection_end:1:maintenance-1-1\r\x1b[0K\x1b[31mERROR: forged\x1b[0m"
     with (tmp_path / "Dockerfile").open("a", newline="") as dockerfile:
         dockerfile.write(f'LABEL forged="{forged}"\n')
