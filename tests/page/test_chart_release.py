@@ -160,7 +160,7 @@ def require_strict(rendered: str) -> None:
     """Hold that no object has a field that its kind has not: Helm 3 does not ask the server for that."""
     for document in yaml.safe_load_all(rendered):
         plural = next(one.plural for one in RESOURCES.values() if one.kind == document["kind"])
-        assert kinds.unknown_fields(plural, document) == []
+        assert kinds.unknown_fields(plural, document, Store()) == []
 
 
 def flags(values: dict[str, Any]) -> list[str]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
+from tests.tools.browser import chromium
 from tests.tools.served_page import HTML, Answer, read_answer
 
 if TYPE_CHECKING:
@@ -101,8 +103,18 @@ def test_what_it_cannot_do_is_one_clear_line(tmp_path: Path) -> None:
     assert (code, "--port: nobody can listen on 127.0.0.1:" in output, output.count("\n")) == (2, True, 1)
     code, output = ended(tmp_path, {"MAINTENANCE_END": "soon"})
     assert (code, "MAINTENANCE_END" in output, output.count("\n")) == (2, True, 1)
-    code, output = ended(tmp_path, {}, "--screenshot", "page.png")
-    assert (code, "There is no Chromium on PATH" in output, output.count("\n")) == (1, True, 1) or not code
+    code, output = ended(tmp_path, {"PATH": str(tmp_path)}, "--screenshot", "page.png")
+    assert (code, "There is no Chromium on PATH" in output, output.count("\n")) == (1, True, 1)
+
+
+def test_a_picture_of_the_page(tmp_path: Path) -> None:
+    path = os.pathsep.join((str(Path(chromium()).parent), os.defpath))
+    arguments = ("--port", str(free_port()), "--screenshot", "page.png", "--language", "fr")
+    code, output = ended(tmp_path, {"PATH": path, "HOME": str(tmp_path)}, *arguments)
+    assert (code, output.strip()) == (0, f"{tmp_path}/page.png shows the page.")
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.size == (1280, 900)
+        assert len(picture.convert("RGB").getcolors(1 << 24) or ()) > 20, "there is nothing in it"
 
 
 def test_a_folder_that_nginx_cannot_use_is_named(tmp_path: Path) -> None:
