@@ -198,6 +198,22 @@ def test_a_page_that_is_shown_stays_as_it_is_unless_it_is_asked_for(cluster: Clu
     ok(cluster.run("delete", pipeline(3, defaults)))
 
 
+def test_several_routes_of_a_pipeline_have_the_same_texts_unless_one_was_told_more(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    with_echo(cluster, tmp_path)
+    both: dict[str, str | None] = pipeline(1, {"ROUTE_NAME": " ".join(NAMES), "MAINTENANCE_TITLE": "Back soon"})
+    ok(cluster.run("deploy-route", both))
+    assert [told(cluster, f"https://{host_of(name)}/")[0] for name in NAMES] == ["Back soon|||"] * 2
+    assert changed(cluster, pipeline(2, {"ROUTE_NAME": "pay", "MAINTENANCE_TITLE": "Later"}))[1] == [
+        f"PATCH routes/{page_route_name('pay', None)}"
+    ]
+    assert [told(cluster, f"https://{host_of(name)}/")[0] for name in NAMES] == ["Back soon|||", "Later|||"]
+    # The older pipeline's job, run again, does not bring the old ones back.
+    assert changed(cluster, both)[1] == []
+    ok(cluster.run("delete", both))
+
+
 def test_what_routers_do_not_bear_is_refused_before_anything_is_changed(cluster: Cluster) -> None:
     long = {f"MAINTENANCE_MESSAGE{code}": "é" * 200 for code in ("", "_FR", "_DE", "_IT", "_ES", "_PT")}
     before = len(cluster.inside.server.requests)
