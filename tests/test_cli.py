@@ -36,6 +36,20 @@ def imported_by(code: str) -> set[str]:
     return set(done.stdout.split("\nIMPORTED\n")[1].split())
 
 
+def test_a_rehearsal_on_the_cluster_goes_without_the_options_of_the_embedded_one() -> None:
+    done = run("rehearse", "--cluster", "--subpath", "/shop", "--keep")
+    assert done.returncode == 2
+    line = "ERROR: --cluster: goes without --subpath, --keep, which are for the embedded cluster. Nothing was changed."
+    assert done.stdout.splitlines()[-1] == line
+
+
+def test_a_rehearsal_on_the_cluster_needs_no_package_that_jobs_have_not() -> None:
+    """The jobs' image has no aiohttp, no cryptography, no matplotlib."""
+    modules = imported_by("import maintenance_ci.jobs.rehearse_on_cluster, maintenance_ci.settings.rehearsal")
+    assert "maintenance_ci.run.crowd" in modules
+    assert not {"aiohttp", "cryptography", "jsonpatch", "matplotlib", "trustme", "maintenance_ci.rehearsal"} & modules
+
+
 def test_help_lists_the_commands_and_exit_codes() -> None:
     done = run("--help")
     assert done.returncode == 0

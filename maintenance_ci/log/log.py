@@ -85,7 +85,7 @@ class JobLog:
         self._report_due = 0.0
         self._open: list[Phase] = []
         self._said: dict[str, float] = {}
-        self._sections = itertools.count(1)
+        self._sections, self._closes = itertools.count(1), True
         # The Lease is renewed, and a sign of life given, by threads of their own.
         self._writing, self._remembering, self._reporting = threading.Lock(), threading.Lock(), threading.Lock()
 
@@ -117,9 +117,12 @@ class JobLog:
         return self.routes
 
     def of_job(self, job: str) -> JobLog:
-        """Return the log of a job within this one: the same lines, with an outcome and a record of its own."""
+        """Return the log of a job within this one: the same lines, with an outcome and a record of its own.
+
+        What it says at its end, of what a person can do next, is for its record alone.
+        """
         inner = JobLog(_Lines(self), job=job, gitlab=self._gitlab)
-        inner.redaction, inner._sections = self.redaction, self._sections
+        inner.redaction, inner._sections, inner._closes = self.redaction, self._sections, False
         return inner
 
     @property
@@ -193,6 +196,8 @@ class JobLog:
     def end(self, *lines: str, blank: bool = True) -> None:
         """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
         self.record.result = " ".join(lines)
+        if not self._closes:
+            return
         if blank:
             self._write("")
         for line in lines:

@@ -310,6 +310,24 @@ def test_silence_is_broken(stream: io.StringIO) -> None:
     assert all(line.endswith(" s: Wait") for line in signs)
 
 
+def test_a_job_within_another_one(stream: io.StringIO) -> None:
+    """The same lines, and sections of other names; its outcome and its last words are not the outer one's."""
+    outer = JobLog(stream, job="rehearse", gitlab=True)
+    outer.redaction.secrets = ["s3cret-token"]
+    inner = outer.of_job("delete")
+    with outer.phase("Outer"), inner.phase("Inner"):
+        inner.say("with s3cret-token")
+        inner.outcome.set("Half done.", needs_person=True)
+    inner.end("Click the job delete.")
+    read = read_gitlab(stream.getvalue())
+    assert read.open_sections == []
+    assert len({section.name for section in read.sections}) == 2
+    assert "s3cret-token" not in stream.getvalue()
+    assert "Click" not in stream.getvalue()
+    assert (inner.record.result, inner.record.job, outer.record.result) == ("Click the job delete.", "delete", None)
+    assert not outer.outcome.needs_person
+
+
 def test_who_speaks_is_not_interrupted(stream: io.StringIO) -> None:
     silence = 0.8
     log = JobLog(stream, silence=silence)

@@ -146,8 +146,9 @@ def test_a_template_project_that_does_not_let_us_in(site: Cluster) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_template_project_that_is_not_proven(site: Cluster) -> None:
-    job = ok(rehearse(site, {"ROUTE_TEMPLATES_PROJECT": None}))
+def test_without_a_template_project_that_is_not_proven_and_a_host_of_one_s_own(site: Cluster) -> None:
+    job = ok(rehearse(site, {"ROUTE_TEMPLATES_PROJECT": None, "REHEARSAL_HOST": "rehearsal.apps.example.test"}))
+    assert "   users of https://rehearsal.apps.example.test/ meet 127.0.0.1, port " in job.log
     assert "   not proven: the template project: no ROUTE_TEMPLATES_PROJECT is given" in job.lines
 
 
