@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Seconds of a bar; pixels of a second, of a request, and of what is around.
 BIN, WIDTH, HEIGHT, MARGIN = 0.5, 12.0, 8.0, 24.0
-TALLEST = 200.0
+TALLEST, NARROWEST = 200.0, 600.0
 COLOURS = {Side.APPLICATION: "#2a78b5", Side.PAGE: "#f2a93b"}
 FAULT = "failed"
 FAULT_COLOUR, LINE, TEXT = "#d62728", "#8895a3", "#333333"
@@ -36,7 +36,8 @@ def picture(stretches: Sequence[Stretch], requests: Sequence[Request]) -> str:
     colours = {side.value: colour for side, colour in COLOURS.items()} | {FAULT: FAULT_COLOUR}
     floor = TALLEST + 2 * MARGIN
     names = MARGIN + max(len(stretch.name) for stretch in stretches) * 6
-    size = {"width": f"{seconds * WIDTH + 2 * MARGIN:.0f}", "height": f"{floor + names + MARGIN:.0f}"}
+    width = max(NARROWEST, seconds * WIDTH + 2 * MARGIN + names)  # the names are aslant
+    size = {"width": f"{width:.0f}", "height": f"{floor + names + MARGIN:.0f}"}
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "font-family": "sans-serif"})
     SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "white"})
     for number, (kind, colour) in enumerate(colours.items()):

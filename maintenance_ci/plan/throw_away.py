@@ -82,7 +82,7 @@ def objects(run: str, namespace: str, page: Mapping[str, Any], host: str | None)
         host: of the Route; None: the cluster makes one.
     """
     ports = [{"port": port, "protocol": "TCP"} for port in PORTS.values()]
-    named = [{"name": name, "port": port, "targetPort": name} for name, port in PORTS.items()]
+    named = [{"name": name, "port": port, "protocol": "TCP", "targetPort": name} for name, port in PORTS.items()]
     metadata = _pod_metadata(run)
     template = {"metadata": metadata, "spec": _pod_spec(page["spec"]["template"]["spec"], metadata["annotations"])}
     policy = {"podSelector": {"matchLabels": labels_of(run)}, "policyTypes": ["Ingress"], "ingress": [{"ports": ports}]}
@@ -130,7 +130,7 @@ def _pod_spec(page: Mapping[str, Any], annotations: Mapping[str, str]) -> Object
         "name": "application",
         "image": container["image"],
         "command": ["nginx", "-c", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "-g", "daemon off;"],
-        "ports": [{"name": name, "containerPort": port} for name, port in PORTS.items()],
+        "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in PORTS.items()],
         "readinessProbe": {"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, {"name": "config", "mountPath": CONFIG_FOLDER}],  # noqa: S108

@@ -21,6 +21,7 @@ KINDS = (
     "leases",
     "buildconfigs",
     "imagestreams",
+    "builds",
 )
 
 

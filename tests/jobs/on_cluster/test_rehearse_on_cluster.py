@@ -78,6 +78,7 @@ def test_it_is_refused_during_a_maintenance(cluster: Cluster) -> None:
     "at",
     [
         "Install the page's chart",
+        "Build the page's image",
         "made Deployment",
         "Delete the original Route",
         "Wait until users meet the application",
