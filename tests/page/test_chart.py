@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from maintenance_ci.rehearsal.apiserver.kinds.budgets import desired_healthy
 from maintenance_ci.rehearsal.tools import helm_path
 from maintenance_ci.settings.types import IMAGE_TAG, REGISTRY
 
@@ -165,45 +164,6 @@ def spread(objects: Objects) -> list[dict[str, Any]]:
     return list(objects["Deployment"]["spec"]["template"]["spec"].get("topologySpreadConstraints", []))
 
 
-def test_the_pods_are_spread_over_the_nodes_where_there_are_any(objects: Objects) -> None:
-    (only,) = spread(objects)
-    assert (only["topologyKey"], only["maxSkew"]) == ("kubernetes.io/hostname", 1)
-    # A wish: on a single node both run.
-    assert only["whenUnsatisfiable"] == "ScheduleAnyway"
-    assert only["matchLabelKeys"] == ["pod-template-hash"]
-    assert "matchLabelKeys" not in spread(template(kubernetes="1.26.9"))[0]
-    zones = template(spreadOver=["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
-    assert [one["topologyKey"] for one in spread(zones)] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
-    assert spread(template(spreadOver=[])) == []
-
-
-@pytest.mark.parametrize("replicas", [1, 2, 3])
-def test_a_drain_takes_one_pod_at_a_time_and_is_never_kept_waiting_for_ever(replicas: int) -> None:
-    """With minAvailable a single replica could not be drained; with a policy for healthy Pods alone a broken page."""
-    budget = template(replicas=replicas)["PodDisruptionBudget"]
-    selector = {"matchLabels": template()["Deployment"]["spec"]["selector"]["matchLabels"]}
-    assert budget["apiVersion"] == "policy/v1"
-    assert budget["spec"] == {"maxUnavailable": 1, "unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": selector}
-    assert [desired_healthy(budget, expected) for expected in (1, 2, 3)] == [0, 1, 2]
-    assert desired_healthy({"spec": {"minAvailable": 1}}, 1) == 1
-
-
-def test_a_drain_of_a_cluster_that_does_not_know_the_policy_for_broken_pods() -> None:
-    assert set(template(kubernetes="1.26.9")["PodDisruptionBudget"]["spec"]) == {"maxUnavailable", "selector"}
-
-
-def test_a_page_without_a_budget() -> None:
-    assert set(template(podDisruptionBudget={"enabled": False})) == KINDS - {"PodDisruptionBudget"}
-    share = template(podDisruptionBudget={"maxUnavailable": "50%"})
-    assert share["PodDisruptionBudget"]["spec"]["maxUnavailable"] == "50%"
-
-
-def test_the_service_has_the_ip_families_that_the_cluster_has(objects: Objects) -> None:
-    assert objects["Service"]["spec"]["ipFamilyPolicy"] == "PreferDualStack"
-    assert "ipFamilies" not in objects["Service"]["spec"]
-    assert template("ipFamilyPolicy=SingleStack")["Service"]["spec"]["ipFamilyPolicy"] == "SingleStack"
-
-
 def test_a_rollout_never_leaves_the_page_without_a_pod(objects: Objects) -> None:
     spec = objects["Deployment"]["spec"]
     assert spec["replicas"] == 2
@@ -268,36 +228,6 @@ def test_resources_are_those_of_the_values(objects: Objects) -> None:
 )
 def test_a_page_is_built_upon_the_base_image_that_is_named(values: list[str], strategy: dict[str, Any]) -> None:
     assert template(*values)["BuildConfig"]["spec"]["strategy"] == {"type": "Docker", "dockerStrategy": strategy}
-
-
-NATIVE, IN_THE_CONTAINER = {"sleep": {"seconds": 10}}, {"exec": {"command": ["sleep", "10"]}}
-
-
-@pytest.mark.parametrize(
-    ("version", "hook"),
-    [
-        ("1.24.17", IN_THE_CONTAINER),
-        ("v1.29.8+f10c92d", IN_THE_CONTAINER),
-        ("1.29.99", IN_THE_CONTAINER),
-        ("v1.30.0-rc.1", NATIVE),
-        ("1.30.0", NATIVE),
-        ("v1.30.4+abcdef", NATIVE),
-        ("v1.30.4-eks-a737599", NATIVE),
-        ("1.36.0", NATIVE),
-        ("2.0.0", NATIVE),
-        ("v0.0.0-master", IN_THE_CONTAINER),
-    ],
-)
-def test_the_kubelet_itself_sleeps_before_the_pod_ends_where_it_can(version: str, hook: dict[str, Any]) -> None:
-    objects = template(kubernetes=version)
-    assert container(objects)["lifecycle"]["preStop"] == hook
-    assert objects["Deployment"]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 30
-
-
-def test_a_page_without_a_drain_has_no_hook(tmp_path: Path) -> None:
-    done = helm("template", "page", CHART, "--set-string", "imageTag=v1", "--set", "drainSeconds=0")
-    assert done.returncode == 0
-    assert "preStop" not in done.stdout
 
 
 def test_every_source_reaches_the_page_and_only_the_page(objects: Objects) -> None:

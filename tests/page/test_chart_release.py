@@ -27,7 +27,8 @@ from maintenance_ci.rehearsal.apiserver.rights import Rule, User
 from maintenance_ci.rehearsal.apiserver.server import ApiServer
 from maintenance_ci.rehearsal.apiserver.store import Store
 from maintenance_ci.rehearsal.pinned_helm import HELM_3_VERSION, HELM_VERSION, pinned_helm_path
-from tests.page.test_chart import CHART, NATIVE, container
+from tests.page.test_chart import CHART, container
+from tests.page.test_chart_availability import NATIVE
 
 ROLE = CHART.parent / "docs/service-account.yaml"
 PREVIOUS_ROLE = Path(__file__).parents[1] / "jobs/previous_role.yaml"
