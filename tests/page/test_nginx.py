@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,29 @@ def test_memory_stays_far_below_the_limit(page: Page) -> None:
             connection.close()
     # 200 slow requests hold buffers of 48 KiB each.
     assert 200 * 32 * 1024 < used < 0.75 * MEMORY_LIMIT
+
+
+@pytest.mark.slow
+def test_under_load_it_answers_everybody_within_its_memory(page: Page) -> None:
+    """Half a minute of thirty browsers, with texts as long as a Route may send, some of them with large forms."""
+    texts = "X-Maintenance-Texts: " + "|".join(("t" * 500, "m" * 2500, "c" * 400, "https://status.example.test"))
+    until, used = time.monotonic() + 30, []
+
+    def browse(number: int) -> list[tuple[int, str]]:
+        answers = []
+        while time.monotonic() < until:
+            answer = page.ask(
+                "POST" if number % 3 else "GET", "/cart", HTML, texts, "Content-Length: 90000", body=b"x" * 90_000
+            )
+            answers.append((answer.status, answer.html.heading[:1]))
+            used.append(page.memory())
+        return answers
+
+    with ThreadPoolExecutor(30) as browsers:
+        answers = [one for some in browsers.map(browse, range(30)) for one in some]
+    assert len(answers) > 1000
+    assert set(answers) == {(200, "t")}
+    assert max(used) < MEMORY_LIMIT
 
 
 def test_one_worker_whatever_the_node() -> None:
