@@ -26,6 +26,7 @@ from tests.tools.clusters import DEFAULT_REPLICAS, Cluster, running
 from tests.tools.outcomes import ok
 from tests.tools.small_cluster import until
 
+pytestmark = pytest.mark.slow  # Pods that serve on for a while before they end are waited for
 CHART = Path(__file__).parents[2] / "chart"
 KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 # Seconds. The chart's own drain of 10 s is for a router that reloads every 5 s.
@@ -99,7 +100,6 @@ def test_a_rolling_restart_loses_no_request(cluster: Cluster, tmp_path: Path) ->
     assert len(answers) > 100 * DRAIN
 
 
-@pytest.mark.slow
 def test_without_the_drain_it_does(tmp_path: Path) -> None:
     """Of two Pods the router may have got to know the first new one in time: of a single one it cannot."""
     with busy_router(reload_interval=4) as cluster:
@@ -113,7 +113,6 @@ def drain(cluster: Cluster) -> subprocess.Popen[str]:
     return kubectl(cluster, "drain", "node-1", *flags)
 
 
-@pytest.mark.slow
 def test_a_drain_of_the_only_node_leaves_a_pod_until_another_node_takes_one(cluster: Cluster, tmp_path: Path) -> None:
     show_page(cluster, tmp_path)
     with cluster.users(rate=100) as answers:
@@ -128,7 +127,6 @@ def test_a_drain_of_the_only_node_leaves_a_pod_until_another_node_takes_one(clus
     assert set(statuses(answers)) == {200}
 
 
-@pytest.mark.slow
 def test_without_a_budget_it_takes_both_and_users_meet_nobody(cluster: Cluster, tmp_path: Path) -> None:
     show_page(cluster, tmp_path, **{"enabled: true": "enabled: false"})
     assert cluster.find(BUDGETS[1], PAGE) is None
@@ -138,7 +136,6 @@ def test_without_a_budget_it_takes_both_and_users_meet_nobody(cluster: Cluster, 
     assert statuses(answers)[503]
 
 
-@pytest.mark.slow
 def test_a_single_replica_is_in_no_drain_s_way(cluster: Cluster, tmp_path: Path) -> None:
     show_page(cluster, tmp_path, **{"replicas: 2": "replicas: 1"})
     budget = cluster.find(BUDGETS[1], PAGE)

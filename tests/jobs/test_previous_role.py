@@ -49,8 +49,6 @@ def test_a_page_comes_and_goes_with_the_previous_role() -> None:
         assert [plural for _, plural in CHART_KINDS if cluster.find(plural, PAGE)] == []
 
         # With the Role of today the next job brings it.
-        give(cluster, previous=True)
-        run(cluster, "build-and-deploy")
         give(cluster, previous=False)
         job = run(cluster, "build-and-deploy")
         assert WARNING not in job.log
