@@ -29,6 +29,13 @@ def _one_line(text: str) -> str:
 
 
 Words = Annotated[str, StringConstraints(min_length=1), AfterValidator(_one_line)]
+DateFormat = Annotated[
+    str,
+    StringConstraints(pattern=r"^([^{}]|\{(day|month|year|hour|minute|offset)\})+$"),
+    AfterValidator(_one_line),
+]
+SentenceWithDate = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{date\}[^{}]*$"), AfterValidator(_one_line)]
+SentenceWithTimeLeft = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{left\}[^{}]*$"), AfterValidator(_one_line)]
 
 
 class _File(BaseModel):
@@ -82,11 +89,11 @@ class Language(_File):
     direction: Literal["ltr", "rtl"]
     months: Annotated[list[Words], Field(min_length=12, max_length=12)]
     days: dict[Annotated[int, Field(ge=1, le=31)], Words]
-    date: Annotated[Words, StringConstraints(pattern=r"^([^{}]|\{(day|month|year|hour|minute|offset)\})*$")]
+    date: DateFormat
     title: Words
     message: Words
-    end: Annotated[Words, StringConstraints(pattern=r"^[^{}]*\{date\}[^{}]*$")]
-    left: Annotated[Words, StringConstraints(pattern=r"^[^{}]*\{left\}[^{}]*$")]
+    end: SentenceWithDate
+    left: SentenceWithTimeLeft
     overdue: Words
     sent: Words
     contact: Words
