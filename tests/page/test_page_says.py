@@ -246,6 +246,36 @@ def test_a_page_of_one_s_own_may_show_the_texts(serve: Callable[[bytes], Page], 
     ]
 
 
+OLD_SERVER = """\
+server {
+    listen 8080;
+    root /usr/share/nginx/html;
+    ssi on;
+    add_header X-Maintenance-Page $maintenance_page always;
+    error_page 405 =200 /index.html;
+    location / { try_files /index.html =404; }
+}
+"""
+OLD_DOCKERFILE = """\
+FROM nginx
+COPY page.conf /etc/nginx/conf.d/page.conf
+COPY default.conf /etc/nginx/conf.d/default.conf
+COPY index.html /usr/share/nginx/html/index.html
+"""
+
+
+@pytest.mark.parametrize("has_page", [True, False])
+def test_a_folder_of_before_works_as_it_is(serve: Callable[[bytes], Page], tmp_path: Path, has_page: bool) -> None:
+    """A team's own docker/: its server, its page, or the page of this project as a file."""
+    files = {"Dockerfile": OLD_DOCKERFILE, "default.conf": OLD_SERVER} | ({"index.html": SSI} if has_page else {})
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    answer = serve(made_page(tmp_path)).ask("POST", "/a", HTML, "X-Maintenance-Plain: Back soon|||")
+    assert answer.status == 200
+    assert answer.headers["x-maintenance-page"] == "maintenance-page:v7"
+    assert answer.html.heading == ("Back soon" if has_page else TITLE)
+
+
 def test_without_escaping_a_script_would_run(serve: Callable[[bytes], Page], tmp_path: Path) -> None:
     """The proof above can fail: the same page without encoding="entity"."""
     folder = Path(shutil.copytree(DOCKER, tmp_path / "docker"))

@@ -14,6 +14,7 @@ from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.page.look import contrast, read_languages
 from maintenance_ci.page.nginx_text import MAX_VALUE, Pieces, escaped
 from maintenance_ci.page.rendering import MAX_PAGE, render_page
+from maintenance_ci.plan.page_texts import LANGUAGES
 from tests.tools.served_page import DOCKER, HTML, Page, Shown, made_page
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ def test_a_language_is_one_file(folder: Path, serve: Callable[[bytes], Page]) ->
     assert given.html.heading == "قريبا"
     assert page.ask("GET", "/", HTML, "Accept-Language: ja").language == "fr"
     assert "العربية" in page.ask("GET", "/", HTML, "Accept-Language: en").html.links
+
+
+def test_what_no_visitor_may_say_is_known_for_each_language() -> None:
+    """The job deletes what a visitor sends as a text of these languages."""
+    assert {language.code.upper() for language in read_languages(DOCKER)} == set(LANGUAGES)
 
 
 FAULTS = {
