@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError
@@ -14,7 +13,7 @@ from maintenance_ci.page.pod_troubles import SETTLED, Trouble, may_get_room, pod
 from maintenance_ci.waiting import Standing, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
 
@@ -101,7 +100,7 @@ class Rollout:
 
     def _judge(self, troubles: list[Trouble]) -> None:
         """Say what is new; end the job for what is lasting, once it has lasted."""
-        reasons = _messages(troubles) or self._reasons
+        reasons = messages_of(troubles) or self._reasons
         if reasons != self._reasons:
             self._say(f"{self._lacking} ({reasons})")
         self._reasons = reasons
@@ -109,25 +108,25 @@ class Rollout:
         if self._stuck.holds(bool(lasting)):
             advice = lasting[0].advice or "Correct the page or its image, then run the job again."
             raise MaintenanceError(
-                f"The page cannot run: {_messages(lasting)}.".replace("..", "."),
+                f"The page cannot run: {messages_of(lasting)}.".replace("..", "."),
                 f"{advice} Look at it: oc describe deployment/{PAGE} -n {self._cluster.namespace}",
             )
 
 
-def why_page_does_not_run(
-    cluster: OpenShift, name: str = PAGE, labels: Mapping[str, str] = MappingProxyType(POD_LABELS)
-) -> str:
-    """Return what the cluster says of why no Pod of the page serves; empty where it says nothing, or not to us.
-
-    With ``name``, and the ``labels`` of its Pods, of another Deployment.
-    """
+def why_page_does_not_run(cluster: OpenShift) -> str:
+    """Return what the cluster says of why no Pod of the page serves; empty where it says nothing, or not to us."""
     try:
-        deployment, pods = cluster.get("deployments", name), cluster.select("pods", labels)
+        deployment, pods = cluster.get("deployments", PAGE), cluster.select("pods", POD_LABELS)
     except ForbiddenError:
         return ""
     if deployment and deployment["spec"].get("replicas") == 0:
         return "its Deployment is scaled to 0"
-    return _messages([*_refusal(deployment, pods), *(trouble for pod in pods for trouble in pod_troubles(pod))])
+    return messages_of(troubles_of(deployment, pods))
+
+
+def troubles_of(deployment: Object | None, pods: list[Object]) -> list[Trouble]:
+    """Return what keeps a Deployment's Pods from serving, as it says itself, and as they do."""
+    return [*_refusal(deployment, pods), *(trouble for pod in pods for trouble in pod_troubles(pod))]
 
 
 def _refusal(deployment: Object | None, pods: list[Object]) -> list[Trouble]:
@@ -138,5 +137,6 @@ def _refusal(deployment: Object | None, pods: list[Object]) -> list[Trouble]:
     return [Trouble(f"the cluster refuses a Pod of it: {refused}", not may_get_room(refused, pods), advice)]
 
 
-def _messages(troubles: Iterable[Trouble]) -> str:
+def messages_of(troubles: Iterable[Trouble]) -> str:
+    """Return the troubles as one line."""
     return "; ".join(trouble.message for trouble in troubles)

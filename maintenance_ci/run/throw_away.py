@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, PAGE, REHEARSAL_LABEL
-from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.page.pod_troubles import Trouble
+from maintenance_ci.page.rollout import messages_of, troubles_of
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.throw_away import KINDS, is_named_by, labels_of, name_of, objects, run_of, run_of_page
 from maintenance_ci.waiting import Standing, retried, wait_for
@@ -24,8 +25,9 @@ REMOVED = (KINDS[0], "secrets", *KINDS[1:])
 OF_PAGE = ("deployments", "services", "networkpolicies", "imagestreams", "buildconfigs")
 # Seconds between the tries to remove something while the cluster is away.
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-# Seconds after which a reason for which the Pod does not run is believed.
-SETTLED = 5.0
+# Seconds after which a lasting reason for which the Pod does not run is believed: a Pod of the page that ends has its
+# share of a quota until it is gone.
+SETTLED = 15.0
 
 
 def make_application(
@@ -47,21 +49,27 @@ def make_application(
     for plural, manifest in objects(run, cluster.namespace, page, host):
         cluster.apply(plural, manifest)
         say(f"made {manifest['kind']} {manifest['metadata']['name']}")
-    name, stuck, reason = name_of(run), Standing(SETTLED), "its Pod says nothing"
+    name, stuck, troubles = name_of(run), Standing(SETTLED), list[Trouble]()
 
     def runs() -> bool | None:
-        nonlocal reason
+        nonlocal troubles
         deployment = cluster.get("deployments", name) or {}
         if (deployment.get("status") or {}).get("availableReplicas"):
             return True
-        reason = why_page_does_not_run(cluster, name, labels_of(run)) or reason
-        if stuck.holds("refuses its Pod" in reason):
-            raise MaintenanceError(f"The rehearsal's application cannot run: {reason}.", "Make room for one more Pod.")
+        before, troubles = troubles, troubles_of(deployment, cluster.select("pods", labels_of(run)))
+        if troubles and troubles != before:
+            say(messages_of(troubles))
+        lasting = [trouble for trouble in troubles if trouble.lasting]
+        if stuck.holds(bool(lasting)):
+            raise MaintenanceError(
+                f"The rehearsal's application cannot run: {messages_of(lasting)}.".replace("..", "."), lasting[0].advice
+            )
         return None
 
     if not wait_for(runs, timeout=timeout, say=say, subject="the rehearsal's application", every=1.0):
+        reason = messages_of(troubles) or "its Pod says nothing"
         raise MaintenanceError(
-            f"The rehearsal's application does not run within {timeout:.0f} s: {reason}.",
+            f"The rehearsal's application does not run within {timeout:.0f} s: {reason}.".replace("..", "."),
             f"What keeps it from running may keep the page from it, too: oc describe pods -n {cluster.namespace} "
             f"-l {REHEARSAL_LABEL}={run}",
         )

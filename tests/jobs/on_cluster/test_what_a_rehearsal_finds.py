@@ -93,14 +93,21 @@ def test_the_right_to_a_host_of_one_s_own(site: Cluster) -> None:
 @pytest.mark.slow
 def test_a_quota(site: Cluster) -> None:
     """There is room for the Pods that run and stay, and for no other."""
-    pods = [pod for pod in site.call(site.store.list, "pods", WEB) if "deletionTimestamp" not in pod["metadata"]]
-    assert not [pod for pod in pods if pod["metadata"]["name"].startswith(REHEARSAL)]
+    # The build's Pod has ended, and takes nothing any more.
+    pods = [
+        pod["metadata"]["name"]
+        for pod in site.call(site.store.list, "pods", WEB)
+        if "deletionTimestamp" not in pod["metadata"] and pod["status"]["phase"] in ("Pending", "Running")
+    ]
+    assert not [name for name in pods if name.startswith(REHEARSAL)]
     quota = {"metadata": {"name": "objects", "namespace": WEB}, "spec": {"hard": {"pods": str(len(pods))}}}
     site.call(site.store.create, "resourcequotas", quota, manager="test")
-    job = rehearse(site)
-    assert job.code == 1
+    job = rehearse(site, {"ROLLOUT_TIMEOUT": "90"})
+    assert job.code == 1, job.log
     assert "Not proven: an application can be made, and runs." in job.lines[-1]
+    assert "The rehearsal's application cannot run: " in job.lines[-1]
     assert "exceeded quota: objects, requested: pods=1" in job.lines[-1]
+    assert "End what else uses the quota objects" in job.lines[-1]
     assert NOTHING_LEFT in job.lines[-1]
 
 
