@@ -228,6 +228,7 @@ def pattern(says: str) -> str:
     return re.escape(says).replace("…", ".*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", TROUBLES)
 def test_what_goes_wrong_is_said_as_the_guide_says_it(says: str, cluster: Cluster) -> None:
     cluster.inside.gitlab.tokens |= TOKENS
@@ -236,6 +237,7 @@ def test_what_goes_wrong_is_said_as_the_guide_says_it(says: str, cluster: Cluste
     assert re.search(pattern(says), log), log
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_said_where_nothing_is_wrong(cluster: Cluster) -> None:
     cluster.inside.gitlab.tokens |= TOKENS
     commands = ("status", "export-route shop --commit", "plan --page-later", "build-and-deploy", "deploy-route")

@@ -149,6 +149,7 @@ def test_the_other_forms_of_a_template(cluster: Cluster, form: str) -> None:
     assert essence(cluster.find("routes", "shop")) == before
 
 
+@pytest.mark.slow
 def test_a_certificate_that_an_acme_controller_wrote_comes_back(cluster: Cluster) -> None:
     live = cluster.find("routes", "shop")
     assert live is not None
@@ -178,6 +179,7 @@ def _own_certificate(ca: trustme.CA) -> dict[str, str]:
     return {"certificate": certificate.decode(), "key": key.decode()}
 
 
+@pytest.mark.slow
 def test_the_page_is_built_only_when_asked_or_needed(cluster: Cluster, tmp_path: Path) -> None:
     assert "STEP 1/" in ok(cluster.run("build-and-deploy")).log
     deployed = cluster.find("deployments", "maintenance-page")
@@ -212,6 +214,7 @@ def test_the_job_waits_for_a_slow_image_trigger() -> None:
         assert deployed["status"]["availableReplicas"] == 1
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_fails_the_job_and_leaves_the_old_page(cluster: Cluster, tmp_path: Path) -> None:
     ok(cluster.run("build-and-deploy"))
     before = cluster.find("deployments", "maintenance-page")
@@ -227,6 +230,7 @@ def test_a_build_that_fails_fails_the_job_and_leaves_the_old_page(cluster: Clust
     assert cluster.routes() == {"shop"}
 
 
+@pytest.mark.slow
 def test_a_page_that_does_not_get_ready_fails_the_job(cluster: Cluster, tmp_path: Path) -> None:
     docker = shutil.copytree(ROOT / "docker", tmp_path / "docker")
     (docker / "default.conf").write_text("server { listen 8080; this is no directive; }\n")
@@ -246,6 +250,7 @@ def test_a_page_that_does_not_get_ready_fails_the_job(cluster: Cluster, tmp_path
     assert cluster.routes() == {"shop"}
 
 
+@pytest.mark.slow
 def test_with_a_registry_the_build_goes_there_and_latest_is_imported(cluster: Cluster) -> None:
     registry: dict[str, str | None] = {"DOCKER_REGISTRY": "registry.example.test/team"}
     ok(cluster.run("build-and-deploy", registry))

@@ -115,6 +115,7 @@ def test_each_job_holds_one_lease_and_asks_once_for_what_all_need(several: Clust
         assert sum("endpointslices" in one for one in requests) == 1
 
 
+@pytest.mark.slow
 def test_routes_of_one_host_that_go_together_are_not_named_as_what_stays(several: Cluster) -> None:
     below = copy.deepcopy(several.find("routes", "office"))
     assert below
@@ -188,6 +189,7 @@ def test_a_route_that_fails_is_rolled_back_alone_and_the_job_goes_on_with_it(sev
     ok(several.run("delete", ALL))
 
 
+@pytest.mark.slow
 def test_a_route_that_does_not_come_back_keeps_the_page(several: Cluster) -> None:
     ok(several.run("deploy-route", ALL))
     several.call(several.inside.troubles.add, parse_trouble("PATCH routes/pay? #2: 500 always"))
@@ -200,6 +202,7 @@ def test_a_route_that_does_not_come_back_keeps_the_page(several: Cluster) -> Non
     assert "The page is removed." in last.log
 
 
+@pytest.mark.slow
 def test_a_maintenance_of_a_newer_pipeline_is_refused_by_name(several: Cluster) -> None:
     newer = {"CI_PIPELINE_ID": "99", "CI_PIPELINE_URL": "https://gitlab.example.test/ops/-/pipelines/99"}
     ok(several.run("deploy-route", {**ALL, "CI_PIPELINE_ID": "5"}))
@@ -225,6 +228,7 @@ def test_a_plan_is_a_table_then_the_refusals_and_json(several: Cluster) -> None:
     assert ended.stdout.count("nothing: it is not in maintenance") == 3
 
 
+@pytest.mark.slow
 def test_a_plan_of_the_end_says_whether_the_page_goes_with_the_last_route(several: Cluster) -> None:
     ok(several.run("deploy-route", ALL))
     all_of_them = command_line.run(several, "plan", "--delete", **ALL).stdout

@@ -170,6 +170,7 @@ def test_each_route_and_path_has_its_own_texts_which_change_under_load(cluster: 
     assert {name: essence(route) for name, route in routes_of(cluster).items()} == before
 
 
+@pytest.mark.slow
 def test_a_page_that_is_shown_stays_as_it_is_unless_it_is_asked_for(cluster: Cluster, tmp_path: Path) -> None:
     """Begun with v2, then a pipeline with the form's defaults, of v1, and a new end."""
     with_echo(cluster, tmp_path)
@@ -198,6 +199,7 @@ def test_a_page_that_is_shown_stays_as_it_is_unless_it_is_asked_for(cluster: Clu
     ok(cluster.run("delete", pipeline(3, defaults)))
 
 
+@pytest.mark.slow
 def test_several_routes_of_a_pipeline_have_the_same_texts_unless_one_was_told_more(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -242,6 +244,7 @@ def test_plan_says_what_users_will_read(cluster: Cluster) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["swap", "repoint"])
 def test_an_api_that_does_not_know_the_field(tmp_path: Path, strategy: str) -> None:
     with running(replace(QUICK, knows_http_headers=False)) as old:

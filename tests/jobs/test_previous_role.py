@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from maintenance_ci.names import PAGE
 from maintenance_ci.plan.rights import BUDGETS, CHART_KINDS
 from maintenance_ci.rehearsal import application_manifests as manifests
@@ -36,6 +38,7 @@ def test_the_previous_role_lacks_the_rule_for_budgets_alone() -> None:
     assert named[1] <= named[0]
 
 
+@pytest.mark.slow
 def test_a_page_comes_and_goes_with_the_previous_role() -> None:
     with running(QUICK) as cluster:
         give(cluster, previous=True)

@@ -197,6 +197,7 @@ def test_wrong_variables_are_reported_too(cluster: Cluster) -> None:
     assert done.cases == {}
 
 
+@pytest.mark.slow
 def test_a_failed_delete_cannot_be_overlooked(cluster: Cluster) -> None:
     assert run(cluster, "deploy-route").code == 0
     expect(cluster, f"ours DELETE routes/{OURS}: 500 always")

@@ -34,6 +34,7 @@ def served(cluster: Cluster) -> set[tuple[int | None, str]]:
     return {(answer.status, answer.served_by) for answer in answers}
 
 
+@pytest.mark.slow
 def test_an_original_that_somebody_made_and_no_router_would_serve_keeps_the_page(cluster: Cluster) -> None:
     cluster.call(cluster.store.create, "routes", broken(), manager="somebody")
     failed = cluster.run("delete", {"ADMISSION_TIMEOUT": "3"})

@@ -98,6 +98,7 @@ def test_where_the_switch_fails_testers_are_not_let_in_either(cluster: Cluster) 
     assert site.is_back()
 
 
+@pytest.mark.slow
 def test_the_route_goes_with_the_last_path(cluster: Cluster) -> None:
     site = Site(cluster, "paths")
     given = for_testers(RUNNER)
@@ -109,6 +110,7 @@ def test_the_route_goes_with_the_last_path(cluster: Cluster) -> None:
     assert cluster.find("routes", "paths-preview") is None
 
 
+@pytest.mark.slow
 def test_a_name_that_somebody_else_has_is_refused(cluster: Cluster) -> None:
     site = Site(cluster, "taken")
     other = manifests.route("taken-preview", "other.apps.example.test", service="shop")

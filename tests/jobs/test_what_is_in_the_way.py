@@ -99,6 +99,7 @@ def test_a_quota_without_room_for_one_pod_more(site: Cluster, monkeypatch: pytes
     ok(site.run("build-and-deploy", {"BUILD_RESOURCES": "limits.memory=16Mi"}))
 
 
+@pytest.mark.slow
 def test_a_quota_for_a_single_pod_of_the_page() -> None:
     """Two are the default: the job says what is in the way before it builds, and with which variable one is enough."""
     with running(QUICK) as cluster:
@@ -133,6 +134,7 @@ def test_a_page_that_is_not_ready_says_why_before_a_switch(site: Cluster) -> Non
     assert "Run the job build-and-deploy first." in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_a_page_s_pod_that_a_limit_range_refuses(site: Cluster) -> None:
     before = len(builds(site))
     create(site, "limitranges", "small", spec={"limits": [{"type": "Container", "max": {"memory": "16Mi"}}]})
@@ -147,6 +149,7 @@ def test_a_page_s_pod_that_a_limit_range_refuses(site: Cluster) -> None:
     ok(site.run("build-and-deploy", {**new, "PAGE_RESOURCES": "requests.memory=16Mi,limits.memory=16Mi"}))
 
 
+@pytest.mark.slow
 def test_a_build_s_pod_that_a_quota_refuses(site: Cluster, oc: dict[str, Path]) -> None:
     create(site, "resourcequotas", "compute", spec={"hard": {"limits.cpu": "2"}})
     page: Variables = {**BUILD_AGAIN, "PAGE_RESOURCES": "limits.cpu=100m"}
@@ -164,6 +167,7 @@ def test_a_build_s_pod_that_a_quota_refuses(site: Cluster, oc: dict[str, Path]) 
     assert builds(site)[-2]["status"]["phase"] == "Cancelled", "the one that was given up holds up no other"
 
 
+@pytest.mark.slow
 def test_a_build_behind_a_stuck_one_names_it(site: Cluster, oc: dict[str, Path]) -> None:
     last = builds(site)[-1]
     number = int(last["metadata"]["annotations"]["openshift.io/build.number"]) + 1
@@ -212,6 +216,7 @@ def cordon(cluster: Cluster) -> None:
     create(cluster, "nodes", "node-1", namespace="", spec={"unschedulable": True})
 
 
+@pytest.mark.slow
 def test_a_page_s_pod_that_no_node_takes_is_waited_for(site: Cluster) -> None:
     ok(site.run("build-and-deploy"))
     cordon(site)
@@ -265,6 +270,7 @@ def test_a_base_image_that_cannot_be_pulled(site: Cluster, oc: dict[str, Path]) 
     assert re.search(rf"STEP 1/\d+: FROM {re.escape(mirror)}", job.log)
 
 
+@pytest.mark.slow
 def test_a_base_image_of_an_image_stream(site: Cluster) -> None:
     create(site, "imagestreams", "nginx", spec={})
     base = site.inside.images.find_base("nginx")

@@ -168,6 +168,7 @@ def flags(values: dict[str, Any]) -> list[str]:
     return [part for name, value in values.items() for part in ("--set-json", f"{name}={json.dumps(value)}")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_strict_server_takes_the_chart_with_all_documented_values(tmp_path: Path, version: str) -> None:
     """One release goes from each example to the next: what is installed can be upgraded, too."""

@@ -247,6 +247,7 @@ def test_no_condition_asks_for_a_variable_alone() -> None:
         assert "ROUTE_NAME" in bare_variables(old)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "part"),
     [

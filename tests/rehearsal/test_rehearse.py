@@ -46,6 +46,7 @@ def other_faults(output: str) -> list[str]:
     return [line for line in faults(output) if "per second, less than" not in line and "too busy to tell" not in line]
 
 
+@pytest.mark.slow
 def test_it_passes_for_the_whole_route(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "rehearsal.svg"
     options = Options(

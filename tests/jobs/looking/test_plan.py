@@ -125,6 +125,7 @@ def test_a_route_that_is_in_maintenance_already(cluster: Cluster, strategy: str)
     assert steps(ok(plan(cluster, variables=SUBPATH)))[0].startswith(f"create Route {PATH}")
 
 
+@pytest.mark.slow
 def test_beside_a_job_that_holds_the_lease(cluster: Cluster) -> None:
     hold_lease(cluster)
     impatient: Variables = {"LEASE_TIMEOUT": "0.1"}

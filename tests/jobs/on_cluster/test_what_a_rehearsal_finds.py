@@ -126,6 +126,7 @@ def test_a_certificate_that_the_runner_does_not_trust(site: Cluster) -> None:
     assert NOTHING_LEFT in job.lines[-1]
 
 
+@pytest.mark.slow
 def test_without_probes_that_is_not_proven(site: Cluster) -> None:
     job = ok(rehearse(site, {"PUBLIC_ADDRESS": None, "PROBES": "false"}))
     assert "   not proven: what users meet, and the router's reload interval: PROBES=false" in job.lines

@@ -77,6 +77,7 @@ def test_an_end_that_lies_ahead_is_kept(cluster: Cluster, strategy: Variables) -
     assert "its users reach the application again" in done.log
 
 
+@pytest.mark.slow
 def test_an_end_that_has_come_is_kept_too(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route", {"MAINTENANCE_END": away(seconds=-1)}))
     assert "its users reach the application again" in ok(cluster.run("delete", END)).log
@@ -87,6 +88,7 @@ def test_a_click_does_not_ask_for_the_end(cluster: Cluster) -> None:
     assert "its users reach the application again" in ok(cluster.run("delete")).log
 
 
+@pytest.mark.slow
 def test_a_newer_pipeline_announces_another_end_and_one_that_says_none_keeps_it(cluster: Cluster) -> None:
     first, second = away(hours=1), away(hours=3)
     for pipeline, end, noted in (("41", first, first), ("42", None, first), ("43", second, second)):
@@ -94,6 +96,7 @@ def test_a_newer_pipeline_announces_another_end_and_one_that_says_none_keeps_it(
         assert f"its maintenance ends at {noted}" in ok(changes_nothing(cluster, {"CI_PIPELINE_ID": "50"})).log
 
 
+@pytest.mark.slow
 def test_each_route_is_judged_alone(cluster: Cluster) -> None:
     """One is not due, one is not in maintenance, one has no application, one is ended: the pipeline is red."""
     add_routes(cluster, ["ahead", "idle", "over", "unready"])
