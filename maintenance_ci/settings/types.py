@@ -70,9 +70,11 @@ MIN_SECONDS, MAX_SECONDS = 0.000001, 3600
 # An administrator may set 1 to 120 s (the IngressController's tuningOptions.reloadInterval); a rehearsal's router less.
 MIN_RELOAD, MAX_RELOAD = 0.1, 120
 
+# What a blank variable is made of: \s of the pipeline's rules (GitLab's expressions are RE2). To Python more is blank.
+BLANKS = "\t\n\f\r "
 TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 # The only PLAN_ONLY with which a job changes something. The rules of the pipeline hold the same pattern.
-PLAN_ONLY_NO = re.compile(r"[\t\n\f\r ]*(false|0|no)?[\t\n\f\r ]*", re.IGNORECASE)
+PLAN_ONLY_NO = re.compile(rf"[{BLANKS}]*(false|0|no)?[{BLANKS}]*", re.IGNORECASE)
 
 
 def _matching(pattern: re.Pattern[str], message: str, *, longest: int = 255) -> AfterValidator:

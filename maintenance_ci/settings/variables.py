@@ -250,7 +250,7 @@ def read_settings(
         VariableError: names every variable that is wrong.
     """
     variables = {**environment, **(arguments or {})}
-    given = {name: value for name, value in variables.items() if value.strip()}
+    given = {name: value for name, value in variables.items() if value.strip(types.BLANKS)}
     faults = [fault for rule in model.rules for fault in rule(given)]
     if {"OKD_URL", "OKD_TOKEN"} <= given.keys():  # they go before KUBECONFIG, which GitLab's agent sets in every job
         given.pop("KUBECONFIG", None)
