@@ -45,6 +45,7 @@ def releases(stage: Stage) -> int:
     return len(stage.cluster.store.list("deployments", manifests.NAMESPACE)) - 1  # but for the application's
 
 
+@pytest.mark.slow
 def test_the_article_s_jobs_do_what_it_says() -> None:
     async def story() -> None:
         async with Stage(2, QUICK) as stage:

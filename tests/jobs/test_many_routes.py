@@ -74,8 +74,15 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
     return {row["route"]: row["outcome"] for row in report["routes"]}
 
 
-@pytest.mark.parametrize("variables", [ALL, SELECTED], ids=["by their names", "by a label"])
-@pytest.mark.parametrize("strategy", ["swap", "repoint"])
+@pytest.mark.parametrize(
+    ("strategy", "variables"),
+    [
+        pytest.param("swap", SELECTED, id="swap-by a label"),
+        pytest.param("repoint", ALL, id="repoint-by their names"),
+        pytest.param("swap", ALL, id="swap-by their names", marks=pytest.mark.slow),
+        pytest.param("repoint", SELECTED, id="repoint-by a label", marks=pytest.mark.slow),
+    ],
+)
 def test_several_routes_go_into_maintenance_and_come_back(
     several: Cluster, variables: dict[str, str | None], strategy: str
 ) -> None:

@@ -259,6 +259,7 @@ def test_a_job_that_is_cancelled_while_its_build_waits(site: Cluster) -> None:
     assert last["status"]["phase"] == "Cancelled"
 
 
+@pytest.mark.slow
 def test_a_base_image_that_cannot_be_pulled(site: Cluster, oc: dict[str, Path]) -> None:
     site.inside.images.refusals["nginxinc/"] = LIMITED
     line = failed(site.run("build-and-deploy", BUILD_AGAIN, **oc))
@@ -291,6 +292,7 @@ def test_a_base_image_of_a_namespace_that_is_not_ours_to_see(site: Cluster, oc: 
     assert "Error resolving ImageStreamTag nginx:1 in namespace shared" in line
 
 
+@pytest.mark.slow
 def test_a_secret_to_pull_with_that_is_not_there(site: Cluster) -> None:
     line = failed(site.run("build-and-deploy", {**BUILD_AGAIN, "PAGE_BASE_PULL_SECRET": "mirror"}))
     assert "PAGE_BASE_PULL_SECRET needs the Secret mirror, which is not there. Nothing was changed." in line

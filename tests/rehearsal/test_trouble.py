@@ -231,6 +231,7 @@ def test_a_pod_is_stopped_and_comes_back(cluster: Cluster, client: OpenShift) ->
     assert not pods() & before
 
 
+@pytest.mark.slow
 def test_a_build_fails(cluster: Cluster) -> None:
     expect(cluster, "POST instantiatebinary: fail-build")
     job = cluster.run("build-and-deploy")

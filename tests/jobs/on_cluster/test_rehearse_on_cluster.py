@@ -61,6 +61,7 @@ def test_a_page_that_is_there_stays_as_it_is(cluster: Cluster) -> None:
     assert "   not proven: build-and-deploy: the page was there before, and was left as it is" in job.lines
 
 
+@pytest.mark.slow
 def test_it_is_refused_during_a_maintenance(cluster: Cluster) -> None:
     ok(cluster.run("build-and-deploy"))
     ok(cluster.run("deploy-route"))

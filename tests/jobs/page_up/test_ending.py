@@ -64,6 +64,7 @@ def test_it_ends_a_maintenance(cluster: Cluster, strategy: Variables) -> None:
     assert cluster.routes() == {"keeper", "shop"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [{}, {"ROUTE_STRATEGY": "repoint"}, SUBPATH])
 def test_an_end_that_lies_ahead_is_kept(cluster: Cluster, strategy: Variables) -> None:
     """Until it has come, or somebody says that it is too late for them; a click never asks."""
