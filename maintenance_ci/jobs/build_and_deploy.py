@@ -77,13 +77,13 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
                 require_secret(cluster.get("secrets", PUSH_SECRET), PUSH_SECRET, settings.project, "DOCKER_REGISTRY")
         if _is_built(settings, stream):
             _require_base(settings, cluster, log)
-        stays = _stays(settings, cluster, log)
+        routes = cluster.select("routes")
+        stays = _stays(settings, cluster, routes, log)
     if stays:
         return
 
     with log.phase("Install the page's chart", collapsed=True):
         log.outcome.set("The page's chart may be half installed; no Route was touched.")
-        routes = cluster.select("routes")
         cluster.guard()
         values = _chart_values(settings, budget=budget)
         tools.helm.upgrade(PAGE, tools.chart, values, in_use=bool(routes_to(PAGE, routes)))
@@ -128,11 +128,11 @@ def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools
     )
 
 
-def _stays(settings: BuildAndDeploySettings, cluster: OpenShift, log: JobLog) -> bool:
+def _stays(settings: BuildAndDeploySettings, cluster: OpenShift, routes: list[Object], log: JobLog) -> bool:
     """Tell whether the page stays as it is, since users meet it: new texts, or a new end, need nothing of it."""
     if settings.build_maintenance_page:
         return False
-    ours = [one for one in cluster.select("routes") if ROUTE_ANNOTATION in (one["metadata"].get("annotations") or {})]
+    ours = [one for one in routes if ROUTE_ANNOTATION in (one["metadata"].get("annotations") or {})]
     shown = routes_to(PAGE, ours)
     deployment = cluster.get("deployments", PAGE) if shown else None
     if not ((deployment or {}).get("status") or {}).get("availableReplicas"):
