@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.builds.record import BuildLog
 from tests.cluster.test_command import ended
 from tests.tools import oc_stand_in
-from tests.tools.clusters import QUICK, Cluster, Job, running
+from tests.tools.clusters import Cluster, Job
 from tests.tools.outcomes import ok
 from tests.tools.readme import README
 from tests.tools.small_cluster import until
@@ -44,14 +43,6 @@ NEEDED: list[Right] = [
     ("list", "builds"),
     ("watch", "builds"),
 ]
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Cluster]:
-    """A cluster in which the page was built once, without oc."""
-    with running(QUICK) as cluster:
-        ok(cluster.run("build-and-deploy"))
-        yield cluster
 
 
 @pytest.fixture

@@ -30,14 +30,6 @@ CHART = Path(__file__).parents[2] / "chart"
 WEB = manifests.NAMESPACE
 
 
-@pytest.fixture(scope="module")
-def built() -> Iterator[Cluster]:
-    """A cluster in which the page was built once."""
-    with running(QUICK) as cluster:
-        ok(cluster.run("build-and-deploy"))
-        yield cluster
-
-
 @pytest.fixture
 def site(built: Cluster) -> Iterator[Cluster]:
     """That cluster, from which is taken again what a test put in the way."""

@@ -14,19 +14,11 @@ from maintenance_ci.rehearsal.apiserver.rights import User
 from maintenance_ci.rehearsal.cluster import PIPELINE, Options
 from maintenance_ci.rehearsal.trouble import parse_trouble
 from tests.jobs.on_cluster.rehearsals import everything, left_behind, rehearse
-from tests.tools.clusters import QUICK, Cluster, running
+from tests.tools.clusters import Cluster, running
 from tests.tools.outcomes import ok
 
 WEB = manifests.NAMESPACE
 NOTHING_LEFT = "All that the rehearsal made is removed. No Route of an application was touched."
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Cluster]:
-    """A cluster with the page: no rehearsal of this module builds it."""
-    with running(QUICK) as cluster:
-        ok(cluster.run("build-and-deploy"))
-        yield cluster
 
 
 @pytest.fixture
