@@ -109,8 +109,9 @@ def test_a_busy_routers_replicas_are_waited_for_once_each(tmp_path: Path) -> Non
                 cluster.update_route("shop", to={"kind": "Service", "name": service})
                 async with asyncio.timeout(30):
                     await router.followed()
-                assert {await ask() for _ in range(12)} == {(200, answer)}
+                # Before anybody asks: that takes longer than to the next reload on a machine with other work.
                 since = [len(starts) - count for starts, count in zip(router.reload_starts, before, strict=True)]
+                assert {await ask() for _ in range(12)} == {(200, answer)}
                 assert sorted(since) in ([1, 1], [1, 2])
             tenant.cancel()
 
