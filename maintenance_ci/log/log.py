@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 # Seconds of silence until the log itself gives a sign of life: after those who know what they wait for.
 SILENCE = SIGN_OF_LIFE + 2
-# Reports that many ways back leave take one part in so many of their time: of 300 Routes they are a megabyte.
+# Reports that many rollbacks leave take one part in so many of their time: of 300 Routes they are a megabyte.
 REPORTS_REST = 20.0
 FRAME = "=" * 100
 BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
@@ -71,7 +71,7 @@ class JobLog:
         redaction: holds what must not be read, and takes it out of all that is written, into the reports too.
         record: what the reports are made of.
         routes: the parts of the Routes that the job is about.
-        folder: where a way back leaves reports when it begins; None for nowhere.
+        folder: where a rollback leaves reports when it begins; None for nowhere.
     """
 
     def __init__(self, stream: TextIO, *, job: str = "", gitlab: bool = False, silence: float = SILENCE) -> None:
@@ -235,12 +235,12 @@ class JobLog:
         self.record.error = f"A fault of maintenance-ci itself: {last}"
         return EXIT_PERSON if outcome.needs_person else EXIT_FAILED
 
-    def way_back(self, why: str) -> None:
-        """Say why a way back begins, and leave reports of it now: some runners end a job before it has come back."""
+    def report_rollback(self, why: str) -> None:
+        """Say why a rollback begins, and leave reports of it now: some runners end a job before it has come back."""
         self.warn(why)
         if not self.folder:
             return
-        with self._reporting:  # of several Routes each may be on its way back
+        with self._reporting:  # each of several Routes may be rolled back
             began = time.monotonic()
             if began >= self._report_due:
                 outcome = self.standing

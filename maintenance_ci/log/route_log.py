@@ -82,9 +82,9 @@ class RouteLog:
         """Record a check of this Route, as `JobLog.check` does."""
         return self.job.check(f"{self._prefix}{name}")
 
-    def way_back(self, why: str) -> None:
-        """Say why a way back begins, as `JobLog.way_back` does."""
-        self.job.way_back(f"{self._prefix}{why}")
+    def report_rollback(self, why: str) -> None:
+        """Say why a rollback begins, as `JobLog.report_rollback` does."""
+        self.job.report_rollback(f"{self._prefix}{why}")
 
     def seconds(self, moment: float) -> float:
         """Return the seconds from the job's begin to a moment of `time.monotonic`."""

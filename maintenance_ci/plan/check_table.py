@@ -127,9 +127,9 @@ def _snapshot_is_ours(case: Case) -> tuple[Remark, ...]:
     return case.observed.snapshot.remarks
 
 
-def _way_back(case: Case) -> Iterator[Remark]:
-    yield from case.observed.way_back.remarks  # also of a template that is refused
-    case.observed.way_back.require()
+def _original_from_template(case: Case) -> Iterator[Remark]:
+    yield from case.observed.original_from_template.remarks  # also of a template that is refused
+    case.observed.original_from_template.require()
 
 
 def _restored(case: Case) -> Iterator[Remark]:
@@ -224,7 +224,7 @@ CHECKS: dict[Direction, tuple[Check, ...]] = {
             lambda case: _warnings(require_host_unclaimed(case.original, case.observed.claims.require())),
             lambda case: case.plan.deletes_original and _has_host(case),
         ),
-        Check("the template brings the Route back", _way_back, _is_whole),
+        Check("the template brings the Route back", _original_from_template, _is_whole),
         TESTERS_NAME_IS_FREE,
     ),
     Direction.CONFIRM: (PAGE_ROUTE_IS_OURS, Check("the snapshot can be read", _snapshot), TESTERS_NAME_IS_FREE),

@@ -88,7 +88,7 @@ class Observed:
         snapshot: the Secret that keeps the original.
         saved_original: the Route in it, where it is ours and can be read.
         wanted_page_route: the Route that is to show the page: a Route of its own, or the original rewritten.
-        way_back: the original as its template would bring it back, before a maintenance begins.
+        original_from_template: the original as its template would bring it back, before a maintenance begins.
         restored: the original to restore, of its template or of its snapshot, with the newest certificate.
         endpoint_slices: of the page (deploy-route), or of the application's Services, maybe among others (delete).
         page_trouble: why the page does not run, as far as the cluster tells.
@@ -103,7 +103,7 @@ class Observed:
     snapshot: Reading[Object] = Reading()
     saved_original: Object | None = None
     wanted_page_route: Reading[Object] = Reading()
-    way_back: Reading[Object] = Reading()
+    original_from_template: Reading[Object] = Reading()
     restored: Reading[Object] = Reading()
     endpoint_slices: Reading[Sequence[Object]] = Reading()
     page_trouble: str = ""

@@ -20,7 +20,7 @@ from maintenance_ci.plan.snapshot import route_in
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
 from maintenance_ci.templates.page_route import render_page_route
-from maintenance_ci.templates.restore import Remarks, original_to_restore, way_back
+from maintenance_ci.templates.restore import Remarks, original_from_template, original_to_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,8 +104,8 @@ def observe_begin(
     if host and plan.deletes_original:
         observed = replace(observed, claims=_read(partial(reads.claims, host)))
     if templates and settings.subpath is None:
-        reading = _read_remarked(partial(way_back, settings, reads.cluster, templates, observed))
-        observed = replace(observed, way_back=reading)
+        reading = _read_remarked(partial(original_from_template, settings, reads.cluster, templates, observed))
+        observed = replace(observed, original_from_template=reading)
     testers = (
         rights_for_testers(settings.route_name, host=settings.tester_host is not None) if settings.tester_access else ()
     )

@@ -87,7 +87,7 @@ class Undo(Teller):
         with undisturbed():
             try:
                 with log.phase("Roll back"):
-                    log.way_back(why)
+                    log.report_rollback(why)
                     seen = self._make(run, run.plan.to_undo(run.tried, waited=run.made, gave_up=False))
             except MaintenanceError as fault:
                 if isinstance(fault, HostLostError):  # the original is there, and waits for its host; ours is gone
@@ -128,7 +128,7 @@ class Undo(Teller):
                 if any(run.changes.leaves(step.change) for step in steps):
                     return  # the page's Route would only wait for that original
                 with log.phase("Send users back to the page"):
-                    log.way_back(error.what)
+                    log.report_rollback(error.what)
                     self._make(run, steps)
             except MaintenanceError as fault:
                 what = f"{error.what} The page cannot be shown again, either: {fault.what}"

@@ -116,7 +116,7 @@ def _explained(explain: Callable[[str], str]) -> Iterator[None]:
         raise
 
 
-def way_back(
+def original_from_template(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: Remarks
 ) -> Object:
     """Return the original as its template would bring it back, before anything is changed.

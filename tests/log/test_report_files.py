@@ -210,12 +210,12 @@ def test_every_text_is_rewritten_and_nothing_else() -> None:
     assert record == full()
 
 
-def test_a_way_back_leaves_reports_when_it_begins(tmp_path: Path) -> None:
+def test_a_rollback_leaves_reports_when_it_begins(tmp_path: Path) -> None:
     log = JobLog(io.StringIO())
     log.outcome.set("What users see now is not certain.", needs_person=True)
-    log.way_back("Users do not meet the page.")  # a command without a folder says it, no more
+    log.report_rollback("Users do not meet the page.")  # a command without a folder says it, no more
     log.folder = tmp_path
-    log.way_back("Users do not meet the page.")
+    log.report_rollback("Users do not meet the page.")
     report = json.loads((tmp_path / REPORT).read_text())
     assert (report["exit_code"], report["result"]) == (3, "What users see now is not certain.")
     assert report["error"] == "Users do not meet the page. The rollback has begun; its end is not reported."

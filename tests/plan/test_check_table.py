@@ -64,7 +64,7 @@ class Scene:
         self.readings: dict[str, Reading[Any]] = {
             "snapshot": copy.deepcopy(observed.snapshot),
             "wanted_page_route": copy.deepcopy(observed.wanted_page_route),
-            "way_back": Reading(original()),
+            "original_from_template": Reading(original()),
             "restored": observed.restored,
             "endpoint_slices": endpoints(PAGE, "app"),
             "claims": Reading([original()]),
@@ -219,7 +219,7 @@ BEGIN: list[tuple[str, Spoiler]] = [
     ("the Route can be deleted", finalizers),
     (CLAIM, claimed),
     (CLAIM, given("claims", refused("The list of all Routes"))),
-    ("the template brings the Route back", given("way_back", refused("The Route's template"))),
+    ("the template brings the Route back", given("original_from_template", refused("The Route's template"))),
     (TESTERS, foreign_tester_route),
 ]
 CONFIRM: list[tuple[str, Spoiler]] = [
