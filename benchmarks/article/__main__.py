@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.article.figures import Cost
 
-ROUTES, ROUND_TRIPS, RUNS, PIPELINES = (1, 3, 100), (0, 25), 5, 3
+ROUTES, ROUND_TRIPS, RUNS, PIPELINES = (1, 3, 10, 100, 300), (0, 25), 5, 3
 PICTURE = "article.png"
 FEW_ROUTES = 3
 INTRODUCTION = f"""\
