@@ -19,7 +19,7 @@ from maintenance_ci.errors import MaintenanceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Object = dict[str, Any]
+    from maintenance_ci.plan.marks import Object
 
 # What belongs together; of the same origin, or none of it.
 PAIR = ("certificate", "key", "caCertificate")
@@ -86,8 +86,8 @@ def with_termination(tls: Mapping[str, Any]) -> Object:
     Unless there is a destination CA, which edge does not take (openshift/library-go, route/defaulting).
     """
     given = {key: value for key, value in tls.items() if value is not None}
-    named = str(given.get("termination") or ("" if given.get(DESTINATION_CA) else "edge"))
-    return given | {"termination": named.lower()}
+    termination = str(given.get("termination") or ("" if given.get(DESTINATION_CA) else "edge"))
+    return given | {"termination": termination.lower()}
 
 
 def carry_over_certificates(
@@ -108,17 +108,17 @@ def carry_over_certificates(
     if termination not in ("edge", "reencrypt"):
         return dict(route), ""
     own, sources = _pair(tls), {name: _tls(other) for name, other in others.items()}
-    named = (tls.get("externalCertificate") or {}).get("name")
-    carried = {} if named else newest([own, *sources.values()])
+    secret = (tls.get("externalCertificate") or {}).get("name")
+    carried = {} if secret else newest([own, *sources.values()])
     authorities = [text for one in (tls, *sources.values()) if (text := one.get(DESTINATION_CA))]
     if termination == "reencrypt" and authorities:
         carried |= {DESTINATION_CA: authorities[0]}
-    kept = {field: value for field, value in tls.items() if field not in CERTIFICATE_FIELDS}
     note = ""
     if own and carried and own != _pair(carried):
         source = next(name for name, other in sources.items() if _pair(other) == _pair(carried))
         note = f"the certificate of {source} is newer than the restored one's, and is kept"
-    return {**route, "spec": {**route["spec"], "tls": kept | carried}}, note
+    policies = {field: value for field, value in tls.items() if field not in CERTIFICATE_FIELDS}
+    return {**route, "spec": {**route["spec"], "tls": policies | carried}}, note
 
 
 def certificate_of(route: Mapping[str, Any]) -> Object:

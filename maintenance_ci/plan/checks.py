@@ -8,63 +8,38 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.errors import MaintenanceError, RefusedError, TryAgainError, UnsafeError, VariableError
 from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL
 from maintenance_ci.plan.comparison import moved
-from maintenance_ci.plan.marks import pipeline_of, stands_for
+from maintenance_ci.plan.marks import annotations_of, labels_of, pipeline_of, stands_for
 from maintenance_ci.plan.observed import Phase
 from maintenance_ci.plan.page_route import is_passthrough, weighted_services
 from maintenance_ci.settings.force import Force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from maintenance_ci.plan.observed import Observed
 
-Object = dict[str, Any]
 # Where the two Routes are that are compared.
 RECREATED = ("in the re-created Route", "in its maintenance Route")
 
 
-class Refusals:
-    """All that stands in the way of a change, gathered, so that a person learns it at once.
+@contextlib.contextmanager
+def gathering(refusals: list[MaintenanceError]) -> Iterator[None]:
+    """Add the refusal that ends the body to ``refusals``, so that a person learns at once all that stands in the way.
 
-    Args:
-        check: is told each check's name, and surrounds it, to record what comes of it; it yields where to note what is
-            warned of.
-
-    Attributes:
-        errors: what was refused so far.
+    A server that is away, or a wrong variable, ends the job at once.
     """
-
-    def __init__(
-        self, check: Callable[[str], AbstractContextManager[list[str] | None]] = lambda _: contextlib.nullcontext()
-    ) -> None:
-        self._check = check
-        self.errors: list[MaintenanceError] = []
-
-    @contextlib.contextmanager
-    def gather(self, name: str) -> Iterator[list[str] | None]:
-        """Keep the refusal that ends the body, which checks what ``name`` says.
-
-        A server that is away, or a wrong variable, ends the job at once.
-        """
-        try:
-            with self._check(name) as warnings:
-                yield warnings
-        except (TryAgainError, VariableError):
-            raise
-        except RefusedError as error:
-            self.errors += error.errors
-        except MaintenanceError as error:
-            self.errors.append(error)
+    try:
+        yield
+    except (TryAgainError, VariableError):
+        raise
+    except RefusedError as error:
+        refusals += error.errors
+    except MaintenanceError as error:
+        refusals.append(error)
 
 
 def raise_any(errors: Sequence[MaintenanceError]) -> None:
-    """Raise what was refused: one refusal as it is, several as one.
-
-    Raises:
-        MaintenanceError: the only refusal.
-        RefusedError: there are several.
-    """
+    """Raise what was refused: the only refusal as it is, several as one `RefusedError`."""
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -99,10 +74,10 @@ def require_deletable(original: Mapping[str, Any]) -> None:
         )
 
 
-def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], why: Callable[[], str] = str) -> None:
-    """Refuse to send users to a page that does not serve; ``why`` is asked then what the cluster says of it."""
+def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], trouble: str = "") -> None:
+    """Refuse to send users to a page that does not serve, with the ``trouble`` that the cluster tells of it."""
     if PAGE not in ready_services(endpoint_slices):
-        reason = f" ({known})" if (known := why()) else ""
+        reason = f" ({trouble})" if trouble else ""
         raise MaintenanceError(
             f"The maintenance page is not ready: Service {PAGE} has no ready endpoint{reason}.",
             "Run the job build-and-deploy first.",
@@ -110,10 +85,7 @@ def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], why: Callab
 
 
 def require_ready_endpoints(
-    route: Mapping[str, Any],
-    endpoint_slices: Iterable[Mapping[str, Any]],
-    *,
-    force: Container[Force],
+    route: Mapping[str, Any], endpoint_slices: Iterable[Mapping[str, Any]], *, force: Container[Force]
 ) -> list[str]:
     """Refuse to bring back a Route none of whose Services has a ready endpoint; return what to say otherwise."""
     serving = [name for name, weight in weighted_services(route) if weight > 0]
@@ -133,7 +105,7 @@ def require_ready_endpoints(
 def ready_services(endpoint_slices: Iterable[Mapping[str, Any]]) -> set[str]:
     """Return the names of the Services that have a ready endpoint."""
     return {
-        str((one["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
+        labels_of(one).get(SERVICE_LABEL, "")
         for one in endpoint_slices
         for endpoint in one.get("endpoints") or []
         # The API's rule (EndpointConditions): a condition that is not there counts as true.
@@ -147,9 +119,7 @@ def require_host_unclaimed(route: Mapping[str, Any], claims: Iterable[Mapping[st
     The moment the original is deleted, its host goes to the oldest Route that claims it (recorded), and with it to that
     one's namespace: whatever its path and however young, as long as it is older than the maintenance Route.
 
-    Args:
-        route: the original.
-        claims: all Routes on its host; None where the token may not look for them.
+    ``claims`` are all Routes on its host; None where the token may not look for them.
     """
     return _require_unclaimed(
         route,
@@ -182,10 +152,8 @@ def _require_unclaimed(
 ) -> list[str]:
     host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
     if claims is None:
-        unknown = (
-            f"whether another namespace waits for {host} is unknown: the token may not list all namespaces' Routes."
-        )
-        return [f"{unknown} If one does, it takes the host; {unseen}."]
+        unknown = f"whether another namespace waits for {host} is unknown"
+        return [f"{unknown}: the token may not list all namespaces' Routes. If one does, it takes the host; {unseen}."]
     foreign = [
         f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
         for claim in claims
@@ -202,15 +170,14 @@ def _require_unclaimed(
 
 def require_original(route: Mapping[str, Any] | None) -> None:
     """Refuse a ROUTE_NAME that is itself the maintenance Route of another Route: it would be mirrored for ever."""
-    name, owner = (route["metadata"]["name"], stands_for(route)) if route else ("", None)
-    if owner and owner != name:
+    if route and (owner := stands_for(route)) and owner != (name := route["metadata"]["name"]):
         raise MaintenanceError(f"Route {name} is the maintenance Route of {owner}.", f"Give ROUTE_NAME={owner}.")
 
 
 def require_ours(there: Mapping[str, Any] | None, route_name: str, subpath: str | None = None) -> None:
-    """Refuse to overwrite or delete a Route of the maintenance Route's name that somebody else made.
+    """Refuse to overwrite or delete an object with the name of one of ours that somebody else made.
 
-    With ``subpath`` also one of ours for another path, whose name has the same digits by chance.
+    With ``subpath`` also our Route for another path, whose name has the same digits by chance.
     """
     if there is None:
         return
@@ -239,12 +206,11 @@ def require_trace(observed: Observed, *, force: Container[Force]) -> None:
 
 def require_newest(annotated: Mapping[str, Any] | None, pipeline: str, *, force: Container[Force]) -> None:
     """Refuse to end, from an older pipeline, a maintenance that a newer one noted on its Route."""
-    metadata = (annotated or {}).get("metadata") or {}
     newer = pipeline_of(annotated)
-    if pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
-        where = (metadata.get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
+    if annotated and pipeline and newer and newer > int(pipeline) and Force.PIPELINE not in force:
+        name, where = annotated["metadata"]["name"], annotations_of(annotated).get(PIPELINE_URL_ANNOTATION, "")
         raise UnsafeError(
-            f"{metadata['name']} belongs to the newer pipeline {newer}: this pipeline, {pipeline}, must not end it.",
+            f"{name} belongs to the newer pipeline {newer}: this pipeline, {pipeline}, must not end it.",
             f"Run the job delete there{f' ({where})' if where else ''}; {Force.PIPELINE} ends it from here.",
         )
 

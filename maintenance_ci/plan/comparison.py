@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import CERTIFICATE_FIELDS, with_termination
-from maintenance_ci.plan.mirrored_metadata import is_tracking_label
+from maintenance_ci.plan.marks import annotations_of, labels_of
+from maintenance_ci.plan.mirrored_metadata import is_tracking_label, mirrored_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Object = dict[str, Any]
+    from maintenance_ci.plan.marks import Object
 
 # Fields whose values are shown. A header for the application may be a password, a misspelt field a key.
 SHOWN = re.compile(
@@ -29,15 +29,17 @@ def keep_bookkeeping(restored: Object, original: Mapping[str, Any]) -> Object:
 
     A template rarely holds these labels and annotations, and `differences` does not ask for them.
     """
-    had, has = original["metadata"], restored["metadata"]
-    kept = {
-        "labels": {key: value for key, value in (had.get("labels") or {}).items() if is_tracking_label(key)},
+    bookkeeping = {
+        "labels": {key: value for key, value in labels_of(original).items() if is_tracking_label(key)},
         "annotations": {
-            key: value for key, value in (had.get("annotations") or {}).items() if not key.startswith(ROUTER_PREFIXES)
+            key: value for key, value in annotations_of(original).items() if not key.startswith(ROUTER_PREFIXES)
         },
     }
-    merged = {part: {**values, **(has.get(part) or {})} for part, values in kept.items() if values or has.get(part)}
-    return {**restored, "metadata": {**has, **merged}}
+    metadata = restored["metadata"]
+    merged = {
+        part: {**had, **(metadata.get(part) or {})} for part, had in bookkeeping.items() if had or metadata.get(part)
+    }
+    return {**restored, "metadata": {**metadata, **merged}}
 
 
 def differences(restored: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
@@ -76,31 +78,17 @@ def _unlike(
 
 def _meaning(route: Mapping[str, Any]) -> dict[str, object]:
     """Return a Route as flat ``{field: value}``, with the server's defaults, without certificates and bookkeeping."""
-    spec, metadata = _given(route["spec"]), route["metadata"]
-    tls, own = {}, route["spec"].get("tls")
-    if own is not None:
+    spec, tls = _given(route["spec"]), route["spec"].get("tls")
+    spec.pop("subdomain", None)
+    backends = [spec.pop("to", None), *spec.pop("alternateBackends", [])]
+    spec["backends"] = {str(i): {"kind": "Service", "weight": 100} | _given(b) for i, b in enumerate(backends)}
+    if tls is not None:
         # The API says of the policy: None, or empty, serves no plain HTTP.
-        given = {"insecureEdgeTerminationPolicy": "None"} | _given(with_termination(own))
-        tls = {key: value for key, value in given.items() if key not in CERTIFICATE_FIELDS}
-    backends = [spec.get("to"), *spec.get("alternateBackends", [])]
-    plain = {key: value for key, value in spec.items() if key not in ("tls", "to", "alternateBackends", "subdomain")}
-    annotations = metadata.get("annotations") or {}
-    return _flat(
-        {
-            "spec": {"path": "", "wildcardPolicy": "None"}
-            | plain
-            | {
-                "tls": tls,
-                "backends": {str(i): {"kind": "Service", "weight": 100} | _given(b) for i, b in enumerate(backends)},
-            },
-            "labels": {
-                key: val
-                for key, val in (metadata.get("labels") or {}).items()
-                if not is_tracking_label(key) and not key.startswith(NOTES)
-            },
-            "annotations": {key: val for key, val in annotations.items() if key.startswith(ROUTER_PREFIXES)},
-        }
-    )
+        complete = {"insecureEdgeTerminationPolicy": "None"} | _given(with_termination(tls))
+        spec["tls"] = {key: value for key, value in complete.items() if key not in CERTIFICATE_FIELDS}
+    annotations = {key: val for key, val in annotations_of(route).items() if key.startswith(ROUTER_PREFIXES)}
+    defaults = {"path": "", "wildcardPolicy": "None"}
+    return _flat({"spec": defaults | spec, "labels": mirrored_labels(labels_of(route)), "annotations": annotations})
 
 
 def _given(fields: Mapping[str, Any] | None) -> Object:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from maintenance_ci.names import MANAGED_BY, PAGE, snapshot_name
+from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.snapshot import KEY
@@ -20,7 +21,8 @@ from maintenance_ci.plan.verdicts import drain_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from maintenance_ci.plan.observed import Object, Observed
+    from maintenance_ci.plan.marks import Object
+    from maintenance_ci.plan.observed import Observed
     from maintenance_ci.plan.steps import Change, Plan, Step
 
 # A comment, for a shell: the snapshot goes when its copy has proven good.
@@ -117,16 +119,19 @@ def title_of_all(changes: Iterable[Change]) -> str:
 
 def title_of_wait(step: Step) -> str:
     """Return the heading under which users are waited for."""
-    page = any(isinstance(condition, Met) and condition.side is Side.PAGE for condition in step.until)
-    return f"Wait until users meet {'the page' if page else 'the application'}"
+    return f"Wait until users meet {'the page' if _leads_to_page(step) else 'the application'}"
+
+
+def _leads_to_page(step: Step) -> bool:
+    return any(isinstance(condition, Met) and condition.side is Side.PAGE for condition in step.until)
 
 
 def lines_of(plan: Plan, observed: Observed, *, reload_interval: float) -> list[str]:
     """Return what a job would do, a line for each change and each wait for users."""
     lines = []
     for step in plan.steps:
-        if line := DESCRIPTIONS[step.change.verb, step.change.shows_page].line:
-            change = step.change
+        change = step.change
+        if line := DESCRIPTIONS[change.verb, change.shows_page].line:
             url = public_url(change.route, observed.subpath) if change.shows_page and change.route.get("spec") else ""
             names = {"name": change.name, "url": url, "page": observed.page_route_name}
             lines.append(line.format_map(names | {"snapshot": snapshot_name(observed.route_name)}))
@@ -136,7 +141,7 @@ def lines_of(plan: Plan, observed: Observed, *, reload_interval: float) -> list[
 
 
 def _wait_line(plan: Plan, step: Step, reload_interval: float) -> str:
-    if not any(isinstance(condition, Met) and condition.side is Side.PAGE for condition in step.until):
+    if not _leads_to_page(step):
         return "wait until users meet the application"
     undone = "; roll back if they do not" if plan.undoable and plan.direction is Direction.BEGIN else ""
     return f"wait until users meet the page, {drain_time(reload_interval):g} s in a row{undone}"
@@ -151,8 +156,7 @@ def line_of_page(ending: Sequence[Observed]) -> str:
 def no_longer_for_testers(ending: Sequence[Observed]) -> list[str]:
     """Return the names of the testers' Routes that go with these maintenances."""
     routes, ended = ending[0].routes.values(), {one.route_name for one in ending}
-    found = no_longer_needed(ended, routes, _showing_page_still(ending))
-    return sorted(route["metadata"]["name"] for route in found)
+    return sorted(by_name(no_longer_needed(ended, routes, _showing_page_still(ending))))
 
 
 def _showing_page_still(ending: Sequence[Observed]) -> list[Object]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from maintenance_ci.names import END_ANNOTATION
+from maintenance_ci.plan.marks import annotations_of
 from maintenance_ci.plan.observed import Phase
 from maintenance_ci.settings.force import Force
 
@@ -21,9 +22,8 @@ NOTHING_TO_END = "there is nothing to end: it is not in maintenance"
 
 def announced_end(annotated: Mapping[str, Any] | None) -> datetime | None:
     """Return the end that is noted on an object of ours; None where there is none, or one that nobody can read."""
-    annotations = ((annotated or {}).get("metadata") or {}).get("annotations") or {}
     try:
-        end = datetime.fromisoformat(str(annotations.get(END_ANNOTATION, "")))
+        end = datetime.fromisoformat(str(annotations_of(annotated).get(END_ANNOTATION, "")))
         end.astimezone(UTC)
     except (ValueError, OverflowError):  # no time, or one that UTC has not
         return None

@@ -1,4 +1,4 @@
-"""What an object's labels, annotations and managedFields say of whose it is: pure."""
+"""What an object's labels, annotations and managedFields say, above all of whose it is: pure."""
 
 from __future__ import annotations
 
@@ -17,12 +17,24 @@ def by_name(objects: Iterable[Object]) -> dict[str, Object]:
     return {one["metadata"]["name"]: one for one in objects}
 
 
-def stands_for(route: Mapping[str, Any]) -> str | None:
+def annotations_of(thing: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return an object's annotations; empty where there is no object."""
+    return ((thing or {}).get("metadata") or {}).get("annotations") or {}
+
+
+def labels_of(thing: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return an object's labels; empty where there is no object."""
+    return ((thing or {}).get("metadata") or {}).get("labels") or {}
+
+
+def stands_for(thing: Mapping[str, Any]) -> str | None:
     """Return the name of the Route that an object of ours stands for; None for what is not ours."""
-    metadata = route["metadata"]
-    if (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
-        return None
-    return (metadata.get("annotations") or {}).get(ROUTE_ANNOTATION)
+    return annotations_of(thing).get(ROUTE_ANNOTATION) if is_managed_by_us(thing) else None
+
+
+def is_managed_by_us(thing: Mapping[str, Any]) -> bool:
+    """Tell whether an object has the label of all that jobs create besides the original Routes."""
+    return labels_of(thing).get(MANAGED_BY_LABEL) == MANAGED_BY
 
 
 def as_we_applied_it(route: Mapping[str, Any]) -> bool:
@@ -32,9 +44,9 @@ def as_we_applied_it(route: Mapping[str, Any]) -> bool:
     changes nothing.
     """
     written = [one for one in route["metadata"].get("managedFields") or [] if not one.get("subresource")]
-    ours = [one for one in written if (one.get("manager"), one.get("operation")) == (MANAGED_BY, "Apply")]
-    others = [field for one in written if one not in ours for field in _fields(one.get("fieldsV1"))]
-    return bool(ours) and all(field.startswith(f"/f:metadata/f:annotations/f:{NOTES}") for field in others)
+    restores = [one for one in written if (one.get("manager"), one.get("operation")) == (MANAGED_BY, "Apply")]
+    others = [field for one in written if one not in restores for field in _fields(one.get("fieldsV1"))]
+    return bool(restores) and all(field.startswith(f"/f:metadata/f:annotations/f:{NOTES}") for field in others)
 
 
 def _fields(written: Mapping[str, Any] | None, place: str = "") -> Iterator[str]:
@@ -48,12 +60,11 @@ def _fields(written: Mapping[str, Any] | None, place: str = "") -> Iterator[str]
 
 def pipeline_of(annotated: Mapping[str, Any] | None) -> int | None:
     """Return the number of the pipeline that an object of ours notes; None where it notes none."""
-    annotations = ((annotated or {}).get("metadata") or {}).get("annotations") or {}
-    return number_in(annotations.get(PIPELINE_ANNOTATION))
+    return number_in(annotations_of(annotated).get(PIPELINE_ANNOTATION))
 
 
-def number_in(noted: object) -> int | None:
-    """Return the number of a pipeline that an annotation holds; None where it holds none."""
-    number = str(noted)
+def number_in(annotation: object) -> int | None:
+    """Return the number of a pipeline that an annotation's value holds; None where it holds none."""
+    digits = str(annotation)
     # As long as the settings take it: of thousands of digits Python makes no number.
-    return int(number) if number.isascii() and number.isdigit() and len(number) <= 20 else None
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None

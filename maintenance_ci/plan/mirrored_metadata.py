@@ -86,11 +86,11 @@ _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?
 
 def mirrored_annotations(annotations: Mapping[str, str] | None) -> dict[str, str]:
     """Return those annotations of the original that belong to its host, and the one that forbids cookies."""
-    kept = {name: value for name, value in (annotations or {}).items() if _is_kept(name)}
-    return kept | {DISABLE_COOKIES: "true"}
+    mirrored = {name: value for name, value in (annotations or {}).items() if _is_mirrored(name)}
+    return mirrored | {DISABLE_COOKIES: "true"}
 
 
-def _is_kept(name: str) -> bool:
+def _is_mirrored(name: str) -> bool:
     known, _ = ROUTER_ANNOTATIONS.get(name, (False, ""))
     return known or (_named_by(name, HOST_ANNOTATIONS) and not is_bookkeeping(name))
 
@@ -103,7 +103,7 @@ def is_bookkeeping(annotation: str) -> bool:
 
 def left_out_annotations(annotations: Mapping[str, str] | None) -> dict[str, str]:
     """Return the annotations of the original that `mirrored_annotations` leaves out, without tools' bookkeeping."""
-    left = {name: value for name, value in (annotations or {}).items() if not _is_kept(name)}
+    left = {name: value for name, value in (annotations or {}).items() if not _is_mirrored(name)}
     return {name: value for name, value in left.items() if name != DISABLE_COOKIES and not is_bookkeeping(name)}
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import PAGE, STRATEGY_ANNOTATION, name_for_testers, page_route_name
 from maintenance_ci.plan.certificates import carry_over_certificates, certificate_of
-from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
+from maintenance_ci.plan.marks import Object, annotations_of, as_we_applied_it, by_name, stands_for
 from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.repoint import without_notes
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP, rewriting_strategy
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from maintenance_ci.plan.rights import Right
 
-Object = dict[str, Any]
 Value = TypeVar("Value")
 
 
@@ -66,11 +65,7 @@ class Reading(Generic[Value]):
     remarks: tuple[Remark, ...] = ()
 
     def require(self) -> Value | None:
-        """Return the value.
-
-        Raises:
-            MaintenanceError: it could not be read.
-        """
+        """Return the value, or raise why it could not be read."""
         if self.error:
             raise self.error
         return self.value
@@ -143,10 +138,8 @@ class Observed:
     @cached_property
     def path_routes(self) -> list[str]:
         """The names of the maintenance Routes of single paths."""
-        whole = page_route_name(self.route_name, None)
-        return sorted(
-            name for name, route in self.routes.items() if name != whole and stands_for(route) == self.route_name
-        )
+        names = {name for name, route in self.routes.items() if stands_for(route) == self.route_name}
+        return sorted(names - {page_route_name(self.route_name, None)})
 
     @property
     def is_rewritten(self) -> bool:
@@ -159,8 +152,8 @@ class Observed:
         rewriting = rewriting_strategy(self.original)
         if rewriting or self.whole_page_route is None:
             return rewriting
-        noted = (self.whole_page_route["metadata"].get("annotations") or {}).get(STRATEGY_ANNOTATION, SWAP)
-        return noted if noted in STRATEGIES and noted != SUBPATH else SWAP
+        strategy = annotations_of(self.whole_page_route).get(STRATEGY_ANNOTATION, SWAP)
+        return strategy if strategy in STRATEGIES and strategy != SUBPATH else SWAP
 
     @property
     def annotated_route(self) -> Object | None:
@@ -188,15 +181,15 @@ class Observed:
     def page_is_served(self) -> bool:
         """Whether users of the whole Route meet the page by its maintenance Route, as far as the routers say.
 
-        The original may be there again, and wait, or be served elsewhere. While the maintenance Route waits, it is its
-        own: a switch was cut short before its end.
+        The original may be there again, and wait, or be served elsewhere. Where the maintenance Route itself waits, a
+        switch was cut short before its end.
         """
         return bool(admitting_routers(self.whole_page_route))
 
     @property
-    def whole_is_shown(self) -> bool:
+    def whole_route_is_shown(self) -> bool:
         """Whether users of the whole Route meet the page, whatever becomes of a path below it."""
-        return self.page_is_served or self._phase_of_whole() is Phase.SHOWN
+        return self.page_is_served or self._phase_of_whole_route() is Phase.SHOWN
 
     @property
     def is_unserved_restore(self) -> bool:
@@ -213,12 +206,12 @@ class Observed:
     def phase(self) -> Phase:
         """Where the maintenance of this Route, or of this path of it, stands."""
         if self.subpath is None:
-            return self._phase_of_whole()
+            return self._phase_of_whole_route()
         if self.page_route is not None:
             return Phase.SHOWN
         return Phase.UNKNOWN if self.route_to_mirror is None else Phase.LIVE
 
-    def _phase_of_whole(self) -> Phase:
+    def _phase_of_whole_route(self) -> Phase:
         if self.is_rewritten and self.original:
             return Phase.SHOWN if PAGE in backend_services(self.original) else Phase.DIVERTED
         if self.whole_page_route is not None:
@@ -233,7 +226,7 @@ class Observed:
 
     @cached_property
     def lost_certificate(self) -> tuple[Object, str] | None:
-        """The original with the certificate that it lost when somebody re-created it, and what to say; None: it has it.
+        """The original with the certificate that it lost when it was re-created, and what to say; None: it lost none.
 
         While the page is shown, the newest one. Where somebody has ended the maintenance by hand, the snapshot's, if
         the Route has none at all. Where the maintenance never began, what the Route has is what somebody wants.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING
 
 from maintenance_ci.names import (
     PAGE,
@@ -15,7 +15,7 @@ from maintenance_ci.names import (
     snapshot_name,
 )
 from maintenance_ci.plan.due import announced_end, is_overdue, span
-from maintenance_ci.plan.marks import by_name, stands_for
+from maintenance_ci.plan.marks import Object, annotations_of, by_name, stands_for
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.strategies import SUBPATH, rewriting_strategy
@@ -23,13 +23,6 @@ from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-Object = dict[str, Any]
-
-
-class _End(TypedDict):
-    end: str
-    overdue: bool
 
 
 COLUMNS = ("route", "host", "path", "strategy", "since", "end", "pipeline", "state")
@@ -41,14 +34,12 @@ class Row:
 
     Attributes:
         route: the original's name.
-        host: its host.
         path: what is in maintenance of it; ``/`` for all.
         strategy: ``swap``, ``repoint`` or ``subpath``.
         since: when it was begun, as the server's clock has it.
         end: when it is announced to end; empty where nothing is announced.
         overdue: whether that is over.
         pipeline: the number of the pipeline that wanted it last.
-        pipeline_url: its address.
         state: ``shown``, or what is amiss.
     """
 
@@ -67,10 +58,10 @@ class Row:
 def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool, now: datetime) -> list[Row]:
     """Return a row for each maintenance of a namespace, and one for each that was cut short."""
     by_route, by_snapshot = by_name(routes), by_name(snapshots)
-    ours = [route for route in by_route.values() if stands_for(route) or rewriting_strategy(route)]
-    result = [_row(route, by_route, by_snapshot, page_ready=page_ready, now=now) for route in ours]
+    annotated = [route for route in by_route.values() if stands_for(route) or rewriting_strategy(route)]
+    result = [_row_of_route(route, by_route, by_snapshot, page_ready=page_ready, now=now) for route in annotated]
     listed = {snapshot_name(row.route) for row in result if row.strategy != SUBPATH}
-    result += [_cut_short(secret, by_route, now) for name, secret in by_snapshot.items() if name not in listed]
+    result += [_row_of_snapshot(secret, by_route, now) for name, secret in by_snapshot.items() if name not in listed]
     return sorted(result, key=lambda row: (row.route, row.path))
 
 
@@ -93,35 +84,18 @@ def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
 
 def table_of_maintenances(maintenances: Iterable[Row]) -> list[str]:
     """Return the rows as a table."""
-    told = [asdict(row) | ({"end": f"{row.end} (overdue)"} if row.overdue else {}) for row in maintenances]
-    cells = [tuple(row[name] for name in COLUMNS) for row in told]
+    fields = [asdict(row) | ({"end": f"{row.end} (overdue)"} if row.overdue else {}) for row in maintenances]
+    cells = [tuple(row[name] for name in COLUMNS) for row in fields]
     return table([name.upper() for name in COLUMNS], cells)
 
 
-def _row(
+def _row_of_route(
     route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool, now: datetime
 ) -> Row:
-    metadata, spec = route["metadata"], route["spec"]
-    annotations = metadata.get("annotations") or {}
-    name = annotations.get(ROUTE_ANNOTATION) or metadata["name"]
+    name = annotations_of(route).get(ROUTE_ANNOTATION) or route["metadata"]["name"]
     # A rewritten Route is older than its maintenance: its snapshot is as old.
-    begun = snapshots.get(snapshot_name(name), {}) if rewriting_strategy(route) else route
-    return Row(
-        route=name,
-        host=spec.get("host", ""),
-        path=spec.get("path") or "/",
-        strategy=annotations.get(STRATEGY_ANNOTATION, ""),
-        since=(begun.get("metadata") or {}).get("creationTimestamp", ""),
-        **_end(route, now),
-        pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
-        pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
-        state=_state(route, Observed("", name, None, routes), page_ready=page_ready),
-    )
-
-
-def _end(annotated: Object, now: datetime) -> _End:
-    end = announced_end(annotated)
-    return {"end": end.isoformat() if end else "", "overdue": is_overdue(end, now)}
+    as_old = snapshots.get(snapshot_name(name), {}) if rewriting_strategy(route) else route
+    return _row(route, name, as_old, _state(route, Observed("", name, None, routes), page_ready=page_ready), now)
 
 
 def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
@@ -135,23 +109,28 @@ def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
     return "shown" if page_ready else "the page is not ready"
 
 
-def _cut_short(snapshot: Object, routes: Mapping[str, Object], now: datetime) -> Row:
+def _row_of_snapshot(snapshot: Object, routes: Mapping[str, Object], now: datetime) -> Row:
     """Return the row of a snapshot without a maintenance: a job was ended between two steps."""
-    metadata = snapshot["metadata"]
-    annotations = metadata.get("annotations") or {}
-    name = annotations.get(ROUTE_ANNOTATION, "")
+    name = annotations_of(snapshot).get(ROUTE_ANNOTATION, "")
     observed = Observed("", name, None, routes, snapshot=Reading(snapshot))
     phase = observed.phase
     if phase is Phase.LEFTOVER and not admitting_routers(observed.original):
         phase = Phase.STRANDED
+    return _row(snapshot, name, snapshot, f"{phase.value}; run the job delete", now)
+
+
+def _row(annotated: Object, route_name: str, as_old: Object, state: str, now: datetime) -> Row:
+    """Return the row of what carries the notes of a maintenance; ``as_old`` was created when that began."""
+    annotations, spec, end = annotations_of(annotated), annotated.get("spec") or {}, announced_end(annotated)
     return Row(
-        route=name,
-        host="",
-        path="/",
+        route=route_name,
+        host=spec.get("host", ""),
+        path=spec.get("path") or "/",
         strategy=annotations.get(STRATEGY_ANNOTATION, ""),
-        since=metadata.get("creationTimestamp", ""),
-        **_end(snapshot, now),
+        since=(as_old.get("metadata") or {}).get("creationTimestamp", ""),
+        end=end.isoformat() if end else "",
+        overdue=is_overdue(end, now),
         pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
         pipeline_url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
-        state=f"{phase.value}; run the job delete",
+        state=state,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.plan.marks import annotations_of, labels_of
 from maintenance_ci.settings.force import Force
 
 if TYPE_CHECKING:
@@ -25,14 +26,7 @@ OLM_OWNER = "olm.owner"
 
 def recreated_by(route: Mapping[str, Any]) -> list[str]:
     """Return who would undo a change of the Route, each with how to pause it."""
-    metadata = route["metadata"]
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    return [
-        *_owners(metadata.get("ownerReferences") or []),
-        *_argo_cd(metadata, labels, annotations),
-        *_flux_or_helm(labels, annotations),
-        *_olm(labels),
-    ]
+    return [*_owners(route), *_argo_cd(route), *_flux_or_helm(labels_of(route), annotations_of(route)), *_olm(route)]
 
 
 def require_unowned(route: Mapping[str, Any], *, force: Container[Force]) -> list[str]:
@@ -47,8 +41,8 @@ def require_unowned(route: Mapping[str, Any], *, force: Container[Force]) -> lis
     return [f"forced, although Route {name} would be re-created, or changed back, by {owner}" for owner in owners]
 
 
-def _owners(references: list[Mapping[str, Any]]) -> Iterator[str]:
-    for reference in references:
+def _owners(route: Mapping[str, Any]) -> Iterator[str]:
+    for reference in route["metadata"].get("ownerReferences") or []:
         kind, name = reference.get("kind", "an owner"), reference.get("name", "")
         if kind == "Ingress":
             yield f"OpenShift's ingress-to-route controller, from Ingress {name} (it has no pause: change the Ingress)"
@@ -56,14 +50,14 @@ def _owners(references: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"the controller of {kind} {name}, which owns it (pause it: scale that controller to 0)"
 
 
-def _argo_cd(metadata: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str]) -> Iterator[str]:
+def _argo_cd(route: Mapping[str, Any]) -> Iterator[str]:
     """Argo CD's mark. Its old default label, app.kubernetes.io/instance, is everybody's, and says nothing."""
-    application, _, tracked = annotations.get(ARGO_TRACKING, "").partition(":")
+    metadata = route["metadata"]
+    application, _, tracked = annotations_of(route).get(ARGO_TRACKING, "").partition(":")
     # Argo CD itself takes no notice of an id that was copied along from another object.
     if tracked != f"route.openshift.io/Route:{metadata.get('namespace')}/{metadata['name']}":
         application = ""
-    application = application or labels.get(ARGO_LABEL, "")
-    if application:
+    if application := application or labels_of(route).get(ARGO_LABEL, ""):
         # An application outside of Argo CD's own namespace is written NAMESPACE_NAME, and asked for as NAMESPACE/NAME.
         asked = application.replace("_", "/", 1)
         yield f"Argo CD, application {application} (pause it: argocd app set {asked} --sync-policy none)"
@@ -85,6 +79,6 @@ def _flux_or_helm(labels: Mapping[str, str], annotations: Mapping[str, str]) -> 
         yield f"Helm, with the next upgrade of release {release}{where} (pause it: let nobody upgrade it meanwhile)"
 
 
-def _olm(labels: Mapping[str, str]) -> Iterator[str]:
-    if labels.get(OLM_OWNER):
-        yield f"the Operator Lifecycle Manager, for {labels[OLM_OWNER]} (pause it: scale that operator to 0)"
+def _olm(route: Mapping[str, Any]) -> Iterator[str]:
+    if owner := labels_of(route).get(OLM_OWNER):
+        yield f"the Operator Lifecycle Manager, for {owner} (pause it: scale that operator to 0)"

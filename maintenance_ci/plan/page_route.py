@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, NOTES, PAGE, ROUTE_LABEL, notes, page_route_name
 from maintenance_ci.plan.certificates import DESTINATION_CA
+from maintenance_ci.plan.marks import Object, annotations_of, labels_of
 from maintenance_ci.plan.mirrored_metadata import (
     ROUTER_ANNOTATIONS,
     is_certificate_annotation,
@@ -24,10 +25,8 @@ from maintenance_ci.plan.page_texts import without_headers
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
 
-Object = dict[str, Any]
-
-# The router keeps a file NAMESPACE:NAME.pem for a Route with a certificate, and none for any Route of the cluster from
-# there on when it cannot (openshift/router, writeConfig): a file's name has 255 characters at the most.
+# For a Route with a certificate the router writes a file NAMESPACE:NAME.pem. When it cannot, it follows no Route of the
+# cluster any more (openshift/router, writeConfig). A file's name has 255 characters at the most.
 MAX_FILE_NAME = 255
 CORRECT_PAGE_ROUTE = "Check maintenance-route.yaml.j2 in route-templates/."
 
@@ -44,7 +43,7 @@ def maintenance_tls(tls: Mapping[str, Any] | None, *, certificate: Mapping[str, 
     """
     if not tls:
         return None
-    kept = {key: value for key, value in tls.items() if key != DESTINATION_CA and value}
+    mirrored_tls = {key: value for key, value in tls.items() if key != DESTINATION_CA and value}
     if is_passthrough(tls):
         if not certificate:
             raise MaintenanceError(
@@ -52,8 +51,8 @@ def maintenance_tls(tls: Mapping[str, Any] | None, *, certificate: Mapping[str, 
                 "Put a certificate for the host into a Secret (oc create secret tls …), and name it with "
                 "PASSTHROUGH_CERTIFICATE_SECRET.",
             )
-        kept |= certificate
-    return {**kept, "termination": "edge"}
+        mirrored_tls |= certificate
+    return mirrored_tls | {"termination": "edge"}
 
 
 def is_passthrough(tls: Mapping[str, Any] | None) -> bool:
@@ -67,7 +66,7 @@ def maintenance_values(
     route_name: str,
     subpath: str | None,
     strategy: str,
-    noted: Mapping[str, str] | None = None,
+    announced_notes: Mapping[str, str] | None = None,
     certificate: Mapping[str, str] | None = None,
 ) -> Object:
     """Return what the template of the maintenance Route is rendered with.
@@ -83,14 +82,14 @@ def maintenance_values(
         original: the Route to mirror; where it is away, its snapshot or the maintenance Route that stands for it.
         route_name: the original's name, whatever the name of the Route that is mirrored.
         subpath: the part of the site that is meant; None for all that the Route serves.
-        strategy: noted on the Route.
-        noted: further annotations of ours: the pipeline's, and the end.
+        strategy: by which the maintenance begins.
+        announced_notes: the annotations that name the pipeline and the end.
         certificate: as in `maintenance_tls`.
 
     Raises:
         MaintenanceError: no such Route can be served.
     """
-    metadata, spec = original["metadata"], original["spec"]
+    spec, annotations = original["spec"], annotations_of(original)
     if subpath and is_passthrough(spec.get("tls")):
         raise MaintenanceError(
             "The Route is passthrough: the router does not see its paths, and cannot send one of them to the page.",
@@ -98,15 +97,13 @@ def maintenance_values(
         )
     values = {
         "name": page_route_name(route_name, subpath),
-        "namespace": metadata["namespace"],
+        "namespace": original["metadata"]["namespace"],
         "host": spec["host"],
         "path": subpath or spec.get("path") or "",
         "tls": maintenance_tls(spec.get("tls"), certificate=certificate),
-        "annotations": mirrored_annotations(metadata.get("annotations"))
-        | notes(route_name, strategy)
-        | dict(noted or {}),
-        "left_out": left_out_annotations(metadata.get("annotations")),
-        "labels": mirrored_labels(metadata.get("labels")) | our_labels(route_name),
+        "annotations": mirrored_annotations(annotations) | notes(route_name, strategy) | dict(announced_notes or {}),
+        "left_out": left_out_annotations(annotations),
+        "labels": mirrored_labels(labels_of(original)) | our_labels(route_name),
         "service": PAGE,
         "port": "http",
         "wildcard_policy": spec.get("wildcardPolicy") or "None",
@@ -118,22 +115,17 @@ def maintenance_values(
 def left_out(original: Mapping[str, Any], shown: Mapping[str, Any]) -> list[str]:
     """Return what a Route that shows the page has not of the original, by names alone: their values may be secret.
 
-    Not named is what tools note for themselves on the original, and what they know their objects by.
-
-    Returns:
-        A line for what is the application's alone, and one for the annotations that are unknown here; or less.
+    Not named is what tools note for themselves on the original, and what they know their objects by. One line is about
+    what is the application's alone, one about the annotations that are unknown here.
     """
-    has = shown["metadata"].get("annotations") or {}
-    names = sorted(left_out_annotations(original["metadata"].get("annotations")).keys() - has.keys())
+    names = sorted(left_out_annotations(annotations_of(original)).keys() - annotations_of(shown).keys())
     own = [name for name in names if name in ROUTER_ANNOTATIONS]
     unknown = [name for name in names if name not in ROUTER_ANNOTATIONS]
     if original["spec"].get("httpHeaders") and not without_headers(shown)["spec"].get("httpHeaders"):
         own.append("spec.httpHeaders")
-    lines = (
-        [f"not on the Route that shows the page, since it is for the application alone: {', '.join(own)}"]
-        if own
-        else []
-    )
+    lines = []
+    if own:
+        lines.append(f"not on the Route that shows the page, since it is for the application alone: {', '.join(own)}")
     if unknown:
         keep = ", ".join(f'"{name}"' for name in unknown)
         lines.append(
@@ -150,7 +142,7 @@ def our_labels(route_name: str) -> dict[str, str]:
 
 
 def _require_short_file_name(values: Mapping[str, Any]) -> None:
-    """Refuse a name for whose certificate no router could write a file: it would stop following all Routes."""
+    """Refuse a Route for whose certificate the router could write no file: it would follow no Route any more."""
     tls, file_name = values["tls"] or {}, f"{values['namespace']}:{values['name']}.pem"
     acme = any(is_certificate_annotation(name) for name in values["annotations"])
     if len(file_name) > MAX_FILE_NAME and tls and (acme or tls.get("certificate") or tls.get("externalCertificate")):
@@ -179,7 +171,6 @@ def require_page_route(route: object, values: Mapping[str, Any]) -> Object:
 
 def _fixed(values: Mapping[str, Any]) -> dict[tuple[str, ...], object]:
     """Return what a template may not change, by its place: by these the Route is served, and recognised."""
-    notes_of = {name: value for name, value in values["annotations"].items() if name.startswith(NOTES)}
     fixed: dict[tuple[str, ...], object] = {
         ("kind",): "Route",
         ("metadata", "name"): values["name"],
@@ -193,7 +184,8 @@ def _fixed(values: Mapping[str, Any]) -> dict[tuple[str, ...], object]:
         ("spec", "tls", DESTINATION_CA): None,
     }
     fixed |= {("metadata", "labels", name): values["labels"][name] for name in (MANAGED_BY_LABEL, ROUTE_LABEL)}
-    return fixed | {("metadata", "annotations", name): value for name, value in notes_of.items()}
+    own_notes = (name for name in values["annotations"] if name.startswith(NOTES))
+    return fixed | {("metadata", "annotations", name): values["annotations"][name] for name in own_notes}
 
 
 def _at(value: object, place: Iterable[str]) -> object:
@@ -222,13 +214,8 @@ def weighted_services(route: Mapping[str, Any]) -> list[tuple[str, int]]:
 def routes_beside(shown: Mapping[str, Any], routes: Iterable[Mapping[str, Any]], leaving: Container[str]) -> list[str]:
     """Return the Routes that go on serving a path below the one that shows the page: the router takes the longest.
 
-    Args:
-        shown: the Route that shows the page.
-        routes: of the namespace.
-        leaving: the names of those that are no matter: the original, and ours.
-
-    Returns:
-        ``/api (Route api)``, sorted.
+    Each as ``/api (Route api)``, sorted. ``leaving`` names those that do not count: the original, and those of its
+    maintenance.
     """
     host, path = shown["spec"].get("host"), (shown["spec"].get("path") or "").rstrip("/")
     return sorted(

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from maintenance_ci.plan.marks import Object
     from maintenance_ci.settings.texts import TextsSettings
-
-Object = dict[str, Any]
 
 PREFIX = "X-Maintenance-"
 TEXTS, PLAIN, JSON = f"{PREFIX}Texts", f"{PREFIX}Plain", f"{PREFIX}Json"
@@ -67,16 +66,6 @@ def request_headers(settings: TextsSettings) -> dict[str, str]:
 def end_header(end: datetime) -> str:
     """Return an end with its offset, and behind a blank the same as a date of HTTP (RFC 9110), for Retry-After."""
     return f"{end.isoformat(timespec='seconds')} {format_datetime(end.astimezone(UTC), usegmt=True)}"
-
-
-def texts_by_language(given: Mapping[str, PageTexts]) -> dict[str, PageTexts]:
-    """Return what users read, by language, in the page's order; what a language lacks it has of what has none.
-
-    The empty language is what all others read, where it is given.
-    """
-    common = given.get("", PageTexts())
-    others = sorted(given.keys() - {"", *LANGUAGES})
-    return {one: given[one].or_else(common) for one in ("", *LANGUAGES, *others) if one in given}
 
 
 def lines_of_texts(headers: Mapping[str, str]) -> list[str]:
@@ -134,14 +123,14 @@ def with_headers(route: Mapping[str, Any], headers: Mapping[str, str]) -> Object
         VariableError: these are too many.
     """
     others = [one for one in _request_actions(route) if not _is_ours(one)]
-    ours = actions(headers)
-    if len(ours) + len(others) > MAX_ACTIONS:
+    own = actions(headers)
+    if len(own) + len(others) > MAX_ACTIONS:
         limit = f"in fewer languages: a Route takes {MAX_ACTIONS} actions on requests"
         rest = f", and maintenance-route.yaml.j2 has {len(others)} of its own" if others else ""
-        raise VariableError([f"{VARIABLES}: take {len(ours)} actions of httpHeaders{rest}. Give them {limit}"])
+        raise VariableError([f"{VARIABLES}: take {len(own)} actions of httpHeaders{rest}. Give them {limit}"])
     spec = route["spec"]
     http_headers = spec.get("httpHeaders") or {}
-    wanted = {**(http_headers.get("actions") or {}), "request": [*ours, *others]}
+    wanted = {**(http_headers.get("actions") or {}), "request": [*own, *others]}
     return {**route, "spec": {**spec, "httpHeaders": {**http_headers, "actions": wanted}}}
 
 
@@ -178,15 +167,21 @@ def _texts_in(language: str) -> str:
 
 
 def _texts(given: Mapping[str, PageTexts]) -> dict[str, str]:
-    by_language = {one: texts for one, texts in texts_by_language(given).items() if any(texts.all)}
+    """Return the headers of the texts that are ``given``, by language: in the page's order, then the others sorted.
+
+    The empty language is what readers of all others read; what a language lacks it has of that one.
+    """
+    common, others = given.get("", PageTexts()), sorted(given.keys() - {"", *LANGUAGES})
+    complete = {one: given[one].or_else(common) for one in ("", *LANGUAGES, *others) if one in given}
+    by_language = {one: texts for one, texts in complete.items() if any(texts.all)}
+    if not by_language:
+        return {}
     headers = {
         _texts_in(one): SEPARATOR.join(text.translate(HTML) for text in texts.all) for one, texts in by_language.items()
     }
-    if not by_language:
-        return {}
     # Who reads these answers says no language: what is common, or else the first language given.
-    first, *others = by_language.values()
-    for other in others:
+    first, *further = by_language.values()
+    for other in further:
         first = first.or_else(other)
     headers[PLAIN] = SEPARATOR.join(text.replace("\n", " ").replace(SEPARATOR, "¦") for text in first.all)
     headers[JSON] = SEPARATOR.join(json.dumps(text)[1:-1].replace(SEPARATOR, r"\u007c") for text in first.all)

@@ -26,7 +26,7 @@ from maintenance_ci.plan.verdicts import admitting_routers
 from maintenance_ci.settings.force import Force
 
 if TYPE_CHECKING:
-    from maintenance_ci.plan.observed import Object
+    from maintenance_ci.plan.marks import Object
     from maintenance_ci.settings.variables import RouteSettings
 
 # What users see after a step of an end, as it goes on before "Run the job delete again.".
@@ -54,7 +54,7 @@ def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
         return Plan(Direction.BEGIN, strategy, ())
     if observed.phase is Phase.SHOWN and strategy != SUBPATH:
         return Plan(Direction.CONFIRM, strategy, (_confirm(settings, observed),), routers=routers)
-    # What a rewritten Route is sent to by somebody tells nothing of what it was: that the snapshot knows.
+    # A rewritten Route that somebody sent elsewhere says nothing of the original: only the snapshot does.
     diverted = observed.phase is Phase.DIVERTED and observed.saved_original is not None
     keeps_snapshot = diverted or (observed.phase is Phase.RETURNING and not observed.is_unserved_restore)
     # Where the Route that shows the page cannot be made, which a check tells, its name still counts.
@@ -67,7 +67,7 @@ def plan_begin(settings: RouteSettings, observed: Observed) -> Plan:
         live=observed.original,
         subpath=settings.subpath,
         keeps_snapshot=keeps_snapshot,
-        below_page=observed.whole_is_shown,
+        below_page=observed.whole_route_is_shown,
     )
     steps = STRATEGIES[strategy].steps(handover)
     resumes = observed.phase in (Phase.PREPARED, Phase.DIVERTED)
@@ -82,8 +82,8 @@ def plan_end(settings: RouteSettings, observed: Observed) -> Plan:
     strategy = strategy_of(settings, observed)
     routers = admitting_routers(observed.annotated_route)
     steps = _steps_to_end(settings, observed, strategy, routers)
-    ours = observed.subpath is not None or (observed.is_away and observed.annotated_route is not None)
-    return Plan(Direction.END, strategy, steps, undoable=ours, routers=routers)
+    undoable = observed.subpath is not None or (observed.is_away and observed.annotated_route is not None)
+    return Plan(Direction.END, strategy, steps, undoable=undoable, routers=routers)
 
 
 def _steps_to_end(
@@ -93,9 +93,10 @@ def _steps_to_end(
     excused = Side.ROUTER if Force.ENDPOINTS in settings.force else None
     if settings.subpath:
         if observed.page_route is None:
-            return (_wait_only(observed, Reloaded()),)
+            waiting = Change(Verb.LEAVE, _named(observed.route_name, observed.original or {}))
+            return (Step(waiting, until=(Reloaded(),)),)
         mirrored = observed.original or observed.page_route
-        below = observed.whole_is_shown or observed.original is None
+        below = observed.whole_route_is_shown or observed.original is None
         handover = Handover(
             mirrored, observed.page_route, routers, subpath=settings.subpath, below_page=below, excused=excused
         )
@@ -116,22 +117,19 @@ def _steps_to_end(
         judged = Judged(observed.route_name, routers)
         steps = (Step(Change(Verb.PLACE, original), until=(judged, *back)), forget)
     else:
-        steps = (*_certify(observed), *_leave_original(observed, back), forget)
+        lost = observed.lost_certificate
+        certify = (Step(Change(Verb.CERTIFY, lost[0], before=observed.original)),) if lost else ()
+        steps = (*certify, *_leave_original(observed, back), forget)
     if observed.snapshot.value is None:
         steps = tuple(step for step in steps if step.change.verb is not Verb.FORGET)
     return _with_outcomes(steps, observed)
-
-
-def _certify(observed: Observed) -> tuple[Step, ...]:
-    lost = observed.lost_certificate
-    return (Step(Change(Verb.CERTIFY, lost[0], before=observed.original)),) if lost else ()
 
 
 def _leave_original(observed: Observed, back: tuple[Condition, ...]) -> tuple[Step, ...]:
     """The original is there: the page's Route goes, where there is one, once the routers know the original."""
     leave = Change(Verb.LEAVE, observed.original or {})
     if observed.page_route is not None:
-        # Those that serve either: of a switch that was cut short before its end, the original.
+        # Those that serve the page's Route; after a switch that was cut short, those that serve the original.
         routers = admitting_routers(observed.page_route) or admitting_routers(observed.original)
         judged = Step(leave, until=(Judged(observed.route_name, routers),))
         return judged, Step(Change(Verb.REMOVE, observed.page_route, shows_page=True), until=back)
@@ -143,19 +141,13 @@ def _confirm(settings: RouteSettings, observed: Observed) -> Step:
     """Return the step that notes the pipeline, or changes the texts, and sees that users meet the page."""
     annotated = observed.annotated_route or {}
     announced = announcement(settings, observed)
-    told = announced.on(annotated)
-    verb = Verb.ANNOTATE if told["metadata"] != annotated["metadata"] else Verb.LEAVE
+    updated = announced.on(annotated)
+    verb = Verb.ANNOTATE if updated["metadata"] != annotated["metadata"] else Verb.LEAVE
     if announced.new_texts:
         verb = Verb.INFORM
+    change = Change(verb, annotated if verb is Verb.LEAVE else updated, before=annotated, shows_page=True)
     admitted = () if observed.is_rewritten else (Admitted(observed.page_route_name, frozenset()),)
-    return Step(
-        Change(verb, annotated if verb is Verb.LEAVE else told, before=annotated, shows_page=True),
-        until=(*admitted, Met(annotated, Side.PAGE)),
-    )
-
-
-def _wait_only(observed: Observed, *until: Condition) -> Step:
-    return Step(Change(Verb.LEAVE, _named(observed.route_name, observed.original or {})), until=until)
+    return Step(change, until=(*admitted, Met(annotated, Side.PAGE)))
 
 
 def _with_outcomes(steps: tuple[Step, ...], observed: Observed) -> tuple[Step, ...]:

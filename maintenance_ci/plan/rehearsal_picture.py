@@ -62,7 +62,7 @@ def picture(stretches: Sequence[Stretch], requests: Sequence[Request]) -> str:
     return tostring(root, encoding="unicode") + "\n"
 
 
-def _text(root: Element, x: float, y: float, words: str, colour: str) -> Element:
+def _text(root: Element, x: float, y: float, text: str, colour: str) -> Element:
     element = SubElement(root, "text", {"x": f"{x:.1f}", "y": f"{y:.1f}", "font-size": "11", "fill": colour})
-    element.text = words
+    element.text = text
     return element

@@ -23,14 +23,14 @@ class Request:
         at: when it was asked, in seconds since the rehearsal began.
         path: that was asked for.
         side: who answered.
-        words: the status, or why there is no answer.
+        answer: the status, or why there is no answer.
         status: of the answer; None where there is none.
     """
 
     at: float
     path: str
     side: Side
-    words: str
+    answer: str
     status: int | None
 
 
@@ -50,11 +50,11 @@ class Stretch:
     def fault(self, request: Request) -> str:
         """Say what is wrong with an answer; nothing where it is right."""
         if request.status is None:
-            return f"had no answer ({request.words})"
+            return f"had no answer ({request.answer})"
         if request.side is Side.ROUTER or (request.status >= 500 and request.side is not Side.PAGE):
             return f"got a {request.status} from {request.side.value}"
         if request.side not in self.allowed[request.path]:
-            return f"were answered by {request.side.value} ({request.words})"
+            return f"were answered by {request.side.value} ({request.answer})"
         return ""
 
 
@@ -76,14 +76,14 @@ def request_table(stretches: Iterable[Stretch], requests: Sequence[Request]) -> 
     rows = []
     for stretch in stretches:
         held = [one for one in requests if stretch.holds(one)]
-        sides, statuses = Counter(one.side.value for one in held), Counter(one.words for one in held)
+        sides, statuses = Counter(one.side.value for one in held), Counter(one.answer for one in held)
         rows.append(
             (
                 stretch.name,
                 f"{stretch.ended - stretch.began:.1f}",
                 str(len(held)),
                 ", ".join(f"{side} {number}" for side, number in sides.most_common()),
-                ", ".join(f"{words}: {number}" for words, number in statuses.most_common()),
+                ", ".join(f"{answer}: {number}" for answer, number in statuses.most_common()),
                 str(sum(bool(stretch.fault(one)) for one in held)),
             )
         )

@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.names import NOTES, PAGE, ROUTE_ANNOTATION
+from maintenance_ci.plan.marks import Object, annotations_of
 from maintenance_ci.plan.page_route import maintenance_tls
 from maintenance_ci.plan.page_texts import without_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Object = dict[str, Any]
 
 
 def repointed(
@@ -22,10 +21,8 @@ def repointed(
 ) -> Object:
     """Return the original as it is during its maintenance: sent to the page, with our notes, otherwise untouched.
 
-    Args:
-        original: the live Route.
-        notes: the annotations that say which maintenance this is.
-        certificate: ``certificate`` and ``key`` for a passthrough Route, which brings none.
+    ``notes`` are the annotations that say which maintenance this is; ``certificate`` is for a passthrough Route, which
+    has none.
 
     Raises:
         MaintenanceError: passthrough, and no certificate.
@@ -35,7 +32,7 @@ def repointed(
     sent = {key: value for key, value in spec.items() if key not in ("alternateBackends", "httpHeaders", "tls")}
     sent |= {"to": {"kind": "Service", "name": PAGE, "weight": 100}, "port": {"targetPort": "http"}}
     tls = maintenance_tls(spec.get("tls"), certificate=certificate)
-    annotations = {**(metadata.get("annotations") or {}), **notes, ROUTE_ANNOTATION: metadata["name"]}
+    annotations = {**annotations_of(original), **notes, ROUTE_ANNOTATION: metadata["name"]}
     return {
         **original,
         "metadata": {**metadata, "annotations": annotations},
@@ -62,15 +59,15 @@ def pointed_back(
         if metadata.get(part) or wanted.get(part)
     }
     # The server lets nobody change it, and no template knows it.
-    kept = {"subdomain": live["spec"]["subdomain"]} if "subdomain" in live["spec"] else {}
-    return {**live, "metadata": {**metadata, **merged}, "spec": {**kept, **restored["spec"]}}
+    subdomain = {"subdomain": live["spec"]["subdomain"]} if "subdomain" in live["spec"] else {}
+    return {**live, "metadata": {**metadata, **merged}, "spec": {**subdomain, **restored["spec"]}}
 
 
 def without_notes(route: Mapping[str, Any]) -> Object:
     """Return the Route without our annotations, and without what it says to the page."""
     route = without_headers(route)
     metadata = route["metadata"]
-    annotations = metadata.get("annotations") or {}
+    annotations = annotations_of(route)
     theirs = {key: value for key, value in annotations.items() if not key.startswith(NOTES)}
     if theirs == annotations:
         return dict(route)

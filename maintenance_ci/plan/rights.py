@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ROLE = "docs/service-account.yaml"
 ROUTES = "route.openshift.io"
 SNAPSHOT = "keep a snapshot of the original"
+# What no Role limits to names: an object that is to be created has none yet (Kubernetes, "Referring to resources"), and
+# lists are of all.
+UNNAMED = frozenset({"create", "list"})
 # What the chart installs (chart/templates), by API group.
 CHART_KINDS = (
     ("build.openshift.io", "buildconfigs"),
@@ -53,9 +56,21 @@ class Right:
     name: str = ""
 
 
+def rights_on(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = ("",)) -> list[Right]:
+    """Return the right to each of the verbs; ``on`` the objects of these names, as far as a Role can be limited so."""
+    is_subresource = "/" in resource
+    return [
+        Right(verb, group, resource, why, "" if verb in UNNAMED and not is_subresource else name)
+        for name in on
+        for verb in verbs
+    ]
+
+
 BUILD = "build.openshift.io"
 # Of the ImageStream: it tells whether anything is to be built.
 IMAGE_RIGHT = Right("get", "image.openshift.io", "imagestreams", "see which images of the page there are", PAGE)
+ALONE = "be the only job of the namespace"
+LEASE_RIGHTS = rights_on("coordination.k8s.io", "leases", ALONE, "create", "get", "update", "delete", on=[LEASE])
 # Of a restore template that is an OpenShift Template, which is known when it was read.
 TEMPLATE_RIGHT = Right("create", "template.openshift.io", "processedtemplates", "fill in the restore template")
 
@@ -63,26 +78,23 @@ TEMPLATE_RIGHT = Right("create", "template.openshift.io", "processedtemplates", 
 def needed_rights(plan: Plan, observed: Observed) -> tuple[Right, ...]:
     """Return exactly what a plan needs: its steps, and those that undo them.
 
-    What a job needs besides is to read the Routes and endpoints, to be the only job of the namespace, and what its
-    last words, or the removal of the page, take.
+    Besides, a job reads the Routes and endpoints, must be the only one of the namespace, and needs what its closing
+    words, or the removal of the page, take.
     """
-    alone = "be the only job of the namespace"
     steps = [*plan.steps, *undo(plan.switching)]
     rights = [
-        *_one(ROUTES, "routes", "read the Route, and who else is on its host", "list"),
+        *rights_on(ROUTES, "routes", "read the Route, and who else is on its host", "list"),
         *(right for step in steps for right in _rights_of(step.change, observed)),
-        *_one("discovery.k8s.io", "endpointslices", "see what is ready to serve", "list"),
-        *_one("coordination.k8s.io", "leases", alone, "create"),
-        *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
+        *rights_on("discovery.k8s.io", "endpointslices", "see what is ready to serve", "list"),
+        *LEASE_RIGHTS,
     ]
     if observed.subpath is None:
-        snapshot = snapshot_name(observed.route_name)
-        rights += _one("", "secrets", SNAPSHOT, "get", on=[snapshot])
+        rights += rights_on("", "secrets", SNAPSHOT, "get", on=[snapshot_name(observed.route_name)])
     if plan.direction is Direction.END:
         rights += _uninstall_rights()
     else:
         services = sorted(backend_services(observed.original)) if observed.original else [""]
-        rights += _one("", "services", "say how to reach the application meanwhile", "get", on=services)
+        rights += rights_on("", "services", "say how to reach the application meanwhile", "get", on=services)
     return tuple(dict.fromkeys(rights))
 
 
@@ -92,18 +104,16 @@ def _rights_of(change: Change, observed: Observed) -> list[Right]:
     spec = (change.before if change.before and change.shows_page else change.route).get("spec") or {}
     match change.verb:
         case Verb.KEEP:
-            return _one("", "secrets", SNAPSHOT, "create") + _one(
-                "", "secrets", SNAPSHOT, "get", "update", on=[snapshot]
-            )
+            return rights_on("", "secrets", SNAPSHOT, "create", "get", "update", on=[snapshot])
         case Verb.FORGET:
-            return _one("", "secrets", SNAPSHOT, "get", "delete", on=[snapshot])
+            return rights_on("", "secrets", SNAPSHOT, "get", "delete", on=[snapshot])
         case Verb.REMOVE:
-            return _one(ROUTES, "routes", switch, "get", "delete", on=[name])
+            return rights_on(ROUTES, "routes", switch, "get", "delete", on=[name])
         case Verb.PLACE:
-            place = _one(ROUTES, "routes", switch, "create") + _one(ROUTES, "routes", switch, "get", "patch", on=[name])
+            place = rights_on(ROUTES, "routes", switch, "create", "get", "patch", on=[name])
             return place + _host_rights(spec.get("tls") or {})
         case Verb.REWRITE | Verb.CERTIFY:
-            rewrite = _one(ROUTES, "routes", switch, "get", "patch", on=[name])
+            rewrite = rights_on(ROUTES, "routes", switch, "get", "patch", on=[name])
             return rewrite + _certificate_rights(spec.get("tls") or {}, certify=change.verb is Verb.CERTIFY)
     return []
 
@@ -111,32 +121,31 @@ def _rights_of(change: Change, observed: Observed) -> list[Right]:
 def rights_for_testers(route_name: str, *, host: bool) -> tuple[Right, ...]:
     """Return what it takes to let testers in by a Route of their own: on a ``host`` that is given, or on a made one."""
     why, name = "let testers in", name_for_testers(route_name)
-    rights = _one(ROUTES, "routes", why, "create") + _one(ROUTES, "routes", why, "get", "patch", "delete", on=[name])
-    return (*rights, *(_one(ROUTES, "routes/custom-host", why, "create") if host else ()))
+    rights = rights_on(ROUTES, "routes", why, "create", "get", "patch", "delete", on=[name])
+    return (*rights, *(rights_on(ROUTES, "routes/custom-host", why, "create") if host else ()))
 
 
 def deploying_rights() -> tuple[Right, ...]:
     """Return what ``build-and-deploy`` needs in any case, a Helm put right after it was killed included."""
-    alone, chart, shown = "be the only job of the namespace", "deploy the page with Helm", "see the page run"
+    chart, shown = "deploy the page with Helm", "see the page run"
     rights = [
         IMAGE_RIGHT,
-        *_one(ROUTES, "routes", "see which Routes show the page", "list"),
-        *_one("coordination.k8s.io", "leases", alone, "create"),
-        *_one("coordination.k8s.io", "leases", alone, "get", "update", "delete", on=[LEASE]),
-        *_one("", "secrets", chart, "get", "list", "create", "update", "delete"),
+        *rights_on(ROUTES, "routes", "see which Routes show the page", "list"),
+        *LEASE_RIGHTS,
+        *rights_on("", "secrets", chart, "get", "list", "create", "update", "delete"),
     ]
     for group, plural in CHART_KINDS:
-        rights += _one(group, plural, chart, "create") + _one(group, plural, chart, "get", "patch", "delete", on=[PAGE])
+        rights += rights_on(group, plural, chart, "create", "get", "patch", "delete", on=[PAGE])
     # A PUT that creates is asked for both.
-    rights += _one("image.openshift.io", "imagestreamtags", "make an image the latest", "create", "update")
-    rights += _one("apps", "deployments", shown, "get", on=[PAGE]) + _one("", "pods", shown, "list")
+    rights += rights_on("image.openshift.io", "imagestreamtags", "make an image the latest", "create", "update")
+    rights += rights_on("apps", "deployments", shown, "get", on=[PAGE]) + rights_on("", "pods", shown, "list")
     return tuple(dict.fromkeys(rights))
 
 
 def budget_rights() -> tuple[Right, ...]:
     """Return what Helm needs for the page's PodDisruptionBudget; without it the page does without."""
     why = "keep one Pod of the page while nodes are drained"
-    return (*_one(*BUDGETS, why, "create"), *_one(*BUDGETS, why, "get", "patch", "delete", on=[PAGE]))
+    return tuple(rights_on(*BUDGETS, why, "create", "get", "patch", "delete", on=[PAGE]))
 
 
 def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
@@ -147,22 +156,18 @@ def building_rights(*, with_oc: bool) -> tuple[Right, ...]:
             Build at the end (recorded on OpenShift 4.21). The job itself gets the Build, too.
     """
     why = "build the page with oc" if with_oc else "build the page"
-    rights = _one(BUILD, "buildconfigs/instantiatebinary", why, "create", on=[PAGE])
-    rights += _one(BUILD, "builds/log", why, "get")
-    rights += _one(BUILD, "builds", why, "get")
+    rights = rights_on(BUILD, "buildconfigs/instantiatebinary", why, "create", on=[PAGE])
+    rights += rights_on(BUILD, "builds/log", why, "get") + rights_on(BUILD, "builds", why, "get")
     if with_oc:
-        rights += _one(BUILD, "buildconfigs", why, "get", on=[PAGE]) + _one(BUILD, "builds", why, "list", "watch")
+        rights += rights_on(BUILD, "buildconfigs", why, "get", on=[PAGE])
+        rights += rights_on(BUILD, "builds", why, "list", "watch")
     return tuple(rights)
-
-
-def _one(group: str, resource: str, why: str, *verbs: str, on: Iterable[str] = ("",)) -> list[Right]:
-    return [Right(verb, group, resource, why, name) for name in on for verb in verbs]
 
 
 def _host_rights(tls: Mapping[str, Any]) -> list[Right]:
     """Return what it takes to create a Route with a host, and with what its TLS names, as recorded."""
     verbs = ("create", "update") if tls.get("externalCertificate") else ("create",)
-    return _one(ROUTES, "routes/custom-host", "give a Route the original's host and certificate", *verbs)
+    return rights_on(ROUTES, "routes/custom-host", "give a Route the original's host and certificate", *verbs)
 
 
 def _certificate_rights(tls: Mapping[str, Any], *, certify: bool) -> list[Right]:
@@ -171,16 +176,14 @@ def _certificate_rights(tls: Mapping[str, Any], *, certify: bool) -> list[Right]
         return _host_rights(tls)
     # The page has no destination CA; a passthrough Route gets a certificate for it.
     changed = certify or tls.get("destinationCACertificate") or is_passthrough(tls)
-    return _one(ROUTES, "routes/custom-host", "change the Route's certificates", "create") if changed else []
+    return rights_on(ROUTES, "routes/custom-host", "change the Route's certificates", "create") if changed else []
 
 
 def _uninstall_rights() -> list[Right]:
-    """What ``helm uninstall`` asks for, as recorded with Helm 3 and 4."""
+    """Return what ``helm uninstall`` asks for, as recorded with Helm 3 and 4."""
     why = "remove the page with Helm"
-    rights = _one("", "secrets", why, "list", "get", "update", "delete")
-    for group, plural in CHART_KINDS:
-        rights += _one(group, plural, why, "delete", on=[PAGE])
-    return rights
+    kinds = [right for kind in CHART_KINDS for right in rights_on(*kind, why, "delete", on=[PAGE])]
+    return rights_on("", "secrets", why, "list", "get", "update", "delete") + kinds
 
 
 def missing(rights: Iterable[Right], rules: Iterable[Mapping[str, Any]]) -> list[Right]:

@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from maintenance_ci.names import PAGE
 from maintenance_ci.plan.page_route import weighted_services
+from maintenance_ci.plan.verdicts import admitting_routers, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-# Of a path, besides letters, digits and -._~: the router compares paths as they are written (RFC 3986, 3.3).
+# What is not quoted in a path, besides letters, digits and -._~ (RFC 3986, 3.3): the router compares paths literally.
 AS_WRITTEN = "/%!$&'()*+,;=:@"
 
 
@@ -28,22 +29,20 @@ def public_url(route: Mapping[str, Any], path: str | None = None) -> str:
 
 
 def other_ways(
-    originals: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], ours: Container[str]
+    originals: Iterable[Mapping[str, Any]], routes: Iterable[Mapping[str, Any]], own_names: Container[str]
 ) -> list[str]:
-    """Return which other Routes lead to the Services of some Routes: their users do not meet the page.
+    """Return a line for each Service of the originals that users reach by other Routes, too, with their addresses.
+
+    These users do not meet the page. A Route that every router refuses leads nowhere, and is not named; no Route of
+    another namespace can lead to these Services.
 
     Args:
         originals: the Routes whose users are sent to the page.
-        routes: of the namespace; no other namespace's can lead to its Services.
-        ours: the names of those that are no matter: the originals' own, and their maintenance Routes'.
-
-    One that every router refuses leads nowhere, and is not named.
-
-    Returns:
-        A line for each Service that users reach by other Routes, too, with these Routes' addresses.
+        routes: of the namespace.
+        own_names: of the originals and of their maintenance Routes, which do not count.
     """
     others = sorted(
-        (route for route in routes if route["metadata"]["name"] not in ours and not _is_refused(route)),
+        (route for route in routes if route["metadata"]["name"] not in own_names and not _is_refused(route)),
         key=lambda route: str(route["metadata"]["name"]),
     )
     lines = []
@@ -57,10 +56,7 @@ def other_ways(
 
 def _is_refused(route: Mapping[str, Any]) -> bool:
     """Tell whether routers have judged a Route, and none serves it."""
-    ingresses = (route.get("status") or {}).get("ingress") or []
-    conditions = [one for ingress in ingresses for one in ingress.get("conditions") or []]
-    verdicts = {one.get("status") for one in conditions if one.get("type") == "Admitted"}
-    return bool(verdicts) and "True" not in verdicts
+    return bool(refusals(route)) and not admitting_routers(route)
 
 
 def _reached(route: Mapping[str, Any]) -> set[str]:

@@ -7,7 +7,6 @@ Route back without us: ``oc extract secret/NAME --to=- --keys=route.json | oc cr
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from maintenance_ci.plan.repoint import without_notes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Object = dict[str, Any]
+    from maintenance_ci.plan.marks import Object
 
 KEY = "route.json"
 # What a server gives an object, and nobody can give it.
@@ -31,12 +30,7 @@ def manifest_of(route: Mapping[str, Any], *, with_notes: bool = False) -> Object
     """Return a live Route as the manifest that creates it again: without its status, the server's fields, our notes."""
     plain = route if with_notes else without_notes(route)
     metadata = {key: value for key, value in plain["metadata"].items() if key not in SYSTEM_METADATA}
-    return {
-        "apiVersion": "route.openshift.io/v1",
-        "kind": "Route",
-        "metadata": metadata,
-        "spec": plain["spec"],
-    }
+    return {"apiVersion": "route.openshift.io/v1", "kind": "Route", "metadata": metadata, "spec": plain["spec"]}
 
 
 def snapshot_of(route: Mapping[str, Any], notes: Mapping[str, str]) -> Object:
@@ -65,10 +59,10 @@ def route_in(snapshot: Mapping[str, Any]) -> Object:
     """
     name = snapshot["metadata"]["name"]
     try:
-        route = json.loads(base64.b64decode((snapshot.get("data") or {})[KEY], validate=True))
-        kept = snapshot_name(route["metadata"]["name"]), bool(route["spec"])
-    except (KeyError, TypeError, ValueError, binascii.Error, RecursionError):
-        kept = ("", False)
-    if kept != (name, True):
+        route: Object = json.loads(base64.b64decode((snapshot.get("data") or {})[KEY], validate=True))
+        is_snapshot = bool(route["spec"]) and snapshot_name(route["metadata"]["name"]) == name
+    except (KeyError, TypeError, ValueError, RecursionError):
+        is_snapshot = False
+    if not is_snapshot:
         raise MaintenanceError(f"The Secret {name} holds no snapshot that can be read.")
-    return dict(route)
+    return route

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Object = dict[str, Any]
+    from maintenance_ci.plan.marks import Object
 
 
 class Verb(Enum):
@@ -174,7 +174,7 @@ class Plan:
         strategy: by which it is switched.
         steps: in this order.
         undoable: whether a failure is undone: not where users met the page before, whatever happens now.
-        resumes: whether a run before was cut short among these steps: a way back undoes them all, not only its own.
+        resumes: whether an earlier run was cut short among these steps: a rollback undoes its steps, too.
         routers: those that serve, or served, the Route.
     """
 
@@ -226,8 +226,8 @@ class Plan:
         if not self.undoable or self.direction is Direction.CONFIRM:
             return ()
         if self.direction is Direction.BEGIN:
-            # After the snapshot all of it: somebody else may have removed the original before we came to that, and
-            # undoing what was not done changes nothing.
+            # Once more than the snapshot was tried, all steps are undone: somebody else may have removed the original
+            # before we came to that, and undoing what was not done changes nothing.
             return undo(self.steps if self.resumes or len(tried) > 1 else tried)
         # An end is taken back as long as users have not noticed it; then only where the application does not come.
         before_users = not any(step.moves_users for step in tried)

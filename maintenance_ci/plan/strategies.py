@@ -1,8 +1,8 @@
 """The strategies: how users of a Route, or of a path of it, are handed over to the page. Pure.
 
 A strategy says which Route shows the page, and lists the steps that hand the users over; all else follows from these
-steps: the way back, the rollback, what ``plan`` prints, the commands for a person, the rights. A new strategy is one
-more entry of `STRATEGIES`, and of `maintenance_ci.names.ROUTE_STRATEGIES`.
+steps: the end, the rollback, what ``plan`` prints, the commands for a person, the rights. A new strategy is one more
+entry of `STRATEGIES`, and of `maintenance_ci.names.ROUTE_STRATEGIES`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from maintenance_ci.names import STRATEGY_ANNOTATION
+from maintenance_ci.plan.marks import Object, annotations_of
 from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.steps import Admitted, Change, Judged, Met, Reloaded, Side, Step, Verb
 
-Object = dict[str, Any]
 # The original, the notes for it, and the certificate for a passthrough Route.
 Rewrite = Callable[[Mapping[str, Any], Mapping[str, str], Mapping[str, str] | None], Object]
 
@@ -70,7 +70,7 @@ class Strategy:
 
     Attributes:
         description: how the job's log calls it.
-        steps: from the application to the page; the way back is their inverse.
+        steps: from the application to the page; the end of a maintenance is their inverse.
         rewrite: makes of the original the Route that shows the page; None where that is a Route of its own.
     """
 
@@ -127,7 +127,6 @@ STRATEGIES: dict[str, Strategy] = {
 
 def rewriting_strategy(route: Mapping[str, Any] | None) -> str | None:
     """Return the strategy that has rewritten an original, by its notes; None where none has."""
-    annotations = ((route or {}).get("metadata") or {}).get("annotations") or {}
-    name = annotations.get(STRATEGY_ANNOTATION, "")
+    name = annotations_of(route).get(STRATEGY_ANNOTATION, "")
     strategy = STRATEGIES.get(name)
     return name if strategy and strategy.rewrite else None

@@ -11,29 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, TESTERS_OF_ANNOTATION, name_for_testers
-from maintenance_ci.plan.marks import stands_for
+from maintenance_ci.plan.marks import Object, annotations_of, is_managed_by_us, stands_for
 from maintenance_ci.plan.mirrored_metadata import ALLOW_LISTS, ROUTER_ANNOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Object = dict[str, Any]
-
 # Kubernetes' limit of the first label of a host; the cluster makes it of the Route's name and its namespace.
 MAX_HOST_LABEL = 63
-# Of a certificate of the original's host: the testers' host is another one, and has the router's own certificate.
+# What belongs to the certificate of the original's host: testers have another host, with the router's own certificate.
 OF_ITS_HOST = ("certificate", "key", "caCertificate", "externalCertificate")
 
 
 def route_for_testers(original: Mapping[str, Any], addresses: Sequence[str], host: str | None) -> Object:
     """Return the Route that leads testers to the application.
 
-    Both names of the allow-list are set: routers know the one or the other.
-
-    Args:
-        original: as it leads to the application.
-        addresses: which may come in, as HAProxy reads them.
-        host: for testers; None: the cluster makes one.
+    Both names of the allow-list are set: routers know the one or the other. The ``addresses`` that may come in are
+    written as HAProxy reads them; where ``host`` is None the cluster makes one.
 
     Raises:
         MaintenanceError: the cluster could make no host of the Route's name.
@@ -45,11 +39,9 @@ def route_for_testers(original: Mapping[str, Any], addresses: Sequence[str], hos
             f"The cluster can make no host for Route {name}: with {namespace} it is too long for one, or it has dots.",
             "Give TESTER_HOST.",
         )
-    annotations = {
-        key: value for key, value in (metadata.get("annotations") or {}).items() if key in ROUTER_ANNOTATIONS
-    }
+    annotations = {key: value for key, value in annotations_of(original).items() if key in ROUTER_ANNOTATIONS}
     listed = dict.fromkeys(ALLOW_LISTS, " ".join(addresses))
-    kept = ("to", "alternateBackends", "port", "path", "httpHeaders")
+    copied = ("to", "alternateBackends", "port", "path", "httpHeaders")
     tls = {key: value for key, value in (spec.get("tls") or {}).items() if key not in OF_ITS_HOST}
     return {
         "apiVersion": "route.openshift.io/v1",
@@ -60,7 +52,7 @@ def route_for_testers(original: Mapping[str, Any], addresses: Sequence[str], hos
             "labels": {MANAGED_BY_LABEL: MANAGED_BY},
             "annotations": annotations | listed | {TESTERS_OF_ANNOTATION: metadata["name"]},
         },
-        "spec": {key: spec[key] for key in kept if spec.get(key)}
+        "spec": {key: spec[key] for key in copied if spec.get(key)}
         | ({"tls": tls} if tls else {})
         | ({"host": host} if host else {}),
     }
@@ -68,18 +60,11 @@ def route_for_testers(original: Mapping[str, Any], addresses: Sequence[str], hos
 
 def application_behind(route: Mapping[str, Any]) -> str | None:
     """Return the name of the Route whose application a testers' Route leads to; None for all other Routes."""
-    metadata = route["metadata"]
-    if (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
-        return None
-    return (metadata.get("annotations") or {}).get(TESTERS_OF_ANNOTATION)
+    return annotations_of(route).get(TESTERS_OF_ANNOTATION) if is_managed_by_us(route) else None
 
 
 def require_free_name(route_name: str, routes: Mapping[str, Object]) -> None:
-    """Refuse a Route whose testers' Route would take the name of somebody else's.
-
-    Raises:
-        MaintenanceError: there is one.
-    """
+    """Refuse a Route whose testers' Route would take the name of somebody else's."""
     there = routes.get(name_for_testers(route_name))
     if there is not None and application_behind(there) != route_name:
         raise MaintenanceError(
@@ -89,12 +74,9 @@ def require_free_name(route_name: str, routes: Mapping[str, Object]) -> None:
 
 
 def no_longer_needed(ended: Iterable[str], routes: Iterable[Object], showing_page: Iterable[Object]) -> list[Object]:
-    """Return the testers' Routes of Routes of which nothing is in maintenance any more.
+    """Return the testers' Routes of those ``ended`` Routes of which nothing is in maintenance any more.
 
-    Args:
-        ended: names of Routes of which a maintenance has ended.
-        routes: of the namespace.
-        showing_page: those that show the page still.
+    ``routes`` are those of the namespace, ``showing_page`` those that still show the page.
     """
     names = set(ended)
     still = {stands_for(route) for route in showing_page} | {route["metadata"]["name"] for route in showing_page}

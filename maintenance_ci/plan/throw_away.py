@@ -1,4 +1,4 @@
-"""The throw-away application of a rehearsal on a real cluster: what it is made of, and what is its. Pure.
+"""The throw-away application of a rehearsal on a real cluster: what it is made of, and how its objects are known. Pure.
 
 The application is the page's own image with another configuration: the cluster has that image, the namespace may pull
 and run it, and no other one is needed. The configuration is an annotation of the Pod, which Kubernetes writes into a
@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, PAGE, REHEARSAL, REHEARSAL_LABEL
-from maintenance_ci.plan.marks import stands_for
-from maintenance_ci.plan.rights import ROUTES, Right
+from maintenance_ci.names import PAGE, REHEARSAL, REHEARSAL_LABEL
+from maintenance_ci.plan import marks
+from maintenance_ci.plan.rights import ROUTES, rights_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Object = dict[str, Any]
+    from maintenance_ci.plan.marks import Object
+    from maintenance_ci.plan.rights import Right
 
 # The header by which the application makes itself known, as "RUN PORT": its page is nobody else's.
 MARK = "X-Maintenance-Rehearsal"
@@ -77,8 +78,7 @@ def objects(run: str, namespace: str, page: Mapping[str, Any], host: str | None)
     Args:
         run: the id of the rehearsal's run.
         namespace: where it is made.
-        page: the Deployment of the page, which knows the image, the Secret to pull it with, and the resources that the
-            namespace's quotas want.
+        page: the page's Deployment: it has the image, the Secret to pull it with, and the resources that quotas want.
         host: of the Route; None: the cluster makes one.
     """
     ports = [{"port": port, "protocol": "TCP"} for port in PORTS.values()]
@@ -110,13 +110,10 @@ def _route_spec(run: str, host: str | None) -> Object:
 
 
 def _pod_metadata(run: str) -> Object:
-    files = {CONFIG_FILE: CONFIG.format(servers="".join(_server(run, port) for port in PORTS.values()))}
+    servers = (SERVER.format(port=port, mark=MARK, run=run, folder=CONFIG_FOLDER) for port in PORTS.values())
+    files = {CONFIG_FILE: CONFIG.format(servers="".join(servers))}
     files |= {f"ipv6-{port}.conf": f"listen [::]:{port};\n" for port in PORTS.values()}
     return {"labels": labels_of(run), "annotations": {f"{CONFIG_PREFIX}/{name}": text for name, text in files.items()}}
-
-
-def _server(run: str, port: int) -> str:
-    return SERVER.format(port=port, mark=MARK, run=run, folder=CONFIG_FOLDER)
 
 
 def _pod_spec(page: Mapping[str, Any], annotations: Mapping[str, str]) -> Object:
@@ -152,15 +149,14 @@ def _pod_spec(page: Mapping[str, Any], annotations: Mapping[str, str]) -> Object
 def needed_rights(run: str, *, host: bool) -> list[Right]:
     """Return what it takes to make the application, and to remove it with all that the jobs make of its Route."""
     why, name = "make, and remove, the rehearsal's application", name_of(run)
-    rights = []
-    for group, plural in (("apps", "deployments"), ("", "services"), ("networking.k8s.io", "networkpolicies")):
-        rights.append(Right("create", group, plural, why))
-        rights.append(Right("list", group, plural, why))
-        rights += [Right(verb, group, plural, why, name) for verb in ("get", "patch", "delete")]
-    rights += [Right(verb, ROUTES, "routes", why) for verb in ("create", "list")]
-    rights += [Right(verb, ROUTES, "routes", why, name) for verb in ("get", "patch", "delete")]
-    rights += [Right("create", ROUTES, "routes/custom-host", why)] if host else []
-    return [*rights, *(Right(verb, "", "secrets", why) for verb in ("list", "create", "delete"))]
+    groups = {"deployments": "apps", "services": "", "networkpolicies": "networking.k8s.io", "routes": ROUTES}
+    rights = [
+        right
+        for plural, group in groups.items()
+        for right in rights_on(group, plural, why, "create", "list", "get", "patch", "delete", on=[name])
+    ]
+    rights += rights_on(ROUTES, "routes/custom-host", why, "create") if host else []
+    return rights + rights_on("", "secrets", why, "list", "create", "delete")
 
 
 def run_of(one: Mapping[str, Any]) -> str | None:
@@ -169,14 +165,11 @@ def run_of(one: Mapping[str, Any]) -> str | None:
     What it made has its label and its name, both with the same id: also the maintenance Routes, which mirror the label.
     A snapshot is labelled as ours, and notes the name of its Route.
     """
-    metadata = one["metadata"]
-    run = (metadata.get("labels") or {}).get(REHEARSAL_LABEL)
+    run = marks.labels_of(one).get(REHEARSAL_LABEL)
     if run and RUN.fullmatch(run) and is_named_by(run, one):
-        return str(run)
-    if (metadata.get("labels") or {}).get(MANAGED_BY_LABEL) != MANAGED_BY:
-        return None
-    match = NAME.fullmatch(stands_for(one) or "")
-    return match[1] if match and metadata["name"].startswith(f"{match[0]}-") else None
+        return run
+    match = NAME.fullmatch(marks.stands_for(one) or "")
+    return match[1] if match and one["metadata"]["name"].startswith(f"{match[0]}-") else None
 
 
 def is_named_by(run: str, one: Mapping[str, Any]) -> bool:
@@ -192,11 +185,6 @@ def run_of_page(there: Iterable[Mapping[str, Any]]) -> str | None:
     Args:
         there: objects of the namespace, the page's among them.
     """
-    runs = {(one["metadata"].get("labels") or {}).get(REHEARSAL_LABEL) for one in there if is_page(one)}
-    run = next(iter(runs)) if len(runs) == 1 else None
-    return str(run) if run and RUN.fullmatch(run) else None
-
-
-def is_page(one: Mapping[str, Any]) -> bool:
-    """Tell an object of the page's release."""
-    return bool(one["metadata"]["name"] == PAGE)
+    runs = {marks.labels_of(one).get(REHEARSAL_LABEL) for one in there if one["metadata"]["name"] == PAGE}
+    run = runs.pop() if len(runs) == 1 else None
+    return run if run and RUN.fullmatch(run) else None

@@ -97,9 +97,7 @@ def describe_refusals(
     for router, reason in refusals(route, routers).items():
         holder = HOLDER.search(reason)
         if holder and holder["name"] in gone:
-            reason = (
-                f"{HOST_TAKEN}, for Route {holder['name']}, which is gone since: who holds the host it does not say"
-            )
+            reason = f"{HOST_TAKEN}, for Route {holder['name']}, which is gone now; it does not say who holds the host"
         messages.append(f"{router} says {reason}")
     return "; ".join(messages) or "no router says why"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.names import notes, page_route_name, snapshot_name
-from maintenance_ci.plan.announcement import noted_on
+from maintenance_ci.plan.announcement import announced_notes
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
 from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
@@ -223,7 +223,7 @@ class Changes:
     def _announce(self, change: Change) -> None:
         """Let the Route say what this pipeline announces, unless another one has noted something meanwhile."""
         live = self._cluster.get("routes", change.name)
-        if live and change.before and noted_on(live) == noted_on(change.before):
+        if live and change.before and announced_notes(live) == announced_notes(change.before):
             self._hear(change, self._cluster.patch("routes", live, merge_patch(change.before, change.route)))
 
     def _hear(self, change: Change, made: Object | None) -> None:

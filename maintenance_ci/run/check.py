@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maintenance_ci.plan.check_table import CHECKS, Case
-from maintenance_ci.plan.checks import Refusals
+from maintenance_ci.plan.checks import gathering
 from maintenance_ci.run.targets import names_before, raise_refusals
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def check(
     planned: Planned, tell: Callable[[Remark, RouteLog], object], *, page_later: bool = False
 ) -> list[MaintenanceError]:
     """Look at all that could stand in the way of one plan, tell and record it, and return what does."""
-    refusals = Refusals(planned.log.check)
+    refusals: list[MaintenanceError] = []
     case = Case(planned.settings, planned.observed, planned.plan, page_later)
     for one in CHECKS[planned.plan.direction]:
         if one.applies(case):
-            with refusals.gather(one.name) as warnings:
+            with gathering(refusals), planned.log.check(one.name) as warnings:
                 for remark in one.look(case) or ():
                     tell(remark, planned.log)
-                    if remark.is_warning and warnings is not None:
+                    if remark.is_warning:
                         warnings.append(remark.text)
-    return refusals.errors
+    return refusals
 
 
 def require_all(planned: Sequence[Planned]) -> None:

@@ -190,7 +190,7 @@ def _page_route(settings: RouteSettings, cluster: OpenShift, route_template: str
         route_name=settings.route_name,
         subpath=settings.subpath,
         strategy=name,
-        noted=announced.notes,
+        announced_notes=announced.notes,
         certificate=certificate,
     )
     return announced.on(render_page_route(route_template, values))

@@ -189,7 +189,7 @@ def _met_now(run: Run, *, seen: bool) -> str:
     """Say what users meet after a rollback, as far as that is known."""
     if run.plan.strategy == SUBPATH and not run.plan.undoable:
         return "the path is in maintenance, as it was before"
-    if run.observed.whole_is_shown:
+    if run.observed.whole_route_is_shown:
         return "the whole Route is in maintenance, as it was before"
     met = "users reach the application" if seen or not run.may_have_moved_users else "the Route is as it was before"
     return f"{met}, and nothing of the switch is left"

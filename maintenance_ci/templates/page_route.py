@@ -13,7 +13,7 @@ from maintenance_ci.templates.rendering import render
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maintenance_ci.plan.page_route import Object
+    from maintenance_ci.plan.marks import Object
 
 
 def render_page_route(template: str, values: Mapping[str, Any]) -> Object:

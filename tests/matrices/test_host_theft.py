@@ -85,7 +85,7 @@ def lost(on: Stage, job: str) -> Job:
     assert thief_is_served(on)
     # What a Route that waits was told first, when another one held the host, is no evidence.
     assert "already exposes" not in done.log
-    assert "which is gone since: who holds the host it does not say" in done.log
+    assert "which is gone now; it does not say who holds the host" in done.log
     at = done.lines.index("To end the maintenance by hand, where the job cannot be run again:")
     find, forget = (line.strip() for line in done.lines[at + 1 : at + 3])
     assert find == f"oc get routes --all-namespaces | grep -F {manifests.HOST}"

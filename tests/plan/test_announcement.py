@@ -8,7 +8,7 @@ import pytest
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.names import PIPELINE_ANNOTATION, PIPELINE_URL_ANNOTATION, notes, page_route_name
-from maintenance_ci.plan.announcement import announcement, noted_on
+from maintenance_ci.plan.announcement import announced_notes, announcement
 from maintenance_ci.plan.observed import Observed
 from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.page_texts import headers_of, with_headers
@@ -35,7 +35,7 @@ def observed(route: dict[str, Any] | None = None, subpath: str | None = None) ->
     return Observed.of("web", [*there, *([original()] if subpath or not route else [])], "shop", subpath)
 
 
-def begun(number: int, subpath: str | None = None, **variables: str) -> dict[str, Any]:
+def in_maintenance(number: int, subpath: str | None = None, **variables: str) -> dict[str, Any]:
     """The Route that shows the page, as the pipeline of that number has made it."""
     given = settings(**pipeline(number, **variables))
     plain = page_route(subpath)
@@ -48,23 +48,23 @@ def again(route: dict[str, Any], number: int, **variables: str) -> Change:
     return plan_begin(settings(**pipeline(number, **variables)), observed(route)).steps[0].change
 
 
-def told(route: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+def announced_by(route: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """The notes, by what stands behind the slash, and the headers."""
-    return {name.partition("/")[2]: value for name, value in noted_on(route).items()}, headers_of(route)
+    return {name.partition("/")[2]: value for name, value in announced_notes(route).items()}, headers_of(route)
 
 
 def test_the_first_pipeline_says_all() -> None:
-    said, headers = told(begun(1, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END))
+    said, headers = announced_by(in_maintenance(1, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END))
     assert said == {"pipeline": "1", "pipeline-url": f"{URL}1", "end": END}
     assert headers["X-Maintenance-Texts"] == "Back soon|||"
     assert headers["X-Maintenance-End"] == END_HEADER
 
 
 def test_new_texts_are_one_patch_and_the_pipeline_stays_the_one_that_began() -> None:
-    route = begun(1, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END)
+    route = in_maintenance(1, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END)
     change = again(route, 2, MAINTENANCE_END=LATER)
     assert change.verb is Verb.INFORM
-    said, headers = told(change.route)
+    said, headers = announced_by(change.route)
     assert said == {"pipeline": "1", "pipeline-url": f"{URL}1", "end": LATER, "texts-pipeline": "2"}
     assert headers["X-Maintenance-Texts"] == "Back soon|||"
     assert headers["X-Maintenance-End"].startswith(LATER)
@@ -75,7 +75,7 @@ def test_new_texts_are_one_patch_and_the_pipeline_stays_the_one_that_began() -> 
 
 
 def test_run_again_it_changes_nothing_more() -> None:
-    route = again(begun(1), 2, MAINTENANCE_TITLE="Back soon").route
+    route = again(in_maintenance(1), 2, MAINTENANCE_TITLE="Back soon").route
     assert again(route, 2, MAINTENANCE_TITLE="Back soon").verb is Verb.LEAVE
     # Nor does the job of the first pipeline, whose variables are older.
     assert again(route, 1, MAINTENANCE_TITLE="old").verb is Verb.LEAVE
@@ -84,18 +84,18 @@ def test_run_again_it_changes_nothing_more() -> None:
 def test_a_pipeline_that_changes_nothing_that_users_read_wants_it_for_itself() -> None:
     given = {TITLE: "Back soon", "MAINTENANCE_END": END}
     for number, variables in ((3, {}), (2, given)):
-        change = again(begun(1, **given), number, **variables)
+        change = again(in_maintenance(1, **given), number, **variables)
         assert change.verb is Verb.ANNOTATE
-        said, headers = told(change.route)
+        said, headers = announced_by(change.route)
         assert said == {"pipeline": str(number), "pipeline-url": f"{URL}{number}", "end": END}
-        assert headers == headers_of(begun(1, **given))
-    assert again(begun(2, **given), 1).verb is Verb.LEAVE
-    assert again(begun(2, **given), 2).verb is Verb.LEAVE
+        assert headers == headers_of(in_maintenance(1, **given))
+    assert again(in_maintenance(2, **given), 1).verb is Verb.LEAVE
+    assert again(in_maintenance(2, **given), 2).verb is Verb.LEAVE
 
 
 def test_what_a_pipeline_does_not_give_stays() -> None:
     first = {TITLE: "Back soon", MESSAGE: "one\ntwo", f"{TITLE}_FR": "À bientôt", "MAINTENANCE_STATUS": "503"}
-    route = begun(1, **first, MAINTENANCE_CRAWLERS="200", MAINTENANCE_END=END)
+    route = in_maintenance(1, **first, MAINTENANCE_CRAWLERS="200", MAINTENANCE_END=END)
     texts = headers_of(again(route, 2, MAINTENANCE_STATUS="200").route)
     assert "X-Maintenance-Status" not in texts
     assert {**texts, "X-Maintenance-Status": "503"} == headers_of(route)
@@ -108,27 +108,27 @@ def test_what_a_pipeline_does_not_give_stays() -> None:
 
 
 def test_in_a_terminal_new_texts_are_taken_and_nothing_else_is_noted() -> None:
-    route = begun(5, MAINTENANCE_TITLE="Back soon")
+    route = in_maintenance(5, MAINTENANCE_TITLE="Back soon")
     given = settings(CI_PIPELINE_ID="", MAINTENANCE_TITLE="Later")
     change = plan_begin(given, observed(route)).steps[0].change
     assert change.verb is Verb.INFORM
-    assert told(change.route)[0] == told(route)[0]
+    assert announced_by(change.route)[0] == announced_by(route)[0]
     assert headers_of(change.route)["X-Maintenance-Texts"] == "Later|||"
     assert plan_begin(settings(CI_PIPELINE_ID=""), observed(route)).steps[0].change.verb is Verb.LEAVE
 
 
-def test_a_path_is_told_likewise() -> None:
-    route = begun(1, CART, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END)
+def test_a_path_announces_what_a_whole_route_does() -> None:
+    route = in_maintenance(1, CART, MAINTENANCE_TITLE="Back soon", MAINTENANCE_END=END)
     given = settings(**pipeline(2, SUBPATH=CART, MAINTENANCE_END=LATER))
     announced = announcement(given, observed(route, CART))
     assert announced.new_texts
-    said, headers = told(announced.on(route))
+    said, headers = announced_by(announced.on(route))
     assert said == {"pipeline": "1", "pipeline-url": f"{URL}1", "end": LATER, "texts-pipeline": "2"}
     assert headers["X-Maintenance-Texts"] == "Back soon|||"
 
 
 def test_a_maintenance_that_was_cut_short_before_its_switch_is_the_next_pipeline_s() -> None:
-    route = begun(1, MAINTENANCE_TITLE="Back soon")
+    route = in_maintenance(1, MAINTENANCE_TITLE="Back soon")
     route["status"] = {}
     cut_short = Observed.of("web", [original(), route], "shop", None)
     announced = announcement(settings(**pipeline(2, MAINTENANCE_TITLE="Later")), cut_short)
@@ -145,13 +145,13 @@ def test_a_maintenance_of_an_older_version_has_its_end_kept_and_is_told_only_wha
 
 
 def test_the_url_of_an_older_pipeline_does_not_stay() -> None:
-    change = plan_begin(settings(CI_PIPELINE_ID="7"), observed(begun(1))).steps[0].change
+    change = plan_begin(settings(CI_PIPELINE_ID="7"), observed(in_maintenance(1))).steps[0].change
     assert change.route["metadata"]["annotations"][PIPELINE_ANNOTATION] == "7"
     assert PIPELINE_URL_ANNOTATION not in change.route["metadata"]["annotations"]
 
 
 def test_what_stays_and_what_is_new_are_counted_together() -> None:
-    route = begun(1, **{TITLE: "x" * 500, MESSAGE: "x" * 500})
+    route = in_maintenance(1, **{TITLE: "x" * 500, MESSAGE: "x" * 500})
     long = {f"{name}_{code}": "x" * 500 for name in (TITLE, MESSAGE) for code in ("FR",)}
     with pytest.raises(VariableError, match="3500 at the most"):
         again(route, 2, **{TITLE: "x" * 500, MESSAGE: "x" * 500}, **long)

@@ -17,7 +17,7 @@ from maintenance_ci.errors import MaintenanceError, RefusedError
 from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import PAGE, PIPELINE_ANNOTATION, ROUTE_ANNOTATION
 from maintenance_ci.plan.check_table import CHECKS, Check
-from maintenance_ci.plan.checks import Refusals, raise_any
+from maintenance_ci.plan.checks import gathering, raise_any
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import Right
@@ -355,13 +355,12 @@ def test_a_check_that_stumbles_over_another_one_s_finding_is_noticed(monkeypatch
 
 
 def test_a_refusal_that_hides_the_others_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    class OnlyTheFirst(Refusals):
-        @contextlib.contextmanager
-        def gather(self, name: str) -> Iterator[list[str] | None]:
-            with super().gather(name) as warnings:
-                yield warnings
-            self.errors = self.errors[:1]
+    @contextlib.contextmanager
+    def only_the_first(refusals: list[MaintenanceError]) -> Iterator[None]:
+        with gathering(refusals):
+            yield
+        del refusals[1:]
 
-    monkeypatch.setattr(running, "Refusals", OnlyTheFirst)
+    monkeypatch.setattr(running, "gathering", only_the_first)
     with pytest.raises(AssertionError):
         refusing(SCENES[Direction.BEGIN][0], being_deleted, owned)

@@ -6,7 +6,7 @@ import pytest
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError, TryAgainError, VariableError
 from maintenance_ci.plan.checks import (
-    Refusals,
+    gathering,
     raise_any,
     require_below,
     require_deletable,
@@ -115,23 +115,23 @@ def claim(namespace: str, name: str = "theirs", **spec: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("foreign", [claim("b"), claim("b", path="/x"), claim("b", name="shop", host="H.Example.Test")])
 def test_a_host_that_another_namespace_claims_too(foreign: dict[str, Any]) -> None:
-    ours, name = route(namespace="a"), foreign["metadata"]["name"]
+    original, name = route(namespace="a"), foreign["metadata"]["name"]
     claims = [claim("a"), foreign]
     with pytest.raises(MaintenanceError, match=rf"h\.example\.test is also claimed by Route b/{name}") as caught:
-        require_host_unclaimed(ours, claims)
+        require_host_unclaimed(original, claims)
     assert "ROUTE_STRATEGY=repoint" in caught.value.advice
     with pytest.raises(MaintenanceError, match=f"b/{name}") as caught:
-        require_host_returns(ours, claims, force={*Force} - {Force.HOST})
+        require_host_returns(original, claims, force={*Force} - {Force.HOST})
     assert "FORCE=host" in caught.value.advice
-    [said] = require_host_returns(ours, claims, force={Force.HOST})
+    [said] = require_host_returns(original, claims, force={Force.HOST})
     assert f"b/{name}" in said
 
 
 def test_a_host_of_one_namespace() -> None:
-    ours = route(namespace="a")
+    original = route(namespace="a")
     for claims in ([], [claim("a"), claim("a", path="/x")], [claim("b", host="other.example.test")]):
-        assert require_host_unclaimed(ours, claims) == []
-        assert require_host_returns(ours, claims, force=()) == []
+        assert require_host_unclaimed(original, claims) == []
+        assert require_host_returns(original, claims, force=()) == []
 
 
 def test_where_nobody_may_look_that_is_said() -> None:
@@ -164,11 +164,11 @@ def test_only_what_we_made_for_that_route_is_ours() -> None:
 
 def test_a_maintenance_route_of_another_path_is_not_taken() -> None:
     labels, annotations = {"app.kubernetes.io/managed-by": "maintenance-ci"}, {"maintenance-ci/route": "shop"}
-    ours = route(path="/a/", labels=labels, annotations=annotations)
-    require_ours(ours, "shop", "/a")
-    require_ours(ours, "shop")
+    page_route = route(path="/a/", labels=labels, annotations=annotations)
+    require_ours(page_route, "shop", "/a")
+    require_ours(page_route, "shop")
     with pytest.raises(MaintenanceError, match="is the maintenance Route of another path, /a"):
-        require_ours(ours, "shop", "/b")
+        require_ours(page_route, "shop", "/b")
 
 
 @pytest.mark.parametrize(("path", "subpath"), [("", "/a"), ("/", "/a"), ("/app", "/app/a"), ("/app/", "/app/a")])
@@ -183,17 +183,17 @@ def test_a_subpath_beside_the_route(path: str, subpath: str) -> None:
 
 
 def test_a_rival_is_on_the_very_place() -> None:
-    ours = route("shop-maintenance-page", path="/a")
+    page_route = route("shop-maintenance-page", path="/a")
     harmless = [
-        ours,
+        page_route,
         route("shop", path="/a"),
         route("x", path="/a/b"),
         route("y"),
         route("z", host="o.example.test", path="/a"),
     ]
-    require_no_rival(ours, harmless, "shop")
+    require_no_rival(page_route, harmless, "shop")
     with pytest.raises(MaintenanceError, match=r"Route rival is on h\.example\.test/a too"):
-        require_no_rival(ours, [*harmless, route("rival", path="/a/")], "shop")
+        require_no_rival(page_route, [*harmless, route("rival", path="/a/")], "shop")
 
 
 def test_differences_are_refused_unless_accepted() -> None:
@@ -210,43 +210,42 @@ def test_a_push_secret() -> None:
     assert "docker-registry s -n web" in caught.value.advice
 
 
-def refuse(refusals: Refusals, *errors: MaintenanceError) -> None:
+def gathered(*errors: MaintenanceError) -> list[MaintenanceError]:
+    refusals: list[MaintenanceError] = []
     for error in errors:
-        with refusals.gather("it holds"):
+        with gathering(refusals):
             raise error
+    return refusals
 
 
 def test_nothing_refused() -> None:
-    refusals = Refusals()
-    with refusals.gather("it holds"):
+    refusals: list[MaintenanceError] = []
+    with gathering(refusals):
         pass
-    raise_any(refusals.errors)
-    assert refusals.errors == []
+    raise_any(refusals)
+    assert refusals == []
 
 
 def test_one_refusal_is_raised_as_it_is() -> None:
-    refusals = Refusals()
-    refuse(refusals, ForbiddenError("No right.", "Ask."))
     with pytest.raises(ForbiddenError, match="No right"):
-        raise_any(refusals.errors)
+        raise_any(gathered(ForbiddenError("No right.", "Ask.")))
 
 
 def test_several_refusals_are_raised_as_one() -> None:
-    refusals = Refusals()
     first, second, third = MaintenanceError("One."), ForbiddenError("Two."), MaintenanceError("Three.")
-    refuse(refusals, first, RefusedError([second, third]))
+    refusals = gathered(first, RefusedError([second, third]))
     with pytest.raises(RefusedError) as caught:
-        raise_any(refusals.errors)
-    assert caught.value.errors == refusals.errors == [first, second, third]
+        raise_any(refusals)
+    assert caught.value.errors == refusals == [first, second, third]
     assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize("error", [TryAgainError("away"), VariableError(["A: is wrong"]), KeyError("a fault")])
 def test_what_is_no_refusal_ends_the_job_at_once(error: Exception) -> None:
-    refusals = Refusals()
-    with pytest.raises(type(error)), refusals.gather("it holds"):
+    refusals: list[MaintenanceError] = []
+    with pytest.raises(type(error)), gathering(refusals):
         raise error
-    assert refusals.errors == []
+    assert refusals == []
 
 
 def test_a_maintenance_route_has_none_of_its_own() -> None:

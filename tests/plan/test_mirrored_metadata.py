@@ -73,7 +73,7 @@ def test_what_is_the_application_s_alone_is_named_too() -> None:
     assert line == f"{ROUTE} it is for the application alone: {TIMEOUT}, spec.httpHeaders"
 
 
-def test_the_line_that_is_told_keeps_it() -> None:
+def test_the_template_line_that_a_message_names_keeps_the_annotation() -> None:
     route = original({VISIBILITY: "Internet", TEAM: "{{ 'quoted' }}", TIMEOUT: "77s"})
     kept = mirrored(route, keeping(VISIBILITY, "example.test/of-another-route"))
     annotations = kept["metadata"]["annotations"]

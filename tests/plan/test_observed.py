@@ -26,7 +26,7 @@ def route(name: str = "shop", service: str = "shop") -> Object:
     }
 
 
-def ours(subpath: str | None = None, of: str = "shop") -> Object:
+def page_route(subpath: str | None = None, of: str = "shop") -> Object:
     """A maintenance Route."""
     made = route(page_route_name(of, subpath), PAGE)
     made["metadata"] |= {"labels": our_labels(of), "annotations": notes(of, "subpath" if subpath else SWAP, "42")}
@@ -44,26 +44,38 @@ def sent_elsewhere() -> Object:
 
 
 APPLIED = [{"manager": "maintenance-ci", "operation": "Apply", "fieldsV1": {"f:spec": {"f:host": {}}}}]
-OTHERS = [route("portal"), ours(of="portal"), ours("/cart", of="portal")]
+OTHERS = [route("portal"), page_route(of="portal"), page_route("/cart", of="portal")]
 
 # What a job finds: the Routes, the SUBPATH; then strategy, whether all is switched, which Route carries the notes,
 # which one is mirrored, and the paths in maintenance.
 STATES: dict[str, tuple[list[Object], str | None, tuple[str | None, bool, str | None, str | None, list[str]]]] = {
     "nothing at all": ([], None, (None, False, None, None, [])),
     "never begun": ([route()], None, (None, False, None, "shop", [])),
-    "a swap half done": ([route(), ours()], None, (SWAP, False, WHOLE, "shop", [])),
-    "a swap": ([ours()], None, (SWAP, True, WHOLE, WHOLE, [])),
+    "a swap half done": ([route(), page_route()], None, (SWAP, False, WHOLE, "shop", [])),
+    "a swap": ([page_route()], None, (SWAP, True, WHOLE, WHOLE, [])),
     "a repoint": ([by_repoint()], None, (REPOINT, True, "shop", "shop", [])),
     "a repoint sent elsewhere": ([sent_elsewhere()], None, (REPOINT, False, "shop", "shop", [])),
-    "a repoint on top of half a swap": ([by_repoint(), ours()], None, (REPOINT, True, "shop", "shop", [])),
-    "a path": ([route(), ours("/cart")], "/cart", (None, False, PATH, "shop", [PATH])),
-    "another path": ([route(), ours("/a")], "/cart", (None, False, None, "shop", [page_route_name("shop", "/a")])),
-    "a path, asked for the whole": ([route(), ours("/cart")], None, (None, False, None, "shop", [PATH])),
-    "a path under a swap": ([ours(), ours("/cart")], "/cart", (SWAP, True, PATH, WHOLE, [PATH])),
-    "a path to be, under a swap": ([ours()], "/cart", (SWAP, True, None, WHOLE, [])),
-    "a path under a repoint": ([by_repoint(), ours("/cart")], "/cart", (REPOINT, True, PATH, "shop", [PATH])),
+    "a repoint on top of half a swap": ([by_repoint(), page_route()], None, (REPOINT, True, "shop", "shop", [])),
+    "a path": ([route(), page_route("/cart")], "/cart", (None, False, PATH, "shop", [PATH])),
+    "another path": (
+        [route(), page_route("/a")],
+        "/cart",
+        (None, False, None, "shop", [page_route_name("shop", "/a")]),
+    ),
+    "a path, asked for the whole": ([route(), page_route("/cart")], None, (None, False, None, "shop", [PATH])),
+    "a path under a swap": (
+        [page_route(), page_route("/cart")],
+        "/cart",
+        (SWAP, True, PATH, WHOLE, [PATH]),
+    ),
+    "a path to be, under a swap": ([page_route()], "/cart", (SWAP, True, None, WHOLE, [])),
+    "a path under a repoint": (
+        [by_repoint(), page_route("/cart")],
+        "/cart",
+        (REPOINT, True, PATH, "shop", [PATH]),
+    ),
     "a path to be, under a repoint": ([by_repoint()], "/cart", (REPOINT, True, None, "shop", [])),
-    "a path, and the original is gone": ([ours("/cart")], "/cart", (None, False, PATH, None, [PATH])),
+    "a path, and the original is gone": ([page_route("/cart")], "/cart", (None, False, PATH, None, [PATH])),
 }
 
 
@@ -71,17 +83,17 @@ def observe(routes: Iterable[Object], subpath: str | None) -> Observed:
     return Observed.of("web", routes, "shop", subpath)
 
 
-def told(observed: Observed) -> tuple[Any, ...]:
+def summary(observed: Observed) -> tuple[Any, ...]:
     names = [route and route["metadata"]["name"] for route in (observed.annotated_route, observed.route_to_mirror)]
-    return observed.active_strategy, observed.whole_is_shown, *names, observed.path_routes
+    return observed.active_strategy, observed.whole_route_is_shown, *names, observed.path_routes
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("others", [[], OTHERS], ids=["alone", "beside others"])
 def test_every_state_is_told_by_the_routes_alone(state: str, others: list[Object]) -> None:
     routes, subpath, expected = STATES[state]
-    assert told(observe([*others, *routes], subpath)) == expected
-    assert told(observe([*reversed(routes), *others], subpath)) == expected
+    assert summary(observe([*others, *routes], subpath)) == expected
+    assert summary(observe([*reversed(routes), *others], subpath)) == expected
 
 
 def test_where_a_maintenance_stands_follows_from_the_state() -> None:
@@ -113,7 +125,7 @@ ADMITTED = {"ingress": [{"routerName": "default", "conditions": [{"type": "Admit
     [
         ([route() | {"status": ADMITTED}], Phase.LEFTOVER),
         ([{**route(), "metadata": {**route()["metadata"], "managedFields": APPLIED}}], Phase.STRANDED),
-        ([route(), ours() | {"status": ADMITTED}], Phase.RETURNING),
+        ([route(), page_route() | {"status": ADMITTED}], Phase.RETURNING),
         ([], Phase.GONE),
     ],
 )
@@ -125,9 +137,9 @@ def test_a_snapshot_and_the_routers_tell_the_rest(routes: list[Object], phase: P
 def test_the_page_s_route_is_the_one_that_would_be_made() -> None:
     assert observe([], None).page_route_name == WHOLE
     assert observe([], "/cart").page_route_name == PATH
-    observed = observe([ours(), ours("/cart")], "/cart")
-    assert observed.page_route == ours("/cart")
-    assert observed.whole_page_route == ours()
+    observed = observe([page_route(), page_route("/cart")], "/cart")
+    assert observed.page_route == page_route("/cart")
+    assert observed.whole_page_route == page_route()
 
 
 def test_a_rewritten_route_has_no_maintenance_route() -> None:

@@ -221,7 +221,7 @@ def test_an_odd_route_is_looked_at_or_refused(look: str) -> None:
 @pytest.mark.parametrize(
     "look", [lambda route, _: route["spec"]["host"], lambda route, _: (route["spec"].get("path", "")).rstrip("/")]
 )
-def test_a_look_that_breaks_is_seen(look: Look) -> None:
+def test_a_function_that_breaks_on_an_odd_route_is_noticed(look: Look) -> None:
     """Without the odd ones among them these tests would prove nothing."""
     with pytest.raises((KeyError, AttributeError)):
         looked_at(look)

@@ -31,7 +31,7 @@ def route(name: str = "shop", service: str = "shop", created: str = OLD, path: s
     }
 
 
-def ours(subpath: str | None = None, *, path: str = "", of: str = "shop", pipeline: str = "42") -> Object:
+def page_route(subpath: str | None = None, *, path: str = "", of: str = "shop", pipeline: str = "42") -> Object:
     made = route(page_route_name(of, subpath), PAGE, BEGUN, subpath or path)
     said = notes(of, "subpath" if subpath else "swap", pipeline, URL if pipeline else "")
     made["metadata"] |= {"labels": our_labels(of), "annotations": said}
@@ -43,8 +43,8 @@ def by_repoint() -> Object:
 
 
 def snapshot(strategy: str = "swap") -> Object:
-    kept = snapshot_of(route(), notes("shop", strategy, "41", "https://gitlab.example.test/p/41"))
-    return {**kept, "metadata": {**kept["metadata"], "creationTimestamp": KEPT}}
+    secret = snapshot_of(route(), notes("shop", strategy, "41", "https://gitlab.example.test/p/41"))
+    return {**secret, "metadata": {**secret["metadata"], "creationTimestamp": KEPT}}
 
 
 def row(**changed: Any) -> Row:
@@ -64,27 +64,29 @@ PREPARED = "begun, and cut short before the switch; run the job deploy-route or 
 
 CASES: dict[str, tuple[list[Object], list[Object], list[Row]]] = {
     "nothing": ([route(), route("portal")], [], []),
-    "a swap": ([ours()], [snapshot()], [row()]),
-    "a swap whose snapshot was taken away": ([ours()], [], [row()]),
-    "a swap of a Route with a path": ([ours(path="/shop")], [snapshot()], [row(path="/shop")]),
-    "a swap from a terminal": ([ours(pipeline="")], [snapshot()], [row(pipeline="", pipeline_url="")]),
+    "a swap": ([page_route()], [snapshot()], [row()]),
+    "a swap whose snapshot was taken away": ([page_route()], [], [row()]),
+    "a swap of a Route with a path": ([page_route(path="/shop")], [snapshot()], [row(path="/shop")]),
+    "a swap from a terminal": ([page_route(pipeline="")], [snapshot()], [row(pipeline="", pipeline_url="")]),
     "a repoint": ([by_repoint()], [snapshot(REPOINT)], [row(strategy=REPOINT, since=KEPT)]),
     "a repoint whose snapshot was taken away": ([by_repoint()], [], [row(strategy=REPOINT, since="")]),
-    "a path": ([route(), ours("/cart")], [], [PATH]),
-    "paths in order": ([route(), ours("/cart"), ours("/a")], [], [row(path="/a", strategy="subpath"), PATH]),
-    "a path under a swap": ([ours("/cart"), ours()], [snapshot()], [row(), PATH]),
-    "a path under a repoint": (
-        [by_repoint(), ours("/cart")], [snapshot(REPOINT)], [row(strategy=REPOINT, since=KEPT), PATH],
+    "a path": ([route(), page_route("/cart")], [], [PATH]),
+    "paths in order": (
+        [route(), page_route("/cart"), page_route("/a")], [], [row(path="/a", strategy="subpath"), PATH],
     ),
-    "half a swap": ([route(), ours()], [snapshot()], [row(state=HALF)]),
+    "a path under a swap": ([page_route("/cart"), page_route()], [snapshot()], [row(), PATH]),
+    "a path under a repoint": (
+        [by_repoint(), page_route("/cart")], [snapshot(REPOINT)], [row(strategy=REPOINT, since=KEPT), PATH],
+    ),
+    "half a swap": ([route(), page_route()], [snapshot()], [row(state=HALF)]),
     "cut short before the switch": (
         [route()], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": OVER})],
     ),
     "cut short, and the Route is gone": ([], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": GONE})]),
     "a path beside one that was cut short": (
-        [route(), ours("/cart")], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": OVER}), PATH],
+        [route(), page_route("/cart")], [snapshot()], [Row(**vars(CUT_SHORT) | {"state": OVER}), PATH],
     ),
-    "several Routes": ([ours(of="shop"), ours(of="portal")], [snapshot()], [row(route="portal"), row()]),
+    "several Routes": ([page_route(of="shop"), page_route(of="portal")], [snapshot()], [row(route="portal"), row()]),
 }  # fmt: skip
 
 
@@ -95,14 +97,14 @@ def test_what_is_in_maintenance(case: str) -> None:
     assert rows(reversed(routes), snapshots, page_ready=True, now=NOW) == expected
 
 
-def not_ours(found: Object) -> Object:
+def of_somebody_else(found: Object) -> Object:
     """As somebody who copies our Route makes it."""
     return {**found, "metadata": {**found["metadata"], "labels": {"app": "shop"}}}
 
 
 def test_a_route_that_is_not_ours_is_no_maintenance() -> None:
-    assert rows([not_ours(ours())], [], page_ready=True, now=NOW) == []
-    assert rows([ours()], [], page_ready=True, now=NOW) != []
+    assert rows([of_somebody_else(page_route())], [], page_ready=True, now=NOW) == []
+    assert rows([page_route()], [], page_ready=True, now=NOW) != []
 
 
 def with_status(found: Object, status: Object | None) -> Object:
@@ -116,25 +118,25 @@ def elsewhere(found: Object) -> Object:
 @pytest.mark.parametrize(
     ("found", "ready", "state"),
     [
-        (ours(), True, "shown"),
+        (page_route(), True, "shown"),
         (by_repoint(), True, "shown"),
-        (ours(), False, "the page is not ready"),
+        (page_route(), False, "the page is not ready"),
         (by_repoint(), False, "the page is not ready"),
-        (with_status(ours(), REFUSED), True, "not admitted"),
-        (with_status(ours(), None), True, "not admitted"),
+        (with_status(page_route(), REFUSED), True, "not admitted"),
+        (with_status(page_route(), None), True, "not admitted"),
         (with_status(by_repoint(), REFUSED), False, "not admitted"),
-        (elsewhere(ours()), True, "somebody sent it elsewhere"),
+        (elsewhere(page_route()), True, "somebody sent it elsewhere"),
         (elsewhere(by_repoint()), False, "somebody sent it elsewhere"),
     ],
 )
-def test_what_is_amiss(found: Object, ready: bool, state: str) -> None:
-    [told] = rows([found], [], page_ready=ready, now=NOW)
-    assert told.state == state
+def test_the_state_of_a_row_says_what_is_amiss(found: Object, ready: bool, state: str) -> None:
+    [only] = rows([found], [], page_ready=ready, now=NOW)
+    assert only.state == state
 
 
 def test_of_several_troubles_the_one_that_a_person_can_end_is_told() -> None:
-    [told] = rows([route(), with_status(ours(), REFUSED)], [], page_ready=False, now=NOW)
-    assert told.state == PREPARED
+    [only] = rows([route(), with_status(page_route(), REFUSED)], [], page_ready=False, now=NOW)
+    assert only.state == PREPARED
 
 
 def test_the_columns_of_the_table_are_aligned() -> None:
@@ -153,17 +155,17 @@ def test_the_columns_of_the_table_are_aligned() -> None:
     ("end", "overdue"), [("2026-11-24T07:00:00+01:00", False), ("2026-11-24T06:59:59+01:00", True)]
 )
 def test_an_announced_end_that_is_over_is_told(end: str, overdue: bool) -> None:
-    shown, kept = ours(), snapshot()
-    for one in (shown, kept):
+    shown, secret = page_route(), snapshot()
+    for one in (shown, secret):
         one["metadata"]["annotations"]["maintenance-ci/end"] = end
     now = datetime.fromisoformat("2026-11-24T06:00:00+00:00") - timedelta(microseconds=1)
-    [told] = rows([shown], [kept], page_ready=True, now=now)
-    assert (told.end, told.overdue) == (end, overdue)
-    assert ("(overdue)" in table_of_maintenances([told])[1]) is overdue
+    [only] = rows([shown], [secret], page_ready=True, now=now)
+    assert (only.end, only.overdue) == (end, overdue)
+    assert ("(overdue)" in table_of_maintenances([only])[1]) is overdue
     line = f"the maintenance of Route shop was to end at {end}, less than a minute ago; "
     line += "run the job delete, or a pipeline with ACTION=end"
-    assert overdue_lines([told], now) == ([line] if overdue else [])
-    [cut_short] = rows([route()], [kept], page_ready=True, now=now)
+    assert overdue_lines([only], now) == ([line] if overdue else [])
+    [cut_short] = rows([route()], [secret], page_ready=True, now=now)
     assert (cut_short.end, cut_short.overdue) == (end, overdue)
 
 
@@ -173,8 +175,8 @@ def test_a_table_of_nothing_is_its_head() -> None:
 
 @pytest.mark.parametrize("metadata", [{}, {"annotations": None}, {"annotations": {"maintenance-ci/route": "other"}}])
 def test_a_snapshot_whose_notes_were_changed_is_told_too(metadata: dict[str, Any]) -> None:
-    kept = snapshot()
-    kept["metadata"] = {"name": kept["metadata"]["name"], "namespace": "web", **metadata}
-    [told] = rows([route()], [kept], page_ready=True, now=NOW)
-    assert told.state.endswith("run the job delete")
-    assert told.since == metadata.get("creationTimestamp", "")
+    secret = snapshot()
+    secret["metadata"] = {"name": secret["metadata"]["name"], "namespace": "web", **metadata}
+    [only] = rows([route()], [secret], page_ready=True, now=NOW)
+    assert only.state.endswith("run the job delete")
+    assert only.since == metadata.get("creationTimestamp", "")

@@ -46,16 +46,16 @@ def route(**metadata: Any) -> dict[str, Any]:
     ],
 )
 def test_who_would_undo_it_and_how_to_pause_that(metadata: dict[str, Any], who: str, pause: str) -> None:
-    [told] = recreated_by(route(**metadata))
-    assert who in told
-    assert pause in told
+    [owner] = recreated_by(route(**metadata))
+    assert who in owner
+    assert pause in owner
     with pytest.raises(MaintenanceError) as caught:
         require_unowned(route(**metadata), force={*Force} - {Force.OWNER})
-    assert told in caught.value.what
+    assert owner in caught.value.what
     assert "FORCE=owner" in caught.value.advice
     [said] = require_unowned(route(**metadata), force={Force.OWNER})
     assert said.startswith("forced")
-    assert told in said
+    assert owner in said
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_who_would_undo_it_and_how_to_pause_that(metadata: dict[str, Any], who: 
         {"annotations": {"argocd.argoproj.io/tracking-id": ""}, "labels": {"argocd.argoproj.io/instance": ""}},
     ],
 )
-def test_what_says_nothing(metadata: dict[str, Any]) -> None:
+def test_a_route_without_an_owner_s_mark_is_nobody_s(metadata: dict[str, Any]) -> None:
     assert recreated_by(route(**metadata)) == []
     assert require_unowned(route(**metadata), force=()) == []
 

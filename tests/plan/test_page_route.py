@@ -54,7 +54,7 @@ def annotated(**annotations: str) -> dict[str, Any]:
 
 
 def test_it_keeps_host_tls_and_acme_and_leads_to_the_page() -> None:
-    route = render(noted={"maintenance-ci/pipeline": "42"})
+    route = render(announced_notes={"maintenance-ci/pipeline": "42"})
     assert route["metadata"]["name"] == "shop-maintenance-page"
     assert route["metadata"]["namespace"] == "web"
     assert route["spec"]["host"] == "shop.apps.example.test"
@@ -182,7 +182,7 @@ def test_a_name_too_long_for_the_routers_file_of_its_certificate_is_refused(orig
 
 
 def test_the_mirror_of_a_maintenance_route_is_the_original_s() -> None:
-    whole = render(noted={"maintenance-ci/pipeline": "42"})
+    whole = render(announced_notes={"maintenance-ci/pipeline": "42"})
     assert whole["metadata"]["annotations"]["maintenance-ci/pipeline"] == "42"
     part = mirror(whole, subpath="/cart", strategy="subpath")
     assert part == render(subpath="/cart", strategy="subpath")

@@ -120,7 +120,7 @@ def test_a_plan_that_does_not_wait_or_is_in_the_wrong_order_is_noticed(job: str,
     assert unserved(state, replace(plan, steps=tuple(hasty)))
 
 
-def test_a_way_back_that_removes_the_page_first_is_noticed() -> None:
+def test_a_rollback_that_removes_the_page_first_is_noticed() -> None:
     plan = plan_of("deploy-route", "swap LIVE")
     play = Play("swap LIVE", plan)
     back = play.try_out(plan.steps, made=True, waited=True)

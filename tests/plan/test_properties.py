@@ -35,7 +35,7 @@ def mirror(original: dict[str, Any], subpath: str | None = None, name: str = "")
         route_name=name or original["metadata"]["name"],
         subpath=None if passthrough else subpath,
         strategy="swap",
-        noted={PIPELINE_ANNOTATION: "42"},
+        announced_notes={PIPELINE_ANNOTATION: "42"},
         certificate=issued(2026) if passthrough else None,
     )
     manifest = render_page_route(TEMPLATE, values)

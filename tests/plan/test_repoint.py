@@ -109,7 +109,7 @@ def test_a_route_goes_to_the_page_and_back_by_two_patches_that_the_api_takes(man
 
 @some
 @given(manifest=routes())
-def test_neither_way_changes_what_it_is_given(manifest: Object) -> None:
+def test_repointing_there_and_back_changes_no_argument(manifest: Object) -> None:
     original = live(manifest)
     before = copy.deepcopy(original)
     sent = repointed(original, SAID, certificate=certificate_for(original))

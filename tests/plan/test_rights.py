@@ -62,7 +62,7 @@ def test_a_rule_that_grants(granted: dict[str, list[str]], right: Right) -> None
         ({}, PATCH),
     ],
 )
-def test_a_rule_that_does_not(other: dict[str, Any], right: Right) -> None:
+def test_a_rule_that_does_not_grant(other: dict[str, Any], right: Right) -> None:
     assert missing([right], [other]) == [right]
 
 
@@ -139,7 +139,7 @@ def test_the_documented_role_holds_what_a_build_needs(with_oc: bool) -> None:
 
 
 @pytest.mark.parametrize("job", ["deploy-route", "delete"])
-def test_what_depends_on_the_route(job: str) -> None:
+def test_rights_that_depend_on_the_route(job: str) -> None:
     def more(strategy: str, original: dict[str, Any]) -> set[str]:
         plain = needed(job, strategy, original=tls(termination="edge"))
         return short(*needed(job, strategy, original=original)) - short(*plain)

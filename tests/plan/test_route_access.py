@@ -23,7 +23,8 @@ def route(name: str, *services: str | tuple[str, int], host: str = "", **spec: A
 
 
 def admitted(*verdicts: str) -> Object:
-    return {"ingress": [{"conditions": [{"type": "Admitted", "status": verdict}]} for verdict in verdicts]}
+    conditions = [[{"type": "Admitted", "status": verdict}] for verdict in verdicts]
+    return {"ingress": [{"routerName": f"router-{i}", "conditions": each} for i, each in enumerate(conditions)]}
 
 
 SHOP, EDGE = route("shop", "shop"), {"termination": "edge"}

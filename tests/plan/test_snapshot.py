@@ -157,6 +157,6 @@ def test_what_is_no_snapshot_is_refused_without_being_shown(secret: Object) -> N
     assert caught.value.what == "The Secret shop-maintenance-snapshot holds no snapshot that can be read."
 
 
-def test_and_what_is_one_is_read() -> None:
+def test_a_snapshot_is_read() -> None:
     found = {"metadata": {"name": "shop"}, "spec": {"host": "h"}}
     assert route_in(holding(json.dumps(found).encode())) == found

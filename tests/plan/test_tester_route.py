@@ -54,9 +54,9 @@ def page_route(name: str, of: str) -> Object:
 
 
 def test_it_leads_to_the_application_by_a_host_of_its_own() -> None:
-    made = route_for_testers(ORIGINAL, ADDRESSES, None)
-    assert made["metadata"]["name"] == "shop-preview"
-    assert made["spec"] == {
+    testers_route = route_for_testers(ORIGINAL, ADDRESSES, None)
+    assert testers_route["metadata"]["name"] == "shop-preview"
+    assert testers_route["spec"] == {
         "to": {"kind": "Service", "name": "shop"},
         "port": {"targetPort": "http"},
         "path": "/app",
@@ -73,10 +73,10 @@ def test_both_lists_are_set_with_blanks_and_the_original_s_own_is_not_kept() -> 
 
 
 def test_it_is_no_maintenance_route_and_no_selector_of_the_original_means_it() -> None:
-    made = route_for_testers(ORIGINAL, ADDRESSES, None)
-    assert application_behind(made) == "shop"
-    assert stands_for(made) is None
-    assert "depends-on" not in made["metadata"]["labels"]
+    testers_route = route_for_testers(ORIGINAL, ADDRESSES, None)
+    assert application_behind(testers_route) == "shop"
+    assert stands_for(testers_route) is None
+    assert "depends-on" not in testers_route["metadata"]["labels"]
     assert application_behind(page_route("shop-maintenance-page", "shop")) is None
     somebody_s = named("shop-preview", {"maintenance-ci/testers-of": "shop"})
     assert application_behind(somebody_s) is None

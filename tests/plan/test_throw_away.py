@@ -31,21 +31,21 @@ POD = {"containers": [CONTAINER], "imagePullSecrets": [{"name": "pull"}], "secur
 DEPLOYMENT = {"spec": {"template": {"spec": POD}}}
 
 
-def made(host: str | None = None) -> dict[str, dict[str, Any]]:
+def application(host: str | None = None) -> dict[str, dict[str, Any]]:
     return dict(objects(RUN, "web", DEPLOYMENT, host))
 
 
 def test_each_object_has_the_label_and_the_name() -> None:
-    assert list(made())[-1] == "routes"
-    assert set(made()) == set(KINDS)
-    for one in made().values():
+    assert list(application())[-1] == "routes"
+    assert set(application()) == set(KINDS)
+    for one in application().values():
         assert one["metadata"] == {"name": "maintenance-rehearsal-a1b2c3", "namespace": "web", "labels": labels_of(RUN)}
         assert run_of(one) == RUN
     assert DNS_LABEL.fullmatch(name_of(RUN))
 
 
 def test_the_pod_is_the_page_s_in_what_a_namespace_may_want() -> None:
-    template = made()["deployments"]["spec"]["template"]
+    template = application()["deployments"]["spec"]["template"]
     (container,) = template["spec"]["containers"]
     for field in ("image", "resources", "securityContext"):
         assert container[field] == CONTAINER[field]
@@ -62,8 +62,8 @@ def test_the_pod_is_the_page_s_in_what_a_namespace_may_want() -> None:
 
 
 def test_its_host_is_given_or_the_cluster_s() -> None:
-    assert "host" not in made()["routes"]["spec"]
-    assert made("r.example.test")["routes"]["spec"]["host"] == "r.example.test"
+    assert "host" not in application()["routes"]["spec"]
+    assert application("r.example.test")["routes"]["spec"]["host"] == "r.example.test"
     verbs = {(right.verb, right.resource) for right in needed_rights(RUN, host=True)}
     assert verbs - {(right.verb, right.resource) for right in needed_rights(RUN, host=False)} == {
         ("create", "routes/custom-host")

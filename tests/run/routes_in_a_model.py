@@ -44,7 +44,7 @@ def page_of(route: Object) -> Object:
     """The maintenance Route that a job would make."""
     name = route["metadata"]["name"]
     values = maintenance_values(
-        route, route_name=name, subpath=None, strategy="swap", noted={"maintenance-ci/pipeline": "42"}
+        route, route_name=name, subpath=None, strategy="swap", announced_notes={"maintenance-ci/pipeline": "42"}
     )
     metadata = {key: values[key] for key in ("name", "namespace", "labels", "annotations")}
     spec = {"host": values["host"], "to": {"kind": "Service", "name": PAGE}, "tls": values["tls"]}

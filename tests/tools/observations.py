@@ -58,7 +58,7 @@ def page_route(subpath: str | None = None, *, of: Object | None = None, admitted
         route_name="shop",
         subpath=subpath,
         strategy="subpath" if subpath else "swap",
-        noted={"maintenance-ci/pipeline": "41"},
+        announced_notes={"maintenance-ci/pipeline": "41"},
         certificate={"certificate": "c", "key": "k"},
     )
     return {
