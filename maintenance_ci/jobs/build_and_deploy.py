@@ -23,6 +23,7 @@ from maintenance_ci.page.image import (
 from maintenance_ci.page.rendering import render_page
 from maintenance_ci.page.rollout import Rollout
 from maintenance_ci.plan.checks import require_secret
+from maintenance_ci.plan.marks import annotations_of
 from maintenance_ci.plan.page_route import routes_to
 from maintenance_ci.plan.rights import (
     IMAGE_RIGHT,
@@ -65,8 +66,8 @@ class Tools:
 
 def build_and_deploy(settings: BuildAndDeploySettings, cluster: OpenShift, tools: Tools, log: JobLog) -> None:
     """Install the page's chart, build its image where asked or needed, and wait until the page runs that image."""
-    made = render_page(tools.docker, name=PAGE, tag=settings.image_tag, signature=settings.maintenance_signature)
-    context = pack_build_context(tools.docker, made)
+    page = render_page(tools.docker, name=PAGE, tag=settings.image_tag, signature=settings.maintenance_signature)
+    context = pack_build_context(tools.docker, page)
     registry_image = f"{settings.docker_registry}/{PAGE}:{settings.image_tag}" if settings.docker_registry else None
 
     with log.phase("Look at the page as it is"):
@@ -132,8 +133,7 @@ def _stays(settings: BuildAndDeploySettings, cluster: OpenShift, routes: list[Ob
     """Tell whether the page stays as it is, since users meet it: new texts, or a new end, need nothing of it."""
     if settings.build_maintenance_page:
         return False
-    ours = [one for one in routes if ROUTE_ANNOTATION in (one["metadata"].get("annotations") or {})]
-    shown = routes_to(PAGE, ours)
+    shown = routes_to(PAGE, (route for route in routes if ROUTE_ANNOTATION in annotations_of(route)))
     deployment = cluster.get("deployments", PAGE) if shown else None
     if not ((deployment or {}).get("status") or {}).get("availableReplicas"):
         return False

@@ -47,14 +47,8 @@ def delete(
 ) -> None:
     """Put the original Routes back, remove the maintenance Routes, then the page if nobody needs it.
 
-    Args:
-        settings: the pipeline's variables.
-        cluster: the Routes' namespace.
-        templates: where the originals' templates are; None with a SUBPATH, which restores nothing.
-        helm: what installed the page.
-        log: what the job says.
-
-    With ACTION=end only those that are due are ended, and the others are left as they are.
+    With ACTION=end only the maintenances that are due are ended, and the others are left as they are. ``templates`` are
+    those of the originals; None with a SUBPATH, which restores nothing.
     """
     with log.phase(f"Read {title_of_targets(settings)}"):
         targets = read_targets(settings, cluster, log)
@@ -157,8 +151,8 @@ def _ended(run: Run, shown_by: Sequence[str]) -> str:
     """Say what users of the Route meet now."""
     observed, settings = run.observed, run.settings
     place = f"{settings.subpath} of Route {settings.route_name}" if settings.subpath else f"Route {settings.route_name}"
-    ours = (*observed.path_routes, observed.route_name, observed.page_route_name)
-    still = [name for name in shown_by if name in ours]
+    own_names = (*observed.path_routes, observed.route_name, observed.page_route_name)
+    still = [name for name in shown_by if name in own_names]
     but = f", except for what {', '.join(still)} still shows." if still else "."
     if settings.subpath and observed.active_strategy:
         return f"{place} has no maintenance of its own now; that of the whole Route goes on."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.names import PAGE, PIPELINE_URL_ANNOTATION, SERVICE_LABEL
 from maintenance_ci.plan.describe import commands_to_end
-from maintenance_ci.plan.marks import pipeline_of
+from maintenance_ci.plan.marks import annotations_of, pipeline_of
 from maintenance_ci.plan.page_route import backend_services, routes_beside
 from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public_url, service_port
@@ -51,12 +51,8 @@ def deploy_route(
 ) -> None:
     """Send users to the page: by a Route in the original's place, by the original itself, or by one more for a path.
 
-    Args:
-        settings: the pipeline's variables.
-        cluster: the Routes' namespace.
-        templates: where the originals' templates are; None with a SUBPATH, which restores nothing.
-        route_template: the maintenance Route's Jinja2 template.
-        log: what the job says.
+    ``templates`` are those of the originals, None with a SUBPATH, which restores nothing; ``route_template`` is the
+    maintenance Route's Jinja2 template.
     """
     with log.phase(f"Read {title_of_targets(settings)}"):
         targets = read_targets(settings, cluster, log)
@@ -77,9 +73,9 @@ def deploy_route(
     for run in runs:
         if run.changes.texts_are_lost:
             run.log.warn(TEXTS_LOST)
-    ours = {name for run in runs for name in run.observed.own_names}
-    met, to_end = zip(*(_closing_words(run, ours) for run in runs), strict=True)
-    log.end(*met, *dict.fromkeys(to_end), *for_testers, *_meanwhile(runs, ours, port_forwards))
+    own_names = {name for run in runs for name in run.observed.own_names}
+    met, to_end = zip(*(_closing_words(run, own_names) for run in runs), strict=True)
+    log.end(*met, *dict.fromkeys(to_end), *for_testers, *_meanwhile(runs, own_names, port_forwards))
 
 
 def _look_before(run: Run) -> None:
@@ -112,7 +108,7 @@ def _tell_confirmed(run: Run) -> None:
     )
 
 
-def _closing_words(run: Run, ours: Container[str]) -> tuple[str, str]:
+def _closing_words(run: Run, own_names: Container[str]) -> tuple[str, str]:
     """Return what users meet now, and what ends it."""
     settings, observed, seen = run.settings, run.observed, run.seen is Outcome.SEEN
     shown = run.step.change.route
@@ -123,7 +119,7 @@ def _closing_words(run: Run, ours: Container[str]) -> tuple[str, str]:
             f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
             f"To end it: run the job delete{_of_newest_pipeline(settings, shown)}.",
         )
-    beside = routes_beside(shown, observed.routes.values(), ours)
+    beside = routes_beside(shown, observed.routes.values(), own_names)
     but = f", except for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
     unseen = f"Users of {url} were sent to the maintenance page{but}; the runner could not see whether they meet it."
     pipeline = f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""
@@ -133,10 +129,10 @@ def _closing_words(run: Run, ours: Container[str]) -> tuple[str, str]:
     )
 
 
-def _meanwhile(runs: Sequence[Run], ours: Container[str], port_forwards: list[str]) -> list[str]:
+def _meanwhile(runs: Sequence[Run], own_names: Container[str], port_forwards: list[str]) -> list[str]:
     """Return what leads to the applications during their maintenance: other Routes, and a person's own way."""
     applications = filter(None, (run.observed.application_route for run in runs))
-    others = other_ways(applications, runs[0].observed.routes.values(), ours)
+    others = other_ways(applications, runs[0].observed.routes.values(), own_names)
     look = ["To look at the application meanwhile:", *port_forwards] if port_forwards else []
     return [*(f"{way}: users of these Routes do not meet the page." for way in others), *look]
 
@@ -145,7 +141,7 @@ def _of_newest_pipeline(settings: RouteSettings, annotated: Object) -> str:
     """Name the pipeline whose ``delete`` may end a maintenance that several have wanted."""
     url = settings.ci_pipeline_url
     if (pipeline_of(annotated) or 0) > int(settings.ci_pipeline_id or 0):
-        url = (annotated["metadata"].get("annotations") or {}).get(PIPELINE_URL_ANNOTATION, "")
+        url = annotations_of(annotated).get(PIPELINE_URL_ANNOTATION, "")
     return f" of pipeline {url}" if url else ""
 
 

@@ -47,14 +47,9 @@ def export(settings: ExportSettings, cluster: OpenShift, log: JobLog) -> Export:
 
 
 def commit(settings: ExportSettings, templates: TemplateProject, template: Export, log: JobLog, *, force: bool) -> None:
-    """Write a template to its project, by one commit; none where the project says the same already.
+    """Write what `export` returned to the template project, by one commit; none where it says the same already.
 
-    Args:
-        settings: the variables.
-        templates: the project, by an access token.
-        template: what `export` returned.
-        log: is told what was done.
-        force: overwrite a template that a person wrote in another form, and write headers that may be secret.
+    With ``force`` also over a template that a person wrote in another form, and with headers that may be secret.
 
     Raises:
         MaintenanceError: GitLab refuses, somebody else wrote it meanwhile, or it is not to be overwritten.

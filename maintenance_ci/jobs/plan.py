@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.jobs.delete import strategy_in
 from maintenance_ci.log.outcome import NOTHING_CHANGED
 from maintenance_ci.names import name_for_testers
-from maintenance_ci.plan.describe import line_of_page, lines_of, no_longer_for_testers
+from maintenance_ci.plan.describe import line_of_page, no_longer_for_testers
 from maintenance_ci.plan.plan_table import plan_document, plan_row, plan_table
 from maintenance_ci.plan.route_access import other_ways
 from maintenance_ci.plan.steps import Direction
@@ -67,6 +67,7 @@ def plan_deploy(
         read = partial(observe_begin, SharedReads(cluster), templates, route_template, page_later=page_later)
         planned = plan_each(targets, read)
         refused = check_all(planned, page_later=page_later)
+        rows = _rows(planned, refused)
     only_confirmed = all(one.plan.direction is Direction.CONFIRM for one in planned)
     if only_confirmed and len(planned) == 1:
         raise_refusals(refused)
@@ -75,7 +76,7 @@ def plan_deploy(
         tell_texts(planned, log)
     else:
         with log.phase("What deploy-route would do"):
-            _tell(planned, refused, log)
+            _tell(rows, log)
             if settings.tester_access:
                 names = sorted({name_for_testers(one.settings.route_name) for one in planned})
                 admitted = ", ".join(settings.tester_addresses)
@@ -83,7 +84,7 @@ def plan_deploy(
             tell_texts(planned, log)
             _tell_other_ways(planned, log)
             for_each(planned, _look)
-    _end(settings, "deploy-route", planned, refused, page="keep the page", as_json=as_json)
+    _end(plan_document(settings.project, "deploy-route", rows, "keep the page"), refused, as_json=as_json)
     if only_confirmed:
         log.end("To end it: run the job delete.", NOTHING_CHANGED)
         return
@@ -110,14 +111,15 @@ def plan_delete(
         for_each(targets, partial(_read_snapshot, cluster))
         planned = plan_each(targets, partial(observe_end, SharedReads(cluster, len(targets)), templates))
         refused = check_all(planned)
+        rows = _rows(planned, refused)
     with log.phase("What delete would do"):
-        _tell(planned, refused, log)
+        _tell(rows, log)
         ending = [one.observed for one in planned]
         for name in no_longer_for_testers(ending):
             log.say(f"- remove Route {name}, which lets testers in")
         page = line_of_page(ending)
         log.say(f"- {page}")
-    _end(settings, "delete", planned, refused, page=page, as_json=as_json)
+    _end(plan_document(settings.project, "delete", rows, page), refused, as_json=as_json)
     log.end(
         "To do it: run the job delete; in GitLab, click it, or run the pipeline with ACTION=end.",
         f"Nothing stands in the way of delete. {NOTHING_CHANGED}",
@@ -128,14 +130,10 @@ def _read_snapshot(cluster: OpenShift, target: Target) -> None:
     target.observed = observe_snapshot(target.settings, cluster, target.observed)
 
 
-def _tell(planned: Sequence[Planned], refused: Refused, log: JobLog) -> None:
+def _tell(rows: Sequence[PlanRow], log: JobLog) -> None:
     """Say what would be done: step by step for one Route, in a table for several."""
-    if len(planned) == 1:
-        [one] = planned
-        for line in lines_of(one.plan, one.observed, reload_interval=one.settings.router_reload_interval):
-            log.say(f"- {line}")
-        return
-    for line in plan_table(_rows(planned, refused)):
+    lines = [f"- {step}" for step in rows[0].steps] if len(rows) == 1 else plan_table(rows)
+    for line in lines:
         log.say(line)
 
 
@@ -153,9 +151,9 @@ def _rows(planned: Sequence[Planned], refused: Refused) -> list[PlanRow]:
 
 def _tell_other_ways(planned: Sequence[Planned], log: JobLog) -> None:
     """Warn of what leads to the applications and stays as it is."""
-    ours = {name for one in planned for name in one.observed.own_names}
+    own_names = {name for one in planned for name in one.observed.own_names}
     originals = [require_route(one.observed) for one in planned]
-    for way in other_ways(originals, planned[0].observed.routes.values(), ours):
+    for way in other_ways(originals, planned[0].observed.routes.values(), own_names):
         log.warn(f"{way}: users of these Routes do not meet the page.")
 
 
@@ -163,12 +161,9 @@ def _look(planned: Planned) -> None:
     look_once(planned.settings, require_route(planned.observed), planned.log)
 
 
-def _end(
-    settings: RoutesSettings, job: str, planned: Sequence[Planned], refused: Refused, *, page: str, as_json: bool
-) -> None:
+def _end(document: dict[str, object], refused: Refused, *, as_json: bool) -> None:
     """Write the JSON document, if it is asked for, and refuse what is refused."""
     if as_json:
-        document = plan_document(settings.project, job, _rows(planned, refused), page)
         sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
         sys.stdout.flush()
     raise_refusals(refused)

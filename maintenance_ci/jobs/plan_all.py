@@ -10,7 +10,7 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainErro
 from maintenance_ci.log.report_files import Check
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL, ROUTE_ANNOTATION
 from maintenance_ci.plan.comparison import differences
-from maintenance_ci.plan.marks import by_name
+from maintenance_ci.plan.marks import annotations_of, by_name
 from maintenance_ci.plan.overview import overdue, rows
 from maintenance_ci.templates.drift import Finding, route_name_of, templates_folder, without_template
 from maintenance_ci.templates.export import original_now
@@ -75,16 +75,17 @@ class _Namespace:
 
     def names(self) -> list[str]:
         """Return the names of all Routes that may have a template, those that are swapped among them."""
-        notes = [secret["metadata"].get("annotations") or {} for secret in self.snapshots.values()]
-        swapped = {note[ROUTE_ANNOTATION] for note in notes if note.get(ROUTE_ANNOTATION)}
-        return sorted(swapped.union(without_template(self.routes, ())))
+        in_maintenance = {annotations_of(secret).get(ROUTE_ANNOTATION, "") for secret in self.snapshots.values()}
+        return sorted(in_maintenance.union(without_template(self.routes, ())) - {""})
 
-    def compare(self, name: str, path: str, text: str | UnfitFileError) -> Finding:
-        """Hold one template against its Route, as ``deploy-route`` does."""
+    def judge(self, name: str, path: str, templates: TemplateProject) -> Finding | None:
+        """Hold one template against its Route, as ``deploy-route`` does; None where there is no template."""
         try:
-            if isinstance(text, UnfitFileError):
-                raise text
-            return self._compare(name, path, text)
+            text = templates.read_if_there(path)
+        except UnfitFileError as error:
+            return Finding(name, "not right", error.what, path)
+        try:
+            return None if text is None else self._compare(name, path, text)
         except (TryAgainError, ForbiddenError):
             raise
         except MaintenanceError as error:
@@ -104,19 +105,18 @@ class _Namespace:
         origin = "the snapshot" if in_maintenance else "the live Route"
         complete, note = with_host(template.route, {origin: route}, path=path)
         unlike = differences(complete, route)
-        words = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
-        words += [remark for remark in (template.remarks, note) if remark]
-        return Finding(name, "differs" if unlike else "same", "; ".join(unlike + words), path)
+        notes = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
+        notes += [remark for remark in (template.remarks, note) if remark]
+        return Finding(name, "differs" if unlike else "same", "; ".join(unlike + notes), path)
 
 
 def _findings(there: _Namespace, templates: TemplateProject) -> Iterator[Finding]:
     pattern = there.settings.route_template_path
     named = set()
     for name, path in _places(there, templates):
-        text = _read(templates, path)
-        if text is not None:
+        if finding := there.judge(name, path, templates):
             named.add(name)
-            yield there.compare(name, path, text)
+            yield finding
     for name in without_template(there.routes, named):
         yield Finding(name, "no template", "there is no template for it", template_path(pattern, name))
 
@@ -129,14 +129,6 @@ def _places(there: _Namespace, templates: TemplateProject) -> list[tuple[str, st
     folder, recursive = templates_folder(pattern)
     places = [(route_name_of(pattern, path), path) for path in templates.paths(folder, recursive=recursive)]
     return [(name, path) for name, path in places if name is not None]
-
-
-def _read(templates: TemplateProject, path: str) -> str | UnfitFileError | None:
-    """Return a template's text, or None where there is none; a file that is none is no reason to stop."""
-    try:
-        return templates.read_if_there(path)
-    except UnfitFileError as error:
-        return error
 
 
 def _tell(finding: Finding, log: JobLog) -> None:

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from maintenance_ci.plan.overview import Row
 
 # The labels of our snapshots, and of the page's EndpointSlices.
-OURS, PAGE_S = {MANAGED_BY_LABEL: MANAGED_BY}, {SERVICE_LABEL: PAGE}
-
-
+SNAPSHOT_LABELS, PAGE_LABELS = {MANAGED_BY_LABEL: MANAGED_BY}, {SERVICE_LABEL: PAGE}
 # Seconds between two looks of `watch`.
 EVERY = 5.0
 
@@ -37,7 +35,6 @@ class Namespace:
     """What is in maintenance in one namespace.
 
     Attributes:
-        name: its name.
         maintenances: a row for each.
         shown_by: the Routes that send users to the page.
         ready: whether the page has an endpoint.
@@ -73,25 +70,22 @@ class Namespace:
 def status(cluster: OpenShift, log: JobLog, *, as_json: bool, everywhere: bool = False) -> None:
     """Say which Routes are in maintenance, since when, by which pipeline, whether the page is well, and who is at work.
 
-    Args:
-        cluster: the namespace.
-        log: gets the lines.
-        as_json: one JSON document instead of a table.
-        everywhere: all namespaces in which something is in maintenance, or a job at work; as JSON a list of them.
+    ``everywhere`` means all namespaces in which something is in maintenance, or a job at work: with ``as_json`` a list
+    of documents instead of one.
 
     Raises:
         ForbiddenError: the token may not look there.
     """
     if everywhere:
-        found = _everywhere(cluster)
-        lines = [line for one in found for line in (f"── {one.name}", *one.lines())]
-        documents: object = [one.document() for one in found]
+        namespaces = _everywhere(cluster)
+        lines = [line for one in namespaces for line in (f"── {one.name}", *one.lines())]
+        documents: object = [one.document() for one in namespaces]
     else:
         here = _namespace(
             cluster.namespace,
             cluster.select("routes"),
-            cluster.select("secrets", OURS),
-            cluster.select("endpointslices", PAGE_S),
+            cluster.select("secrets", SNAPSHOT_LABELS),
+            cluster.select("endpointslices", PAGE_LABELS),
             cluster.get("leases", LEASE),
         )
         lines, documents = here.lines(), here.document()
@@ -120,8 +114,8 @@ def _everywhere(cluster: OpenShift) -> list[Namespace]:
     """Return the namespaces in which something is in maintenance, or a job at work."""
     lists = (
         cluster.select_everywhere("routes"),
-        cluster.select_everywhere("secrets", labels=OURS),
-        cluster.select_everywhere("endpointslices", labels=PAGE_S),
+        cluster.select_everywhere("secrets", labels=SNAPSHOT_LABELS),
+        cluster.select_everywhere("endpointslices", labels=PAGE_LABELS),
         cluster.select_everywhere("leases", f"metadata.name={LEASE}"),
     )
     grouped: dict[str, tuple[list[Object], ...]] = {}
