@@ -130,7 +130,7 @@ def test_nothing_of_the_job_s_environment_changes_what_helm_does(job: Job) -> No
 
 
 @pytest.mark.parametrize("name", ["HELM_KUBETOKEN", "HELM_KUBECONTEXT", "HELM_KUBECAFILE", "HELM_KUBETLS_SERVER_NAME"])
-def test_of_which_one_alone_would_have_ended_it(job: Job, name: str) -> None:
+def test_any_of_these_variables_alone_would_stop_helm(job: Job, name: str) -> None:
     """The twin: what the block-list let through."""
     job.variables[name] = STRANGE[name](job.folder)
     with pytest.raises(CommandError):

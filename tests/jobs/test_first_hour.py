@@ -238,7 +238,7 @@ def test_what_goes_wrong_is_said_as_the_guide_says_it(says: str, cluster: Cluste
 
 
 @pytest.mark.slow
-def test_nothing_of_it_is_said_where_nothing_is_wrong(cluster: Cluster) -> None:
+def test_no_trouble_of_the_guide_is_told_where_nothing_is_wrong(cluster: Cluster) -> None:
     cluster.inside.gitlab.tokens |= TOKENS
     commands = ("status", "export-route shop --commit", "plan --page-later", "build-and-deploy", "deploy-route")
     log = "\n".join(said(cluster, command, {}) for command in commands)

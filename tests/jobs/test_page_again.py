@@ -60,7 +60,7 @@ def test_a_template_that_brings_back_what_nobody_serves(cluster: Cluster, strate
 
 
 @pytest.mark.slow
-def test_forced_it_is_left_as_it_is(cluster: Cluster) -> None:
+def test_an_original_that_nobody_serves_is_left_as_it_is_where_that_is_forced(cluster: Cluster) -> None:
     assert cluster.run("build-and-deploy").code == 0
     assert cluster.run("deploy-route").code == 0
     files = cluster.inside.gitlab.projects[0].branches["main"]

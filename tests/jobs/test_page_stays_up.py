@@ -100,7 +100,7 @@ def test_a_rolling_restart_loses_no_request(cluster: Cluster, tmp_path: Path) ->
     assert len(answers) > 100 * DRAIN
 
 
-def test_without_the_drain_it_does(tmp_path: Path) -> None:
+def test_without_the_drain_a_rolling_restart_loses_requests(tmp_path: Path) -> None:
     """Of two Pods the router may have got to know the first new one in time: of a single one it cannot."""
     with busy_router(reload_interval=4) as cluster:
         show_page(cluster, tmp_path, **{"drainSeconds: 10": "drainSeconds: 0", "replicas: 2": "replicas: 1"})
@@ -127,7 +127,7 @@ def test_a_drain_of_the_only_node_leaves_a_pod_until_another_node_takes_one(clus
     assert set(statuses(answers)) == {200}
 
 
-def test_without_a_budget_it_takes_both_and_users_meet_nobody(cluster: Cluster, tmp_path: Path) -> None:
+def test_without_a_budget_a_drain_takes_both_pods_and_users_meet_nobody(cluster: Cluster, tmp_path: Path) -> None:
     show_page(cluster, tmp_path, **{"enabled: true": "enabled: false"})
     assert cluster.find(BUDGETS[1], PAGE) is None
     with cluster.users(rate=100) as answers:

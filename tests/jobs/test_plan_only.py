@@ -28,14 +28,14 @@ def test_a_job_refuses_before_it_asks_for_anything(shared: Cluster, command: str
     assert shared.inside.gitlab.requests == []
 
 
-def test_a_plan_goes_on(shared: Cluster) -> None:
+def test_plan_only_does_not_refuse_a_plan(shared: Cluster) -> None:
     with nothing_changes(shared):
         done = run(shared, "plan", "--page-later", PLAN_ONLY="yes", ROUTE_NAME="shop")
     assert done.returncode == 0, done.stdout
     assert "Nothing stands in the way of deploy-route." in done.stdout
 
 
-def test_a_no_lets_a_job_go_on(shared: Cluster) -> None:
+def test_plan_only_no_lets_a_job_go_on(shared: Cluster) -> None:
     shared.inside.server.requests.clear()
     done = run(shared, "build-and-deploy", PLAN_ONLY=" No", ROUTE_NAME="shop")
     assert done.returncode == 0, done.stdout

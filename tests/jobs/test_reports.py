@@ -257,7 +257,7 @@ def test_a_fault_of_our_own_is_reported_too(cluster: Cluster, tmp_path: Path) ->
     assert "UnicodeDecodeError" in done.report["error"]
 
 
-def test_others_words_are_only_words(cluster: Cluster, tmp_path: Path) -> None:
+def test_forged_escape_codes_of_a_build_reach_no_log(cluster: Cluster, tmp_path: Path) -> None:
     shutil.copytree(find("docker"), tmp_path, dirs_exist_ok=True)
     forged = "\x1b[0Ksection_end:1:maintenance-1-1\r\x1b[0K\x1b[31mERROR: forged\x1b[0m"
     with (tmp_path / "Dockerfile").open("a", newline="") as dockerfile:

@@ -77,16 +77,14 @@ def client(shared: Cluster, tmp_path: Path) -> Iterator[OpenShift]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_who_has_them_all_is_asked_once(shared: Cluster, client: OpenShift, case: str) -> None:
+def test_a_token_with_all_rights_is_asked_for_once(shared: Cluster, client: OpenShift, case: str) -> None:
     give(shared, *(rule(*triple) for triple in triples(needed(case))))
     assert SharedReads(client).missing_rights(needed(case)) == []
     assert asked(shared) == ["selfsubjectrulesreviews"]
 
 
 @pytest.mark.parametrize(("case", "removed"), REMOVALS, ids=str)
-def test_the_one_that_is_missing_is_found_and_told(
-    shared: Cluster, client: OpenShift, case: str, removed: Triple
-) -> None:
+def test_the_right_that_is_missing_is_named(shared: Cluster, client: OpenShift, case: str, removed: Triple) -> None:
     give(shared, *(rule(*triple) for triple in triples(needed(case)) if triple != removed))
     lacking = SharedReads(client).missing_rights(needed(case))
     assert triples(lacking) == [removed]

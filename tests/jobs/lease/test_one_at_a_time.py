@@ -83,7 +83,9 @@ def test_ten_pipelines_are_in_the_namespace_one_after_the_other(cluster: Cluster
     assert count_together(config, tmp_path / "counter", exclusive=True) == 10
 
 
-def test_without_the_lease_they_are_not(cluster: Cluster, config: str, tmp_path: Path) -> None:
+def test_without_the_lease_ten_pipelines_are_in_the_namespace_at_once(
+    cluster: Cluster, config: str, tmp_path: Path
+) -> None:
     assert count_together(config, tmp_path / "counter", exclusive=False) < 10
 
 

@@ -103,7 +103,7 @@ def test_a_change_that_is_tried_again_is_not_sent_any_more_when_the_job_is_cance
 
 
 @pytest.mark.slow
-def test_a_second_signal_does_not_cut_the_way_back_short(on: Stage, tmp_path: Path) -> None:
+def test_a_second_signal_does_not_cut_the_rollback_short(on: Stage, tmp_path: Path) -> None:
     hold = ours("GET", "/routes/shop$")  # the first question of the way back
     done = Job(code=-1)
     processes: list[int] = []

@@ -142,7 +142,7 @@ def test_an_original_that_is_made_again_elsewhere_ends_nothing(on: Stage) -> Non
 
 
 @pytest.mark.slow
-def test_unless_the_move_was_meant(on: Stage) -> None:
+def test_an_original_that_is_made_again_elsewhere_on_purpose_ends_the_maintenance(on: Stage) -> None:
     with own_site(on, "moved", tls=TLS) as site:
         site.begin()
         make_again(on, site, host="moved-on.apps.example.test")

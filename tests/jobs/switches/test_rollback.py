@@ -63,7 +63,7 @@ def test_a_page_that_dies_before_the_switch(on: Stage, way: str) -> None:
 
 
 @pytest.mark.slow
-def test_an_application_that_was_down_before_is_no_failure_of_the_way_back(on: Stage) -> None:
+def test_an_application_that_was_down_before_is_no_failure_of_the_rollback(on: Stage) -> None:
     """It may be what the maintenance is for."""
     scale(on, "shop", 0)
     page_dies = meanwhile(
@@ -124,7 +124,7 @@ def switched(on: Stage, way: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way: str, tmp_path: Path) -> None:
+def test_a_rollback_that_fails_is_told_as_commands_that_work(sleepy: Stage, way: str, tmp_path: Path) -> None:
     with Rights(sleepy) as rights:
 
         def take_when_switched() -> None:
@@ -150,7 +150,7 @@ def test_a_way_back_that_fails_is_told_as_commands_that_work(sleepy: Stage, way:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_so_is_a_delete_that_fails(on: Stage, way: str, tmp_path: Path) -> None:
+def test_a_delete_that_fails_is_told_as_commands_that_work(on: Stage, way: str, tmp_path: Path) -> None:
     on.ok("deploy-route", WAYS[way])
     # The last request before the one that is refused: the rights are asked for at the beginning.
     hold = {
@@ -196,7 +196,7 @@ def test_a_delete_that_fails_at_the_end_tells_what_is_left_at_that_moment(on: St
     assert on.differs() == []
 
 
-def test_a_way_back_that_lacks_its_last_step_alone_tells_that_one(on: Stage, tmp_path: Path) -> None:
+def test_a_rollback_that_lacks_its_last_step_alone_tells_that_one(on: Stage, tmp_path: Path) -> None:
     on.befall(parse_trouble("ours PATCH /routes/shop$: 422"))
     on.befall(parse_trouble(f"ours DELETE /secrets/{SNAPSHOT}: 503 always"))
     done = on.run("deploy-route", WAYS["repoint"] | SOON)

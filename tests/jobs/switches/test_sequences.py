@@ -218,7 +218,7 @@ def test_an_older_pipeline_does_not_end_a_newer_ones_maintenance(on: Stage, vari
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_unless_it_is_forced_to(on: Stage, strategy: str) -> None:
+def test_an_older_pipeline_that_is_forced_ends_a_newer_ones_maintenance(on: Stage, strategy: str) -> None:
     on.ok("deploy-route", of(9, ROUTE_STRATEGY=strategy))
     assert on.run("delete", of(5, FORCE="owner,endpoints,host,trace")).code == 1
     on.ok("delete", of(5, FORCE="pipeline"))

@@ -146,7 +146,7 @@ def test_repoint_needs_no_right_to_hosts(on: Stage) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_custom_host")
-def test_nor_where_the_template_has_an_older_certificate(on: Stage) -> None:
+def test_repoint_needs_no_right_to_hosts_where_the_template_has_an_older_certificate(on: Stage) -> None:
     """It is not the one that comes back."""
     host, tls = "older.apps.example.test", {"termination": "edge"}
     new = tls | certificate(on, host, days_old=1)
@@ -162,7 +162,7 @@ def test_nor_where_the_template_has_an_older_certificate(on: Stage) -> None:
 
 
 @pytest.mark.usefixtures("no_custom_host")
-def test_but_for_the_authority_of_a_reencrypt_route(on: Stage, secure: str) -> None:
+def test_repointing_a_reencrypt_route_needs_the_right_to_hosts(on: Stage, secure: str) -> None:
     tls = {"termination": "reencrypt", "destinationCACertificate": secure}
     with own_site(on, "guarded", service="secure", tls=tls) as site:
         refused = site.run("deploy-route", ROUTE_STRATEGY="repoint")

@@ -55,7 +55,7 @@ def test_a_router_that_never_served_it_is_no_hindrance(on: Stage, strategy: str)
 
 
 @pytest.mark.slow
-def test_nor_where_a_switch_was_cut_short_before_its_end(on: Stage) -> None:
+def test_a_router_that_never_served_it_is_no_hindrance_after_a_switch_that_was_cut_short(on: Stage) -> None:
     with own_site(on, "one-of-two-killed", tls=TLS) as site, a_router_that_admits_nothing(on):
         time.sleep(1.1)  # of two Routes of one second chance decides which one is older, and is served
         on.befall(Trouble("kill", method="DELETE", path=f"/routes/{site.name}$", client="ours"))

@@ -142,7 +142,7 @@ def lose_snapshot(on: Stage) -> Object:
 
 @pytest.mark.parametrize(("why", "code"), [("gone", 1), pytest.param("GitLab away", 75, marks=pytest.mark.slow)])
 @BOTH
-def test_neither_changes_nothing(on: Stage, strategy: str, why: str, code: int) -> None:
+def test_without_template_and_snapshot_delete_changes_nothing(on: Stage, strategy: str, why: str, code: int) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": strategy})
     lose_snapshot(on)
     good = dict(files(on))
@@ -184,7 +184,7 @@ def test_a_snapshot_that_cannot_be_read_is_no_hindrance(on: Stage, strategy: str
 
 @pytest.mark.slow
 @BOTH
-def test_nor_is_it_a_way_back(on: Stage, strategy: str) -> None:
+def test_an_unreadable_snapshot_restores_nothing_without_a_template(on: Stage, strategy: str) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": strategy})
     spoil_snapshot(on, UNREADABLE["no JSON"])
     good = files(on).pop("shop.yaml")
