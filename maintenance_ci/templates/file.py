@@ -19,7 +19,7 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.kubernetes_yaml.reader import Document, NotYamlError, read_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 Object = dict[str, Any]
 FieldPath = tuple[str | int, ...]
@@ -29,10 +29,9 @@ CORRECT_IT = "Correct it in the template project."
 MAX_VALUES, MAX_DEPTH = 5_000, 40
 # Of a document with all its objects.
 MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL = 100_000, 100
-# `oc` up to 4.16 converts the old ones.
-ROUTE_VERSIONS = ("route.openshift.io/v1", "v1", None)
-TEMPLATE_VERSIONS = ("template.openshift.io/v1", "v1", None)
-# What Jinja2 and Helm would render, but for what YAML bears, in quotes; ${{NAME}} is a Template's parameter.
+# `oc` up to 4.16 takes "v1" for them, too.
+VERSIONS = {"Route": "route.openshift.io/v1", "Template": "template.openshift.io/v1"}
+# What Jinja2 and Helm would render; in quotes it is plain text, and ${{NAME}} is a Template's parameter.
 _UNRENDERED = re.compile(r"""^[^#"'\n]*?(?<!\$)(?P<mark>\{\{|\{%)""", re.MULTILINE)
 _FAULTS = {
     "missing": "is missing",
@@ -129,8 +128,8 @@ class FileObject:
     Attributes:
         manifest: its content.
         file: the path of the file, in its project.
-        document: in which it stands.
-        field: where in there.
+        document: the document of the file that holds it.
+        field: the object's place in that document.
     """
 
     manifest: Object
@@ -139,17 +138,20 @@ class FileObject:
     field: FieldPath = ()
 
     def parts(self, field: str) -> list[FileObject]:
-        """Return what the items of a field hold, in the place of each."""
+        """Return the items of a field, each with its place."""
         items = enumerate(self.manifest.get(field) or [])
         return [replace(self, manifest=item, field=(*self.field, field, index)) for index, item in items]
 
     def place(self, field: FieldPath = ()) -> str:
-        """Return where a field stands: ``shop.yaml:7:11``."""
+        """Return the place of a field: ``shop.yaml:7:11``."""
         return _place(self.file, *self.document.place((*self.field, *field)))
 
-    def refuse(self, faults: Mapping[FieldPath, str]) -> MaintenanceError:
+    def refusal(self, faults: Mapping[FieldPath, str]) -> MaintenanceError:
         """Return the error that says what is wrong with its fields; of many the first five."""
-        lines = [f"{self.place(field)}: {_prefix(field)}{fault}" for field, fault in list(faults.items())[:5]]
+        lines = [
+            ": ".join(filter(None, (self.place(field), ".".join(map(str, field)), fault)))
+            for field, fault in list(faults.items())[:5]
+        ]
         return MaintenanceError(f"The template {self.file} is not right: {'; '.join(lines)}.", CORRECT_IT)
 
     def require_shape(self, shape: type[BaseModel], manifest: Object) -> None:
@@ -166,13 +168,13 @@ class FileObject:
             shape.model_validate(manifest)
         except ValidationError as error:
             faults = {fault["loc"]: _FAULTS.get(fault["type"], fault["msg"].lower()) for fault in error.errors()}
-            raise self.refuse(faults) from None
+            raise self.refusal(faults) from None
 
     def require_small(self, manifest: object, *, values: int = MAX_VALUES, levels: int = MAX_DEPTH) -> None:
-        """Refuse what its aliases make larger or deeper than any Route, or any file with Routes."""
+        """Refuse what is larger or deeper than any Route, or any file with Routes: aliases may make it so."""
         for count, (field, _) in enumerate(_values(manifest), start=1):
             if count > values or len(field) > levels:
-                raise self.refuse({(): "it is larger or deeper than any Route"})
+                raise self.refusal({(): "it is larger or deeper than any Route"})
 
 
 @dataclass(frozen=True)
@@ -225,12 +227,14 @@ def read_template(text: str, *, path: str) -> TemplateFile:
     for root in roots:
         root.require_small(root.manifest, values=MAX_VALUES_OF_ALL, levels=MAX_DEPTH_OF_ALL)
     objects = [one for root in roots for one in _objects(root)]
-    template = next((one for one in objects if _is_a(one, "Template", TEMPLATE_VERSIONS)), None)
+    template = next((one for one in objects if _is_a(one, "Template")), None)
     if template:
         if len(objects) > 1:
-            raise template.refuse({(): "a Template must be alone in its file, as for oc process"})
-        objects = _objects_of_template(template)
-    routes = tuple(one for one in objects if _is_a(one, "Route", ROUTE_VERSIONS))
+            raise template.refusal({(): "a Template must be alone in its file, as for oc process"})
+        template.require_shape(TemplateShape, template.manifest)
+        template.require_small([template.manifest.get("parameters"), template.manifest.get("labels")])
+        objects = [one for one in template.parts("objects") if one.manifest is not None]
+    routes = tuple(one for one in objects if _is_a(one, "Route"))
     for route in routes:
         route.require_small(route.manifest)
     return TemplateFile(path, routes, len(objects) - len(routes), template)
@@ -264,41 +268,30 @@ def _values(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]
             yield from _values(inner, (*field, index))
 
 
-def _is_a(one: FileObject, kind: str, versions: Sequence[str | None]) -> bool:
-    return one.manifest.get("kind") == kind and one.manifest.get("apiVersion") in versions
+def _is_a(one: FileObject, kind: str) -> bool:
+    return one.manifest.get("kind") == kind and one.manifest.get("apiVersion") in (VERSIONS[kind], "v1", None)
 
 
 def _objects(one: FileObject, *, in_list: bool = False) -> Iterator[FileObject]:
     """Yield an object, or the items of a List, as kubectl takes them."""
     manifest = one.manifest
     if not isinstance(manifest, dict):
-        raise one.refuse({(): "it must be a mapping with apiVersion and kind"})
+        raise one.refusal({(): "it must be a mapping with apiVersion and kind"})
     kind = manifest.get("kind")
     if not isinstance(kind, str) or not kind:
-        raise one.refuse({("kind",): "is missing" if kind in (None, "") else "must be text"})
+        raise one.refusal({("kind",): "is missing" if kind in (None, "") else "must be text"})
     if "items" not in manifest:
         yield one
         return
     if in_list:
-        raise one.refuse({(): "a List inside of a List is not understood, neither by kubectl"})
+        raise one.refusal({(): "a List inside of a List is not understood, neither by kubectl"})
     if not isinstance(manifest["items"], list | None):
-        raise one.refuse({("items",): "must be a list"})
+        raise one.refusal({("items",): "must be a list"})
     # Of a RouteList each item is a Route.
     implied = {"apiVersion": manifest.get("apiVersion"), "kind": kind.removesuffix("List")} if kind != "List" else {}
     for item in one.parts("items"):
         manifest = implied | item.manifest if isinstance(item.manifest, dict) else item.manifest
         yield from _objects(replace(item, manifest=manifest), in_list=True)
-
-
-def _objects_of_template(template: FileObject) -> list[FileObject]:
-    manifest = template.manifest
-    template.require_shape(TemplateShape, manifest)
-    template.require_small([manifest.get("parameters"), manifest.get("labels")])
-    return [one for one in template.parts("objects") if one.manifest is not None]
-
-
-def _prefix(field: FieldPath) -> str:
-    return f"{'.'.join(map(str, field))}: " if field else ""
 
 
 def _place(path: str, line: int, column: int) -> str:

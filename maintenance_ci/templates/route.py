@@ -15,14 +15,13 @@ from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import with_termination
 from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
-from maintenance_ci.templates.file import CORRECT_IT, RouteShape, is_jinja, texts, unrendered
+from maintenance_ci.templates.file import CORRECT_IT, VERSIONS, RouteShape, is_jinja, texts, unrendered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from maintenance_ci.templates.file import FieldPath, FileObject, Object, TemplateFile
 
-ROUTE_VERSION, TEMPLATE_VERSION = "route.openshift.io/v1", "template.openshift.io/v1"
 # With it the server notes that it has generated the host.
 HOST_GENERATED = "openshift.io/host.generated"
 # A Template's parameter, ${NAME} or ${{NAME}} (openshift/library-go, pkg/template/templateprocessing).
@@ -44,8 +43,8 @@ class ElsewhereError(MaintenanceError):
     """The template's Route of that name is for another namespace.
 
     Args:
-        what: happened.
-        namespaces: that it is for.
+        what: happened, as a sentence.
+        namespaces: those that it is for.
     """
 
     def __init__(self, what: str, namespaces: list[str]) -> None:
@@ -58,9 +57,9 @@ class TemplateRoute:
     """The Route of a template.
 
     Attributes:
-        route: without what only a server writes; its host may be missing.
+        route: the Route without what only a server writes; its host may be missing.
         remarks: what the log says of the rest of the file.
-        source: the Route in its file.
+        source: the Route as it stands in its file.
     """
 
     route: Object
@@ -120,10 +119,10 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
     ]
     if faults:
         raise VariableError(faults)
-    routes = [{**route.manifest, "apiVersion": ROUTE_VERSION} for route in file.routes]
+    routes = [{**route.manifest, "apiVersion": VERSIONS["Route"]} for route in file.routes]
     used = {name for _, text in texts([file.labels, *routes]) for name in _REFERENCE.findall(text)}
     return {
-        "apiVersion": TEMPLATE_VERSION,
+        "apiVersion": VERSIONS["Template"],
         "kind": "Template",
         "metadata": {"name": "routes"},
         "labels": file.labels,
@@ -138,7 +137,7 @@ def _with_value(parameter: FileObject, values: Mapping[str, Any]) -> Object:
     given = parameter.manifest | ({"value": values[name]} if name in values else {})
     if given.get("required") and not (given.get("value") or given.get("generate")):
         fault = f"parameter {name} is required, and has no value: give it one here, or in ROUTE_TEMPLATE_PARAMETERS"
-        raise parameter.refuse({(): fault})
+        raise parameter.refusal({(): fault})
     return given
 
 
@@ -159,11 +158,11 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
     source, route = file.routes[index], objects[index]
     source.require_shape(RouteShape, route)
     _require_parameters(file, source, texts(source.manifest))
-    _require_parameters(file, file.template, texts(file.labels, ("labels",)))
+    _require_parameters(file, file.template or source, texts(file.labels, ("labels",)))
     _require_rendered(file, source, route)
-    metadata = {key: value for key in ("labels", "annotations") if (value := _without_ours(route["metadata"].get(key)))}
+    metadata = {key: value for key in ("labels", "annotations") if (value := _drop_notes(route["metadata"].get(key)))}
     completed = {
-        "apiVersion": ROUTE_VERSION,
+        "apiVersion": VERSIONS["Route"],
         "kind": "Route",
         # Of the metadata nothing else is taken: an owner or a finalizer would decide over the Route's life.
         "metadata": {"name": name, **metadata, "namespace": namespace},
@@ -173,9 +172,14 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
 
 
 def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
-    """Return which one of the Routes it is."""
+    """Return the index of the Route of that name among those of a file."""
     if len(objects) != len(file.routes):
         raise MaintenanceError(f"The cluster makes {len(objects)} objects of {len(file.routes)} Routes of {file.path}.")
+    advice = "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH."
+    if not objects:
+        content = f"only {_other_objects(file.others)}" if file.others else "nothing"
+        what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {content}."
+        raise MaintenanceError(what, advice)
     metadata = [_metadata(route) for route in objects]
     namespaces = {
         index: str(one.get("namespace") or namespace) for index, one in enumerate(metadata) if one.get("name") == name
@@ -195,11 +199,7 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
         if "{{" in str(one.get("name")):
             raise unrendered(source.place(("metadata", "name")))
         _require_parameters(file, source, texts(_metadata(source.manifest), ("metadata",)))
-    what = f"{another}: {', '.join(_shown(str(one.get('name'))) for one in metadata)}."
-    if not file.routes:
-        others = f"only {_other_objects(file.others)}" if file.others else "nothing"
-        what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {others}."
-    raise MaintenanceError(what, "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH.")
+    raise MaintenanceError(f"{another}: {', '.join(_shown(str(one.get('name'))) for one in metadata)}.", advice)
 
 
 def _metadata(manifest: Any) -> Object:
@@ -208,6 +208,7 @@ def _metadata(manifest: Any) -> Object:
 
 
 def _shown(name: str) -> str:
+    """Return a name as a message may show it."""
     return name if _NAME.fullmatch(name) else "(no valid name)"
 
 
@@ -217,11 +218,11 @@ def _require_rendered(file: TemplateFile, source: FileObject, route: Object) -> 
         if "{{" not in text or field[1] == "httpHeaders":  # a header's value may hold anything
             continue
         if "${{" in text and file.template:
-            raise source.refuse({field: "${{NAME}} stands alone in its field: write ${NAME}"})
+            raise source.refusal({field: "${{NAME}} stands alone in its field: write ${NAME}"})
         raise unrendered(source.place(field))
 
 
-def _require_parameters(file: TemplateFile, source: FileObject | None, used: Iterable[tuple[FieldPath, str]]) -> None:
+def _require_parameters(file: TemplateFile, source: FileObject, used: Iterable[tuple[FieldPath, str]]) -> None:
     """Refuse texts that use what is not a parameter of the Template: the server would leave ``${NAME}`` as it stands.
 
     In an annotation it may stand, as for ``oc process``: that is text for people.
@@ -229,14 +230,14 @@ def _require_parameters(file: TemplateFile, source: FileObject | None, used: Ite
     known = {parameter.manifest["name"] for parameter in file.parameters}
     for field, text in used if file.template else ():
         for name in _REFERENCE.findall(text):
-            if source and name not in known and field[:2] != ("metadata", "annotations"):
+            if name not in known and field[:2] != ("metadata", "annotations"):
                 similar = ", ".join(sorted(one for one in known if one.lower() == name.lower()))
                 hint = f" ({similar} is)" if similar else ""
-                raise source.refuse({field: f"${{{name}}} is no parameter of the Template{hint}"})
+                raise source.refusal({field: f"${{{name}}} is no parameter of the Template{hint}"})
 
 
-def _without_ours(values: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return labels or annotations without those of ours: a template copied from a Route in maintenance has them."""
+def _drop_notes(values: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return labels or annotations without our own: a template that was copied from a Route in maintenance has them."""
     # To the server null is the empty text here.
     return {key: text or "" for key, text in (values or {}).items() if not key.startswith(NOTES)}
 
@@ -261,10 +262,9 @@ def _remarks(file: TemplateFile, source: FileObject) -> list[str]:
     """Return what was left alone, and what to correct."""
     others = len(file.routes) + file.others - 1
     remarks = [f"{file.path}: 1 Route, {_other_objects(others)} ignored"] if others else []
-    holders = [(file.template, TEMPLATE_VERSION), (source, ROUTE_VERSION)]
     old = [
-        f"{one.place(('apiVersion',))}: write {version}"
-        for one, version in holders
+        f"{one.place(('apiVersion',))}: write {VERSIONS[one.manifest['kind']]}"
+        for one in (file.template, source)
         if one is not None and one.manifest.get("apiVersion") == "v1"
     ]
     return remarks + ([f"oc from 4.17 on does not take it, here it is taken: {', '.join(old)}"] if old else [])
@@ -290,24 +290,24 @@ def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) 
     spec, metadata = route["spec"], route["metadata"]
     if spec.get("host"):
         return route, ""
-    known = {origin: other for origin, other in others.items() if other and other["spec"].get("host")}
-    if not known:
+    holders = {origin: other for origin, other in others.items() if other and other["spec"].get("host")}
+    if not holders:
         if spec.get("subdomain"):  # each router generates a host of its own
             return route, ""
         raise MaintenanceError(
             f"The template {path} names no host, and nothing is there that has the host of Route {metadata['name']}.",
             "Write spec.host into it.",
         )
-    origin, first = next(iter(known.items()))
+    origin, first = next(iter(holders.items()))
     completed = {**route, "spec": {**spec, "host": first["spec"]["host"]}}
-    if _is_generated(metadata, known.values(), first["spec"]["host"]):
+    if _is_generated(metadata, holders.values(), first["spec"]["host"]):
         completed["metadata"] = metadata | {"annotations": {**metadata.get("annotations", {}), HOST_GENERATED: "true"}}
     return completed, f"{path} names no host: it is that of {origin}"
 
 
-def _is_generated(metadata: Mapping[str, Any], known: Iterable[Object], host: str) -> bool:
+def _is_generated(metadata: Mapping[str, Any], holders: Iterable[Object], host: str) -> bool:
     """Tell whether the server generated the host: the Route, or its snapshot, notes it; a maintenance Route cannot."""
-    originals = [other for other in known if stands_for(other) in (None, other["metadata"]["name"])]
+    originals = [other for other in holders if stands_for(other) in (None, other["metadata"]["name"])]
     if originals:
         return any(HOST_GENERATED in (other["metadata"].get("annotations") or {}) for other in originals)
     return host.startswith(f"{metadata['name']}-{metadata['namespace']}.")
