@@ -94,9 +94,7 @@ class _Namespace:
     def _compare(self, name: str, path: str, text: str) -> Finding:
         namespace = self.settings.project
         try:
-            template = rendered_route(
-                self.settings, self.cluster, text, path=path, route_name=name, foreign_parameters=True
-            )
+            template = rendered_route(self.settings, self.cluster, text, name, foreign_parameters=True)
         except ElsewhereError as error:
             return Finding(name, "elsewhere", f"it is for namespace {', '.join(error.namespaces)}", path)
         route, in_maintenance = original_now(name, self.routes, self.snapshots)

@@ -20,7 +20,7 @@ from maintenance_ci.plan.snapshot import route_in
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
 from maintenance_ci.templates.page_route import render_page_route
-from maintenance_ci.templates.restore import Remarks, original_from_template, original_to_restore
+from maintenance_ci.templates.restore import original_from_template, original_to_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -149,11 +149,11 @@ def _read(read: Callable[[], Value | None]) -> Reading[Value]:
         return Reading(error=error)
 
 
-def _read_remarked(read: Callable[[Remarks], Value]) -> Reading[Value]:
+def _read_remarked(read: Callable[[list[Remark]], Value]) -> Reading[Value]:
     """Return what is read, or the refusal, with what was noticed meanwhile."""
-    remarks = Remarks()
+    remarks: list[Remark] = []
     reading = _read(partial(read, remarks))
-    return replace(reading, remarks=tuple(remarks.all))
+    return replace(reading, remarks=tuple(remarks))
 
 
 def _with_snapshot(settings: RouteSettings, cluster: OpenShift, observed: Observed) -> Observed:

@@ -34,41 +34,18 @@ if TYPE_CHECKING:
     from maintenance_ci.templates.route import TemplateRoute
 
 
-class Remarks:
-    """Collects what there is to say of a template, until it is said."""
-
-    def __init__(self) -> None:
-        self.all: list[Remark] = []
-
-    def say(self, text: str) -> None:
-        """Note a line for the log; an empty one is none."""
-        self.all += [Remark(text)] if text else []
-
-    def warn(self, text: str) -> None:
-        """Note a warning."""
-        self.all.append(Remark(text, is_warning=True))
-
-
 def _original_in(
-    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], remarks: Remarks
+    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], remarks: list[Remark]
 ) -> TemplateRoute:
     """Return the original Route that the template's text yields, with its host."""
-    path = template_path(settings.route_template_path, settings.route_name)
-    template = rendered_route(settings, cluster, text, path=path, route_name=settings.route_name)
-    complete, note = with_host(template.route, others, path=path)
-    remarks.say(template.remarks)
-    remarks.say(note)
+    template = rendered_route(settings, cluster, text, settings.route_name)
+    complete, note = with_host(template.route, others, path=template.source.file)
+    remarks += [Remark(line) for line in (template.remarks, note) if line]
     return replace(template, route=complete)
 
 
 def rendered_route(
-    settings: TemplatesSettings,
-    cluster: OpenShift,
-    text: str,
-    *,
-    path: str,
-    route_name: str,
-    foreign_parameters: bool = False,
+    settings: TemplatesSettings, cluster: OpenShift, text: str, route_name: str, *, foreign_parameters: bool = False
 ) -> TemplateRoute:
     """Return the Route that a template's text yields; its host may be missing.
 
@@ -76,7 +53,6 @@ def rendered_route(
         settings: the pipeline's variables.
         cluster: makes objects of an OpenShift Template.
         text: of the template.
-        path: its path.
         route_name: of the Route that it is for.
         foreign_parameters: ROUTE_TEMPLATE_PARAMETERS are for several Templates, and may hold what this one has not.
 
@@ -84,12 +60,12 @@ def rendered_route(
         MaintenanceError: it is no template, cannot be rendered, or yields no such Route.
         VariableError: a parameter is no text.
     """
-    parameters = settings.route_template_parameters
+    path, parameters = template_path(settings.route_template_path, route_name), settings.route_template_parameters
     values = {"route_name": route_name, "namespace": settings.project, **parameters}
     file = read_rendered(text, path=path, values=values)
     objects = [route.manifest for route in file.routes]
     if file.template:
-        template = template_to_process(file, parameters, others_too=foreign_parameters)
+        template = template_to_process(file, parameters, foreign_parameters=foreign_parameters)
         objects = _processed(cluster, template, path) if objects else []
     return expected_route(file, objects, name=route_name, namespace=settings.project)
 
@@ -106,7 +82,7 @@ def _processed(cluster: OpenShift, template: Object, path: str) -> list[Object]:
 
 @contextlib.contextmanager
 def _explained(explain: Callable[[str], str]) -> Iterator[None]:
-    """Let what the server says of a template be said as ``explain`` has it: no value of it, which may be secret."""
+    """Raise the server's error about a template as ``explain`` words it: without values, which may be secret."""
     try:
         yield
     except MaintenanceError as error:
@@ -117,7 +93,7 @@ def _explained(explain: Callable[[str], str]) -> Iterator[None]:
 
 
 def original_from_template(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: Remarks
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: list[Remark]
 ) -> Object:
     """Return the original as its template would bring it back, before anything is changed.
 
@@ -126,7 +102,7 @@ def original_from_template(
         cluster: the Route's namespace.
         templates: where the template is.
         observed: the Route as it is.
-        remarks: gets what is to be said.
+        remarks: gets what the log is to say, also where an error is raised.
 
     Raises:
         MaintenanceError: the template is not there, yields another Route, or one that the cluster does not take.
@@ -138,14 +114,13 @@ def original_from_template(
     unlike = differences(template.route, original)
     require_same_route(unlike, accepted=settings.accept_route_differences)
     try_out(cluster, template, others, live=observed.original)
-    for difference in unlike:
-        remarks.warn(f"accepted: {difference}; delete will restore the template's state")
-    remarks.say("the template of the original exists, and the cluster accepts what it renders")
+    remarks += [_warning(f"accepted: {difference}; delete will restore the template's state") for difference in unlike]
+    remarks.append(Remark("the template of the original exists, and the cluster accepts what it renders"))
     return template.route
 
 
 def original_to_restore(
-    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: Remarks
+    settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: list[Remark]
 ) -> Object:
     """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
 
@@ -156,7 +131,7 @@ def original_to_restore(
         cluster: the Route's namespace.
         templates: where the template is.
         observed: what holds the original's place meanwhile, and what the snapshot keeps.
-        remarks: gets what is to be said.
+        remarks: gets what the log is to say, also where an error is raised.
 
     Raises:
         MaintenanceError: neither is there.
@@ -181,18 +156,22 @@ def original_to_restore(
         if saved is None:
             error.add(what="There is no snapshot to fall back on, either.")
             raise
-        remarks.warn(f"The template cannot be used: {error.what}")
-        remarks.warn(f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance.")
+        from_snapshot = f"Route {settings.route_name} comes back from its snapshot, as it was before the maintenance."
+        remarks += [_warning(f"The template cannot be used: {error.what}"), _warning(from_snapshot)]
         restored = saved
     else:
-        remarks.say("its template exists, and the cluster accepts what it renders")
+        remarks.append(Remark("its template exists, and the cluster accepts what it renders"))
         if saved:
             restored = keep_bookkeeping(restored, saved)
-            for difference in differences(restored, saved):
-                remarks.warn(f"it is not as it was before the maintenance: {difference}")
+            unlike = differences(restored, saved)
+            remarks += [_warning(f"it is not as it was before the maintenance: {difference}") for difference in unlike]
     restored, note = carry_over_certificates(restored, others)
-    remarks.say(note)
+    remarks += [Remark(note)] if note else []
     return restored
+
+
+def _warning(text: str) -> Remark:
+    return Remark(text, is_warning=True)
 
 
 def try_out(
@@ -205,8 +184,8 @@ def try_out(
 ) -> None:
     """Let the cluster judge the original as it would come back; nothing is changed.
 
-    Where the Route is there the change is a whole one, as it will be: an apply would leave fields that are not the
-    restored one's, such as the page's certificate on a Route that becomes passthrough, which the API refuses.
+    Where the Route is there, the patch is the one that will restore it: an apply would leave fields that the restored
+    Route lacks, such as the page's certificate on a Route that becomes passthrough, which the API refuses.
 
     Args:
         cluster: the Route's namespace.

@@ -93,13 +93,13 @@ def about_template(message: str, path: str) -> str:
     return f"{message} It is about the template {path}."
 
 
-def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others_too: bool) -> Object:
+def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, foreign_parameters: bool) -> Object:
     """Return a Template as it is sent to the cluster: its Routes, and the parameters that they use, nothing else.
 
     Args:
         file: that holds a Template.
         values: of its parameters, by name.
-        others_too: ``values`` may hold what is no parameter of this Template.
+        foreign_parameters: ``values`` may hold what is no parameter of this Template.
 
     Raises:
         MaintenanceError: it has no parameter of a name that was given.
@@ -108,7 +108,7 @@ def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, others
     known = {parameter.manifest["name"] for parameter in file.parameters}
     unknown = sorted(set(values) - known)
     # A Jinja2 template has its own use for them.
-    if unknown and not others_too and not is_jinja(file.path):
+    if unknown and not foreign_parameters and not is_jinja(file.path):
         raise MaintenanceError(
             f"The template {file.path} has no parameter {', '.join(unknown)}.", "Check ROUTE_TEMPLATE_PARAMETERS."
         )

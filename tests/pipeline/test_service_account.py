@@ -48,7 +48,7 @@ def test_each_example_yields_its_route(path: str) -> None:
     variables = {"route_name": name, "namespace": "web"}
     file = read_rendered((EXAMPLES / path).read_text(), path=path, values=variables)
     if file.template:
-        objects = process(template_to_process(file, {}, others_too=False))
+        objects = process(template_to_process(file, {}, foreign_parameters=False))
     else:
         objects = [route.manifest for route in file.routes]
     found = expected_route(file, objects, name=name, namespace="web")

@@ -31,13 +31,13 @@ NESTED = {"app": {"name": "shop"}, "gateway": {"domain": {"base": "apps.example.
 
 
 def rendered(
-    text: str, path: str = "shop.yaml", name: str = "shop", others_too: bool = False, **values: Any
+    text: str, path: str = "shop.yaml", name: str = "shop", foreign_parameters: bool = False, **values: Any
 ) -> tuple[dict[str, Any], str]:
     """The Route that the jobs make of a template, with what they say of it."""
     file = read_rendered(text, path=path, values={"route_name": name, "namespace": "web", **values})
     objects = [route.manifest for route in file.routes]
     if file.template:
-        processed, causes = process(template_to_process(file, values, others_too=others_too))
+        processed, causes = process(template_to_process(file, values, foreign_parameters=foreign_parameters))
         assert not causes
         objects = processed["objects"]
     template_route = expected_route(file, objects, name=name, namespace="web")
@@ -209,7 +209,7 @@ def test_jinja2_s_own_words_hold_no_value(text: str, says: str) -> None:
 def test_of_a_template_only_its_routes_and_their_parameters_are_sent() -> None:
     text = case("06-template-v1-whole-application.yaml")
     file = read_template(text, path="t")
-    sent = template_to_process(file, {"REPLICAS": "3"}, others_too=False)
+    sent = template_to_process(file, {"REPLICAS": "3"}, foreign_parameters=False)
     assert [one["kind"] for one in sent["objects"]] == ["Route"]
     assert [one["name"] for one in sent["parameters"]] == ["CERTIFICATE"]
     assert sent["labels"] == {"app": "shop", "app.kubernetes.io/managed-by": "jenkins"}
@@ -225,7 +225,7 @@ def test_parameters_of_every_form_are_kept() -> None:
         "labels: {l: '${L}'}\n",
     )
     file = read_template(used, path="t")
-    sent = template_to_process(file, {}, others_too=False)
+    sent = template_to_process(file, {}, foreign_parameters=False)
     assert [one["name"] for one in sent["parameters"]] == ["A", "B", "C", "D", "PORT", "L"]
     made, _ = rendered(used)
     assert made["spec"]["port"] == {"targetPort": 8080}
@@ -246,7 +246,7 @@ def test_parameters_that_are_given() -> None:
     assert rendered(text, HOST="a.example.test", REPLICAS="2")[0]["spec"]["host"] == "a.example.test"
     with pytest.raises(MaintenanceError, match="The template t has no parameter NOPE"):
         rendered(text, path="t", NOPE="1")
-    assert rendered(text, others_too=True, HOST="h", NOPE="1")
+    assert rendered(text, foreign_parameters=True, HOST="h", NOPE="1")
     assert rendered(text, path="t.j2", HOST="h", NOPE={"a": [1]})  # a variable of Jinja2's
     with pytest.raises(VariableError) as caught:
         rendered(text, HOST=5, REPLICAS={"a": "b"})
