@@ -109,7 +109,7 @@ JOB_IMPORTS = "import " + ", ".join(
     for name in (
         "jobs.delete",
         "run.execute",
-        "templates.page_route",
+        "templates.rendering",
         "cluster.openshift",
         "templates.project",
         "page.helm",

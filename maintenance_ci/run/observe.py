@@ -19,7 +19,7 @@ from maintenance_ci.plan.rights import needed_rights, rights_for_testers
 from maintenance_ci.plan.snapshot import route_in
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
-from maintenance_ci.templates.page_route import render_page_route
+from maintenance_ci.templates.rendering import render_page_route
 from maintenance_ci.templates.restore import original_from_template, original_to_restore
 
 if TYPE_CHECKING:

@@ -14,13 +14,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from maintenance_ci.errors import MaintenanceError
+from maintenance_ci.plan.page_route import CORRECT_PAGE_ROUTE, require_page_route
 from maintenance_ci.templates.file import is_jinja, read_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from maintenance_ci.templates.file import TemplateFile
+    from maintenance_ci.templates.file import Object, TemplateFile
 
 # Seconds: a manifest renders in milliseconds.
 RENDER_TIMEOUT = 2.0
@@ -188,3 +191,17 @@ def read_rendered(text: str, *, path: str, values: Mapping[str, Any]) -> Templat
             error.add(advice="Correct it in the template project, or ROUTE_TEMPLATE_PARAMETERS.")
             raise
     return read_template(text, path=path)
+
+
+def render_page_route(template: str, values: Mapping[str, Any]) -> Object:
+    """Render the maintenance Route, and hold it against ``values`` (`maintenance_ci.plan.page_route`).
+
+    Raises:
+        MaintenanceError: the template does not render, or yields another object than the Route that is needed.
+    """
+    try:
+        route = yaml.safe_load(render(template, values, name="maintenance-route.yaml.j2"))
+    except yaml.YAMLError as error:
+        fault = "The template of the maintenance Route does not render to YAML."
+        raise MaintenanceError(fault, CORRECT_PAGE_ROUTE) from error
+    return require_page_route(route, values)

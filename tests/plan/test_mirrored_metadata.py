@@ -13,7 +13,7 @@ from maintenance_ci.plan.mirrored_metadata import ALLOW_LISTS, unreadable_allow_
 from maintenance_ci.plan.page_route import left_out, maintenance_values
 from maintenance_ci.plan.repoint import repointed
 from maintenance_ci.plan.strategies import REPOINT
-from maintenance_ci.templates.page_route import render_page_route
+from maintenance_ci.templates.rendering import render_page_route
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from maintenance_ci.names import PAGE, page_route_name
 from maintenance_ci.plan.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
 from maintenance_ci.plan.page_route import backend_services, maintenance_tls, maintenance_values, routes_beside
 from maintenance_ci.settings.types import MAX_ROUTE_NAME
-from maintenance_ci.templates.page_route import render_page_route
+from maintenance_ci.templates.rendering import render_page_route
 
 TEMPLATE = (Path(__file__).parents[2] / "route-templates/maintenance-route.yaml.j2").read_text()
 ORIGINAL: dict[str, Any] = {

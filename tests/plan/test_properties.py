@@ -16,7 +16,7 @@ from maintenance_ci.plan.comparison import differences, moved
 from maintenance_ci.plan.mirrored_metadata import DISABLE_COOKIES, ROUTER_ANNOTATIONS, label_value
 from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
 from maintenance_ci.rehearsal.apiserver.kinds.core import LABEL_VALUE
-from maintenance_ci.templates.page_route import render_page_route
+from maintenance_ci.templates.rendering import render_page_route
 from tests.tools.certificates import issued
 from tests.tools.route_strategies import OURS, TRACKING, routes
 from tests.tools.served_routes import live
