@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.page.pod_troubles import Trouble, pod_troubles, refusal_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 Object = dict[str, Any]
 
@@ -42,7 +42,7 @@ def phase(build: Mapping[str, Any]) -> str:
 
 
 def number(build: Mapping[str, Any]) -> int:
-    """Return the how-manieth build of its BuildConfig it is."""
+    """Return its number among the builds of its BuildConfig, counted from 1; 0 where it has none."""
     text = str((build["metadata"].get("annotations") or {}).get(NUMBER, ""))
     return int(text) if text.isdecimal() else 0
 
@@ -53,10 +53,9 @@ def pushed_digest(build: Mapping[str, Any]) -> str | None:
     return str(pushed.get("imageDigest") or "") or None
 
 
-def first_new(builds: Iterable[Object], before: Iterable[str]) -> Object | None:
+def first_new(builds: Iterable[Object], before: Container[str]) -> Object | None:
     """Return the first of the builds whose name was not there before."""
-    known = set(before)
-    return min((build for build in builds if build["metadata"]["name"] not in known), key=number, default=None)
+    return min((build for build in builds if build["metadata"]["name"] not in before), key=number, default=None)
 
 
 def obstacle(

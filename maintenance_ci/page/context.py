@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 FILE_MODE, FOLDER_MODE, EXECUTE_BITS = 0o644, 0o755, 0o111
 
 
-def pack_build_context(folder: Path, made: Mapping[str, str]) -> bytes:
-    """Return ``folder`` as a gzipped tar, the same bytes for the same content, with the files that are ``made`` of it.
+def pack_build_context(folder: Path, generated: Mapping[str, str]) -> bytes:
+    """Return ``folder`` as a gzipped tar, the same bytes for the same content, with the files ``generated`` from it.
 
     Links to files inside of the folder are packed as what they point at.
 
@@ -28,17 +28,19 @@ def pack_build_context(folder: Path, made: Mapping[str, str]) -> bytes:
     """
     if not folder.is_dir():
         raise MaintenanceError(f"There is no folder {folder} to build the page from.")
-    packed = io.BytesIO()
+    folder, packed = folder.resolve(), io.BytesIO()
     with (
         gzip.GzipFile(filename="", fileobj=packed, mode="wb", mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
     ):
-        for path in _inside(folder.resolve()):
-            name = path.relative_to(folder.resolve()).as_posix()
-            if name not in made:
-                _add(tar, name, path.read_bytes() if path.is_file() else None, executable=_is_executable(path))
-        for name, text in sorted(made.items()):
-            _add(tar, name, text.encode(), executable=False)
+        for path in _inside(folder):
+            name = path.relative_to(folder).as_posix()
+            if name not in generated:
+                tar.add(path, name, recursive=False, filter=_reproducible)
+        for name, text in sorted(generated.items()):
+            entry, content = tarfile.TarInfo(name), text.encode()
+            entry.size = len(content)
+            tar.addfile(_reproducible(entry), io.BytesIO(content))
     return packed.getvalue()
 
 
@@ -55,17 +57,7 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield path
 
 
-def _is_executable(path: Path) -> bool:
-    return path.is_dir() or bool(path.stat().st_mode & EXECUTE_BITS)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes | None, *, executable: bool) -> None:
-    """Add a file, or a folder where there is no content; owner and time are left at zero."""
-    entry = tarfile.TarInfo(name)
-    entry.mode = FOLDER_MODE if executable else FILE_MODE
-    if content is None:
-        entry.type = tarfile.DIRTYPE
-        tar.addfile(entry)
-    else:
-        entry.size = len(content)
-        tar.addfile(entry, io.BytesIO(content))
+def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return an entry without its owner and its time, and readable for everybody."""
+    mode = FOLDER_MODE if entry.isdir() or entry.mode & EXECUTE_BITS else FILE_MODE
+    return entry.replace(mode=mode, mtime=0, uid=0, gid=0, uname="", gname="", deep=False)

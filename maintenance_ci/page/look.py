@@ -14,28 +14,18 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.settings.folders import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 # The least contrast of text to what is behind it (WCAG 2.2, 1.4.3).
 CONTRAST = 4.5
 PICTURES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg"}
 
+OneLine = AfterValidator(lambda text: " ".join(text.split()))
 Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-Words = Annotated[str, StringConstraints(min_length=1), AfterValidator(_one_line)]
-DateFormat = Annotated[
-    str,
-    StringConstraints(pattern=r"^([^{}]|\{(day|month|year|hour|minute|offset)\})+$"),
-    AfterValidator(_one_line),
-]
-SentenceWithDate = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{date\}[^{}]*$"), AfterValidator(_one_line)]
-SentenceWithTimeLeft = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{left\}[^{}]*$"), AfterValidator(_one_line)]
+Text = Annotated[str, StringConstraints(min_length=1), OneLine]
+DateFormat = Annotated[str, StringConstraints(pattern=r"^([^{}]|\{(day|month|year|hour|minute|offset)\})+$"), OneLine]
+SentenceWithDate = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{date\}[^{}]*$"), OneLine]
+SentenceWithTimeLeft = Annotated[str, StringConstraints(pattern=r"^[^{}]*\{left\}[^{}]*$"), OneLine]
 
 
 class _File(BaseModel):
@@ -43,7 +33,7 @@ class _File(BaseModel):
 
 
 class Colours(_File):
-    """Those of a light, or of a dark screen."""
+    """The colours of a light, or of a dark screen."""
 
     ground: Colour
     card: Colour
@@ -59,8 +49,8 @@ class Look(_File):
         light: the colours of a light screen.
         dark: those of a dark one.
         logo: a file of the folder; empty for none.
-        logo_text: what it says, for whoever does not see it.
-        language: the code of the one for browsers that ask for none of the page's.
+        logo_text: what the logo says, for whoever does not see it.
+        language: the code of the language for browsers that ask for none of the page's.
     """
 
     light: Colours
@@ -85,33 +75,33 @@ class Language(_File):
     """
 
     code: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
-    name: Words
+    name: Text
     direction: Literal["ltr", "rtl"]
-    months: Annotated[list[Words], Field(min_length=12, max_length=12)]
-    days: dict[Annotated[int, Field(ge=1, le=31)], Words]
+    months: Annotated[list[Text], Field(min_length=12, max_length=12)]
+    days: dict[Annotated[int, Field(ge=1, le=31)], Text]
     date: DateFormat
-    title: Words
-    message: Words
+    title: Text
+    message: Text
     end: SentenceWithDate
     left: SentenceWithTimeLeft
-    overdue: Words
-    sent: Words
-    contact: Words
-    status: Words
-    checks: Words
-    back: Words
-    go_on: Words
-    languages: Words
-    missing: Words
+    overdue: Text
+    sent: Text
+    contact: Text
+    status: Text
+    checks: Text
+    back: Text
+    go_on: Text
+    languages: Text
+    missing: Text
 
     @property
     def end_before(self) -> str:
-        """What the sentence of the end says before the date."""
+        """The part of the sentence ``end`` before the date."""
         return self.end.partition("{date}")[0]
 
     @property
     def end_after(self) -> str:
-        """What it says behind the date."""
+        """The part of the sentence ``end`` behind the date."""
         return self.end.partition("{date}")[2]
 
 
@@ -131,7 +121,7 @@ def read_look(folder: Path) -> Look:
         MaintenanceError: it says something that the page cannot be, such as colours that are hard to read.
     """
     file = page_file(folder, "look.yaml")
-    look = _read(file, Look, {})
+    look = _read(file, Look)
     faults = [
         f"{side}.{text} ({getattr(colours, text)}) on {side}.{behind} has a contrast of {ratio:.1f}:1"
         for side, colours in (("light", look.light), ("dark", look.dark))
@@ -176,13 +166,12 @@ def read_languages(folder: Path) -> list[Language]:
     Raises:
         MaintenanceError: one of them is none, or lacks something.
     """
-    files: Iterable[Path] = page_file(folder, "languages").glob("*.yaml")
-    return [_read(file, Language, {"code": file.stem}) for file in sorted(files)]
+    return [_read(file, Language, code=file.stem) for file in sorted(page_file(folder, "languages").glob("*.yaml"))]
 
 
-def _read(file: Path, model: type[Model], given: dict[str, Any]) -> Model:
+def _read(file: Path, model: type[Model], **further: Any) -> Model:
     try:
-        return model.model_validate({**yaml.safe_load(file.read_text(encoding="utf-8")), **given})
+        return model.model_validate({**yaml.safe_load(file.read_text(encoding="utf-8")), **further})
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
     except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:

@@ -78,11 +78,11 @@ class RehearsalHelm(Helm):
 
     def upgrade(self, release: str, chart: Path, values: Mapping[str, str | int], *, in_use: bool = True) -> None:
         """Install or upgrade the release, with the label of the run on each of its objects."""
-        kept, self.keeps = self.keeps, False  # what is half installed or half removed has to go first
+        keeps, self.keeps = self.keeps, False  # what is half installed or half removed has to go first
         try:
             super().upgrade(release, chart, {**values, RUN_VALUE: self._run_id}, in_use=in_use)
         finally:
-            self.keeps = kept
+            self.keeps = keeps
 
     def uninstall(self, release: str) -> bool:
         """Remove the release, unless it is to stay."""

@@ -194,19 +194,15 @@ def _compile(html: str, code: str, pieces: Pieces) -> tuple[str, list[Block]]:
         open_values[-1][1].append(pieces.reference(html[position : cut.start()]))
         position = cut.end()
         if cut["variable"]:
-            open_values[-1][1].append(f"${{{_variable(cut['variable'], code)}}}")
+            open_values[-1][1].append(f"${{{MARKS[cut['variable']].format(code)}}}")
         elif cut["condition"]:
-            open_values.append((_variable(cut["condition"], code), []))
+            open_values.append((MARKS[cut["condition"]].format(code), []))
         elif cut["end"]:
             condition, value = open_values.pop()
             block = Block(f"maintenance_b{len(blocks)}_{code}", condition, "".join(value))
             blocks.append(block)
             open_values[-1][1].append(f"${{{block.name}}}")
     return "".join([*open_values[0][1], pieces.reference(html[position:])]), blocks
-
-
-def _variable(mark: str, code: str) -> str:
-    return MARKS[mark].format(code)
 
 
 def _date(language: Language, pieces: Pieces) -> str:

@@ -11,7 +11,7 @@ from maintenance_ci.plan.tester_route import application_behind
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Mapping
 
     from maintenance_ci.templates.file import Object
 
@@ -63,11 +63,10 @@ def templates_folder(pattern: str) -> tuple[str, bool]:
     return folder, "/" in pattern[len(before) :]
 
 
-def without_template(routes: Mapping[str, Object], templated: Iterable[str]) -> list[str]:
+def without_template(routes: Mapping[str, Object], templated: Container[str]) -> list[str]:
     """Return the names of the Routes without a template; maintenance Routes, and those for testers, need none."""
-    known = set(templated)
     return sorted(
         name
         for name, route in routes.items()
-        if name not in known and not (stands_for(route) or application_behind(route))
+        if name not in templated and not (stands_for(route) or application_behind(route))
     )

@@ -14,7 +14,7 @@ import pytest
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.page.context import pack_build_context
 
-MADE = {"page.conf": "x"}
+GENERATED = {"page.conf": "x"}
 
 
 def members(archive: bytes) -> dict[str, tuple[int, bytes | None]]:
@@ -55,9 +55,9 @@ def test_the_same_content_is_the_same_upload(folder: Path, tmp_path: Path) -> No
     (copy / "page.conf").unlink()
     (copy / "Dockerfile").chmod(0o664)
     os.utime(copy / "Dockerfile", (0, 0))
-    assert pack_build_context(folder, MADE) == pack_build_context(copy, MADE)
-    assert pack_build_context(folder, MADE) != pack_build_context(copy, {"page.conf": "y"})
-    assert gzip.decompress(pack_build_context(folder, MADE))
+    assert pack_build_context(folder, GENERATED) == pack_build_context(copy, GENERATED)
+    assert pack_build_context(folder, GENERATED) != pack_build_context(copy, {"page.conf": "y"})
+    assert gzip.decompress(pack_build_context(folder, GENERATED))
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "sub", "nowhere"])
@@ -65,12 +65,12 @@ def test_links_out_of_the_folder_are_refused(folder: Path, target: str) -> None:
     (folder.parent / "outside").write_text("secret")
     (folder / "link").symlink_to(target)
     with pytest.raises(MaintenanceError, match="link"):
-        pack_build_context(folder, MADE)
+        pack_build_context(folder, GENERATED)
 
 
 def test_what_is_no_file_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(MaintenanceError, match="neither a file nor a folder"):
-        pack_build_context(folder, MADE)
+        pack_build_context(folder, GENERATED)
     with pytest.raises(MaintenanceError, match="no folder"):
-        pack_build_context(folder / "Dockerfile", MADE)
+        pack_build_context(folder / "Dockerfile", GENERATED)
