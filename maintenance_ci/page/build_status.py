@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.page.pod_troubles import Trouble, pod_troubles, refusal_advice
+from maintenance_ci.page.pod_troubles import Trouble, reason_and_message, pod_troubles, refusal_advice
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -68,9 +68,9 @@ def obstacle(
 
     Args:
         build: the Build.
-        builds: all of its BuildConfig: they run one after the other.
-        pods: those of the Build, one or none.
-        namespace: where it is.
+        builds: all Builds of its BuildConfig: they run one after the other.
+        pods: the Pod of the Build, or none.
+        namespace: that of all of them.
     """
     if why := _why(build):
         advice = CANNOT_BEGIN.get(build["status"].get("reason")) or refusal_advice(why, "BUILD_RESOURCES")
@@ -125,4 +125,4 @@ def _advice(reason: str, output: str) -> str:
 def _why(build: Mapping[str, Any]) -> str:
     """Return the reason and the message of a Build's status."""
     status = build.get("status") or {}
-    return ": ".join(" ".join(str(status[key]).split()) for key in ("reason", "message") if status.get(key))
+    return reason_and_message(status.get("reason"), status.get("message"))

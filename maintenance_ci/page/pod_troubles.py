@@ -59,11 +59,11 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
     """Yield why a Pod does not run: that it ended, that no node takes it, or what its containers wait for."""
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":  # evicted, or not admitted by its node: it stays, and another takes its place
-        yield Trouble(_joined(status.get("reason") or "Failed", status.get("message")))
+        yield Trouble(reason_and_message(status.get("reason") or "Failed", status.get("message")))
         return
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            yield Trouble(_joined(condition.get("reason"), condition.get("message")))
+            yield Trouble(reason_and_message(condition.get("reason"), condition.get("message")))
     for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
         ended = (container.get("lastState") or {}).get("terminated")
         waiting = (container.get("state") or {}).get("waiting") or {}
@@ -73,14 +73,14 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
             yield _crash(ended or {}, waiting, int(container.get("restartCount") or 0))
         elif waiting and waiting.get("reason") != ITS_TURN:
             reason = waiting.get("reason") or "waiting"
-            yield _of_container(_joined(reason, waiting.get("message")), lasting=reason in LASTING)
+            yield _of_container(reason_and_message(reason, waiting.get("message")), lasting=reason in LASTING)
 
 
 def _crash(ended: Mapping[str, Any], waiting: Mapping[str, Any], restarts: int) -> Trouble:
     """Say how a container ended that is started again, or will be in a moment."""
     last = f"{ended.get('reason') or 'Error'}, exit code {ended.get('exitCode')}" if ended else ""
-    text = _joined(last, ended.get("message")) or waiting.get("message")
-    return _of_container(_joined("CrashLoopBackOff", text), lasting=restarts >= CRASHES)
+    text = reason_and_message(last, ended.get("message")) or waiting.get("message")
+    return _of_container(reason_and_message("CrashLoopBackOff", text), lasting=restarts >= CRASHES)
 
 
 def _of_container(message: str, *, lasting: bool) -> Trouble:
@@ -89,8 +89,8 @@ def _of_container(message: str, *, lasting: bool) -> Trouble:
     return Trouble(message, lasting, MORE_MEMORY if out_of_memory else "")
 
 
-def _joined(reason: object, message: object) -> str:
-    """Join a reason and a message, in one line."""
+def reason_and_message(reason: object, message: object) -> str:
+    """Return a reason and a message, as far as they are there, in one line."""
     return ": ".join(" ".join(str(part).split()) for part in (reason, message) if part)
 
 

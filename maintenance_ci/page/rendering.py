@@ -1,4 +1,4 @@
-"""What is made of the page's folder when its image is built: nginx's configuration, and a page as a file. Pure.
+"""The files that a build generates from the page's folder: nginx's configuration, and the page as a file. Pure.
 
 `page.html.j2` is rendered once for each language. In the place of what a Route says of itself it has marks, at which
 the HTML is cut into pieces; nginx puts the pieces together again, with the texts between them, for each answer.
@@ -101,7 +101,7 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         )
     html = {one.code: _render_html(folder, look, languages, one, signature) for one in languages}
     own_page = (folder / OWN_PAGE).is_file()
-    made = _render_configuration(
+    files = _render_configuration(
         folder,
         languages,
         html,
@@ -111,7 +111,7 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         policy=OWN_POLICY if own_page else _policy(html.values()),
         default_language=first.code,
     )
-    return made if own_page else made | {OWN_PAGE: _without_texts(html[first.code], first)}
+    return files if own_page else files | {OWN_PAGE: _with_built_in_texts(html[first.code], first)}
 
 
 def _render_html(folder: Path, look: Look, languages: list[Language], language: Language, signature: str) -> str:
@@ -229,7 +229,7 @@ def _sha256(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _without_texts(html: str, language: Language) -> str:
+def _with_built_in_texts(html: str, language: Language) -> str:
     """Return the page as a file, with its built-in texts: for an nginx configuration of one's own that serves one."""
     texts = {"title": str(Markup.escape(language.title)), "message": str(Markup.escape(language.message))}
     shown = WHOLE_BLOCK.sub(lambda block: block[2] if texts.get(block[1]) else "", html)

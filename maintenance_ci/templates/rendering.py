@@ -130,7 +130,7 @@ class Renderer:
         return self._child
 
     def _wait_until_ready(self, child: subprocess.Popen[bytes]) -> None:
-        """Wait until it has said so; raises MaintenanceError where it ends instead, or is late."""
+        """Wait until the child has said that it is ready; raises MaintenanceError where it ends instead, or is late."""
         try:
             self._ready = bool(_exchange(child, b"", START_TIMEOUT))
         except TimeoutError:
@@ -164,18 +164,10 @@ def _exchange(child: subprocess.Popen[bytes], line: bytes, seconds: float) -> by
     return b""
 
 
+# The job's one child: a job that will render calls `begin` first.
 _RENDERER = Renderer()
 atexit.register(_RENDERER.close)
-
-
-def begin() -> None:
-    """Let the job's one child get ready (`Renderer.begin`): a job that will render calls it first."""
-    _RENDERER.begin()
-
-
-def render(template: str, values: Mapping[str, Any], *, name: str) -> str:
-    """Render ``template`` in the job's one child (`Renderer.render`)."""
-    return _RENDERER.render(template, values, name=name)
+begin, render = _RENDERER.begin, _RENDERER.render
 
 
 def read_rendered(text: str, *, path: str, values: Mapping[str, Any]) -> TemplateFile:

@@ -47,17 +47,12 @@ def _original_in(
 def rendered_route(
     settings: TemplatesSettings, cluster: OpenShift, text: str, route_name: str, *, foreign_parameters: bool = False
 ) -> TemplateRoute:
-    """Return the Route that a template's text yields; its host may be missing.
+    """Return the Route that the text of its template yields; its host may be missing.
 
-    Args:
-        settings: the pipeline's variables.
-        cluster: makes objects of an OpenShift Template.
-        text: of the template.
-        route_name: of the Route that it is for.
-        foreign_parameters: ROUTE_TEMPLATE_PARAMETERS are for several Templates, and may hold what this one has not.
+    With ``foreign_parameters`` ROUTE_TEMPLATE_PARAMETERS are for several Templates, and may hold what this one lacks.
 
     Raises:
-        MaintenanceError: it is no template, cannot be rendered, or yields no such Route.
+        MaintenanceError: the text is no template, cannot be rendered, or yields no such Route.
         VariableError: a parameter is no text.
     """
     path, parameters = template_path(settings.route_template_path, route_name), settings.route_template_parameters
@@ -97,12 +92,7 @@ def original_from_template(
 ) -> Object:
     """Return the original as its template would bring it back, before anything is changed.
 
-    Args:
-        settings: the pipeline's variables.
-        cluster: the Route's namespace.
-        templates: where the template is.
-        observed: the Route as it is.
-        remarks: gets what the log is to say, also where an error is raised.
+    To ``remarks`` is added what the log is to say, also where an error is raised.
 
     Raises:
         MaintenanceError: the template is not there, yields another Route, or one that the cluster does not take.
@@ -122,19 +112,14 @@ def original_from_template(
 def original_to_restore(
     settings: RouteSettings, cluster: OpenShift, templates: TemplateProject, observed: Observed, remarks: list[Remark]
 ) -> Object:
-    """Return the original as its template has it; as the snapshot has it, and loudly, where the template is no good.
+    """Return the original as its template has it; with a warning, as its snapshot has it, where that cannot be used.
 
-    A template that brings it back elsewhere than where its maintenance is, is no good.
-
-    Args:
-        settings: the pipeline's variables.
-        cluster: the Route's namespace.
-        templates: where the template is.
-        observed: what holds the original's place meanwhile, and what the snapshot keeps.
-        remarks: gets what the log is to say, also where an error is raised.
+    A template cannot be used either where it has another host or path than the Route that is in maintenance, or where
+    one of the two has TLS and the other has not. To ``remarks`` is added what the log is to say, also where an error is
+    raised.
 
     Raises:
-        MaintenanceError: neither is there.
+        MaintenanceError: neither can be used.
         VariableError: a parameter of the template is no text.
     """
     text, holder, saved = None, observed.annotated_route, observed.saved_original
@@ -190,9 +175,9 @@ def try_out(
     Args:
         cluster: the Route's namespace.
         template: the original as its template has it.
-        others: Routes that may have a newer certificate, by what they are called.
-        live: the Route of its name, that is there now.
-        before: what it was before its maintenance, where that is known.
+        others: Routes that may have a newer certificate, by name.
+        live: the Route of its name that is there now.
+        before: the Route before its maintenance, where that is known.
 
     Raises:
         MaintenanceError: the cluster does not take it.

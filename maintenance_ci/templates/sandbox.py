@@ -153,9 +153,9 @@ def main(memory: int) -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     _limit_memory(memory)
-    goes_on = True
+    out_of_memory = False
     _send({"rendered": ""})  # it is ready
-    while goes_on:
+    while not out_of_memory:
         request = json.loads(requests.get())
         # Should the job be killed, and nothing of it be heard here in the middle of a long step, the kernel ends this.
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
@@ -163,7 +163,7 @@ def main(memory: int) -> None:
             answer = render(request["template"], request["values"], request["name"])
         except MemoryError:
             answer = {"error": f"{request['name']} does not render: it takes more memory than any manifest."}
-            goes_on = False
+            out_of_memory = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(answer)
     os._exit(0)
