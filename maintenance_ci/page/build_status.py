@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from maintenance_ci.page.pod_troubles import Trouble, reason_and_message, pod_troubles, refusal_advice
+from maintenance_ci.page.pod_troubles import Trouble, pod_troubles, reason_and_message, refusal_advice
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence

@@ -53,8 +53,8 @@ class Helm:
         Args:
             release: its name.
             chart: the chart's folder.
-            values: texts are taken as such, whatever they look like; numbers and booleans as what they are.
-            in_use: somebody may be using it now: then nothing of it is removed, whatever state it is in.
+            values: the chart's, by name: a text stays a text, whatever it looks like.
+            in_use: somebody may be using the release now: then nothing of it is removed, whatever state it is in.
         """
         self._repair(release, in_use=in_use)
         settings = [part for name, value in values.items() for part in _setting(name, value)]

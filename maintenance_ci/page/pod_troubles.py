@@ -77,7 +77,7 @@ def pod_troubles(pod: Mapping[str, Any]) -> Iterator[Trouble]:
 
 
 def _crash(ended: Mapping[str, Any], waiting: Mapping[str, Any], restarts: int) -> Trouble:
-    """Say how a container ended that is started again, or will be in a moment."""
+    """Return how a container ended that is started again, or will be in a moment."""
     last = f"{ended.get('reason') or 'Error'}, exit code {ended.get('exitCode')}" if ended else ""
     text = reason_and_message(last, ended.get("message")) or waiting.get("message")
     return _of_container(reason_and_message("CrashLoopBackOff", text), lasting=restarts >= CRASHES)
@@ -100,11 +100,9 @@ def may_get_room(message: str, pods: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def refusal_advice(message: str, variable: str) -> str:
-    """Say what to do about a Pod that a quota or a LimitRange refuses, before the job is run again.
+    """Return what to do about a Pod that a quota or a LimitRange refuses, as Kubernetes' ``message`` says.
 
-    Args:
-        message: Kubernetes' own.
-        variable: the job's variable that holds the Pod's resources.
+    ``variable`` is the job's variable with the Pod's resources.
     """
     return f"{_correction(message, variable)}; then run the job again."
 

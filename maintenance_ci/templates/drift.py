@@ -43,11 +43,9 @@ class Finding:
 
 
 def route_name_of(pattern: str, path: str) -> str | None:
-    """Return the name of the Route whose template is at ``path``, as the inverse of `template_path`; None: it is none.
+    """Return the name of the Route whose template is at ``path``: the inverse of `template_path`.
 
-    Args:
-        pattern: ROUTE_TEMPLATE_PATH, with ``{{ route_name }}`` in it.
-        path: of a file of the template project.
+    None: by ``pattern``, which is ROUTE_TEMPLATE_PATH, no Route's template is there.
     """
     before, *others = ROUTE_NAME_PLACE.split(pattern)
     # More than once, it is the same name each time.

@@ -64,10 +64,7 @@ def original_now(
 ) -> tuple[Object | None, bool]:
     """Return a Route as it is without its maintenance, and whether it is in maintenance; None where there is no Route.
 
-    Args:
-        name: of the Route.
-        routes: all Routes of the namespace, by name.
-        snapshots: our Secrets, by name.
+    ``routes`` are all Routes of the namespace, ``snapshots`` our Secrets, both by name.
 
     Raises:
         MaintenanceError: it is in maintenance, and its snapshot cannot be read; or it is itself a maintenance Route.

@@ -96,7 +96,7 @@ class _Spec(_Manifest):
 
 
 class RouteShape(_Manifest):
-    """What a Route must be for us to know it."""
+    """The shape of a Route, as far as it is known here."""
 
     metadata: _Metadata
     spec: _Spec
@@ -113,7 +113,7 @@ class _Parameter(_Manifest):
 
 
 class TemplateShape(_Manifest):
-    """What a Template must be: its objects are looked at one by one."""
+    """The shape of a Template; the shapes of its objects are checked one by one."""
 
     objects: list[dict[str, Any] | None] | None = None
     parameters: list[_Parameter] | None = None
@@ -155,14 +155,10 @@ class FileObject:
         return MaintenanceError(f"The template {self.file} is not right: {'; '.join(lines)}.", CORRECT_IT)
 
     def require_shape(self, shape: type[BaseModel], manifest: Object) -> None:
-        """Refuse what no server would take.
-
-        Args:
-            shape: what the object must be.
-            manifest: the object itself, or what a server made of it.
+        """Refuse ``manifest``, which is the object or what a server made of it, where it has another shape.
 
         Raises:
-            MaintenanceError: it is something else; each fault has its place in the file.
+            MaintenanceError: it has; each fault has its place in the file.
         """
         try:
             shape.model_validate(manifest)
@@ -205,11 +201,7 @@ class TemplateFile:
 
 
 def read_template(text: str, *, path: str) -> TemplateFile:
-    """Return what a template's text holds.
-
-    Args:
-        text: the file's content; where its path ends in ``.j2``, what Jinja2 has rendered.
-        path: its path.
+    """Return what the text of a template holds; where ``path`` ends in ``.j2``, Jinja2 has rendered the text.
 
     Raises:
         MaintenanceError: kubectl and oc would not take it either.

@@ -6,11 +6,7 @@ from maintenance_ci.templates.project import TemplateProject
 
 
 class TemplateInHand(TemplateProject):
-    """Stands for the template project of one Route, and asks no server.
-
-    Args:
-        text: of the template.
-    """
+    """Stands for the template project of one Route, whose template it has, and asks no server."""
 
     def __init__(self, text: str) -> None:
         self.name, self._text = "the rehearsal's own template", text

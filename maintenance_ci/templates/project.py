@@ -168,11 +168,7 @@ class TemplateProject:
     def write(self, path: str, text: str, message: str, *, replaces: File | None) -> str:
         """Commit ``text`` as the file at ``path``, and return the branch; needs an access token.
 
-        Args:
-            path: of the file.
-            text: its new content.
-            message: of the commit.
-            replaces: the file as it was read before; None creates it.
+        ``replaces`` is the file as it was read before; None creates it.
 
         Raises:
             ConflictError: somebody else changed the file meanwhile.

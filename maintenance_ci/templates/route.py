@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from maintenance_ci.templates.file import FieldPath, FileObject, Object, TemplateFile
 
-# With it the server notes that it has generated the host.
+# The annotation by which the server notes that it has generated the host.
 HOST_GENERATED = "openshift.io/host.generated"
 # A Template's parameter, ${NAME} or ${{NAME}} (openshift/library-go, pkg/template/templateprocessing).
 _REFERENCE = re.compile(r"\$\{\{?([A-Za-z0-9_]+)\}")
@@ -40,12 +40,7 @@ _FIELD = re.compile(r"(?<![\w.])\.?((?:spec|metadata)(?:\.[A-Za-z]+|\[\d+\])+)(?
 
 
 class ElsewhereError(MaintenanceError):
-    """The template's Route of that name is for another namespace.
-
-    Args:
-        what: happened, as a sentence.
-        namespaces: those that it is for.
-    """
+    """The template's Route of that name is for another namespace, or for several ``namespaces``."""
 
     def __init__(self, what: str, namespaces: list[str]) -> None:
         super().__init__(what, CORRECT_IT)
@@ -94,15 +89,15 @@ def about_template(message: str, path: str) -> str:
 
 
 def template_to_process(file: TemplateFile, values: Mapping[str, Any], *, foreign_parameters: bool) -> Object:
-    """Return a Template as it is sent to the cluster: its Routes, and the parameters that they use, nothing else.
+    """Return a file's Template as it is sent to the cluster: its Routes, and the parameters that they use.
 
     Args:
-        file: that holds a Template.
-        values: of its parameters, by name.
-        foreign_parameters: ``values`` may hold what is no parameter of this Template.
+        file: a file with a Template.
+        values: the values of parameters, by name.
+        foreign_parameters: some of them may be for other Templates.
 
     Raises:
-        MaintenanceError: it has no parameter of a name that was given.
+        MaintenanceError: the Template has no parameter of that name.
         VariableError: a value is no text.
     """
     known = {parameter.manifest["name"] for parameter in file.parameters}
@@ -142,13 +137,9 @@ def _with_value(parameter: FileObject, values: Mapping[str, Any]) -> Object:
 
 
 def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, namespace: str) -> TemplateRoute:
-    """Return the Route of that name among those of a file.
+    """Return the Route of that name among the Routes of a file.
 
-    Args:
-        file: the template.
-        objects: its Routes; where it is a Template, as the cluster made them, in the same order.
-        name: of the Route.
-        namespace: of the Route.
+    ``objects`` are these Routes; where they are in a Template, as the cluster made them, in the same order.
 
     Raises:
         MaintenanceError: there is no such Route, or there are two; or it is no Route that a server would take.
