@@ -189,7 +189,7 @@ def test_a_browser_s_client_on_another_origin_sees_the_answer(page: Page) -> Non
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_a_page_of_one_s_own_is_html_and_all_else_as_ever(own: Page, method: str) -> None:
+def test_a_page_of_one_s_own_changes_html_answers_alone(own: Page, method: str) -> None:
     for path, status in (("/", 200), ("/x.y", 200), ("/a/b", 503)):
         mode = ["X-Maintenance-Status: 503"] if status == 503 else []
         answer = own.ask(method, path, "Accept: text/html", "Range: bytes=0-3", *mode)

@@ -24,7 +24,7 @@ def obstacle(one: dict[str, Any], builds: list[dict[str, Any]], pods: list[dict[
     return build_status.obstacle(one, builds, pods, "web")
 
 
-def test_ours_is_the_first_that_was_not_there() -> None:
+def test_the_job_s_build_is_the_first_that_was_not_there_before() -> None:
     builds = [build(number) for number in (10, 9, 2)]
     assert first_new(builds, ["page-2"]) == build(9)
     assert first_new(builds, [f"page-{number}" for number in (10, 9, 2)]) is None

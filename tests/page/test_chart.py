@@ -135,7 +135,7 @@ def test_a_build_goes_into_the_image_stream(objects: Objects) -> None:
     assert "imagePullSecrets" not in objects["Deployment"]["spec"]["template"]["spec"]
 
 
-def test_or_to_a_registry_with_its_secret(with_registry: Objects) -> None:
+def test_a_build_may_push_to_a_registry_with_its_secret(with_registry: Objects) -> None:
     assert with_registry["BuildConfig"]["spec"]["output"] == {
         "to": {"kind": "DockerImage", "name": "registry.example.test/team/maintenance-page:v1"},
         "pushSecret": {"name": "team-secret"},
@@ -298,7 +298,7 @@ def test_the_schema_refuses(arguments: list[str], field: str) -> None:
 
 
 @pytest.mark.parametrize("tag", ["1", "a" * 63, "v1.2.3_rc-1", "20261123", "Latest"])
-def test_and_accepts(tag: str) -> None:
+def test_the_schema_accepts(tag: str) -> None:
     assert template(f"imageTag={tag}")["Service"]["metadata"]["labels"]["app.kubernetes.io/version"] == tag
 
 

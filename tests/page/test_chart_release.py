@@ -124,7 +124,7 @@ def test_an_upgrade_keeps_the_image_that_the_trigger_wrote(tmp_path: Path) -> No
     asyncio.run(story())
 
 
-def test_without_the_lookup_it_does_not(tmp_path: Path) -> None:
+def test_without_the_lookup_an_upgrade_fails_or_loses_that_image(tmp_path: Path) -> None:
     chart = Path(shutil.copytree(CHART, tmp_path / "chart"))
     helpers = chart / "templates/_helpers.tpl"
     helpers.write_text(re.sub(r"lookup .*? }}", "dict }}", helpers.read_text()))

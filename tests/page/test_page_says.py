@@ -265,7 +265,9 @@ COPY index.html /usr/share/nginx/html/index.html
 
 
 @pytest.mark.parametrize("has_page", [True, False])
-def test_a_folder_of_before_works_as_it_is(serve: Callable[[bytes], Page], tmp_path: Path, has_page: bool) -> None:
+def test_a_folder_of_an_earlier_version_works_as_it_is(
+    serve: Callable[[bytes], Page], tmp_path: Path, has_page: bool
+) -> None:
     """A team's own docker/: its server, its page, or the page of this project as a file."""
     files = {"Dockerfile": OLD_DOCKERFILE, "default.conf": OLD_SERVER} | ({"index.html": SSI} if has_page else {})
     for name, text in files.items():

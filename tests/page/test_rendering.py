@@ -48,7 +48,7 @@ def test_an_index_html_of_one_s_own_stays(folder: Path) -> None:
     assert rendered(folder).keys() == {"page.conf", "page-html.conf"}
 
 
-def test_a_folder_of_before_is_completed(tmp_path: Path) -> None:
+def test_a_folder_of_an_earlier_version_is_completed(tmp_path: Path) -> None:
     """A team's own folder may hold no more than a page and a configuration of nginx."""
     (tmp_path / "index.html").write_text("<h1>Ours</h1>")
     assert "maintenance_title_fr" in rendered(tmp_path)["page.conf"]

@@ -22,7 +22,7 @@ PATTERNS = [
 
 
 @given(pattern=st.sampled_from(PATTERNS), name=names)
-def test_a_path_turned_round_is_the_name(pattern: str, name: str) -> None:
+def test_the_name_of_a_route_is_read_from_the_path_of_its_template(pattern: str, name: str) -> None:
     assert route_name_of(pattern, template_path(pattern, name)) == name
 
 
@@ -60,11 +60,11 @@ def test_the_folder_of_the_templates(pattern: str, folder: tuple[str, bool]) -> 
 
 def test_routes_without_a_template() -> None:
     def route(name: str, stands_for: str = "") -> dict[str, object]:
-        ours = {"labels": our_labels(stands_for), "annotations": notes(stands_for, "swap")} if stands_for else {}
-        return {"metadata": {"name": name, **ours}}
+        marks = {"labels": our_labels(stands_for), "annotations": notes(stands_for, "swap")} if stands_for else {}
+        return {"metadata": {"name": name, **marks}}
 
-    there = [route("shop"), route("wiki"), route(page_route_name("away", None), "away")]
-    by_name = {str(one["metadata"]["name"]): one for one in there}  # type: ignore[index]
+    listed = [route("shop"), route("wiki"), route(page_route_name("away", None), "away")]
+    by_name = {str(one["metadata"]["name"]): one for one in listed}  # type: ignore[index]
     assert without_template(by_name, ["shop"]) == ["wiki"]
 
 

@@ -54,32 +54,34 @@ def meant(spec: dict[str, Any]) -> dict[str, Any]:
 @some
 @given(manifest=routes())
 def test_an_exported_template_is_the_live_route_to_deploy_route(manifest: dict[str, Any]) -> None:
-    there = live(manifest)
-    name = there["metadata"]["name"]
-    assert differences(rendered(export_route(there, path="t.yaml").text, name), there) == []
+    live_route = live(manifest)
+    name = live_route["metadata"]["name"]
+    assert differences(rendered(export_route(live_route, path="t.yaml").text, name), live_route) == []
 
 
 @some
 @given(manifest=routes())
 def test_an_exported_template_brings_the_route_back(manifest: dict[str, Any]) -> None:
     """As `delete` does it: with what tools noted, and certificates, from the snapshot."""
-    there = live(manifest)
-    kept = manifest_of(there)
-    restored = keep_bookkeeping(rendered(export_route(there, path="t.yaml").text, kept["metadata"]["name"]), kept)
-    restored, _ = carry_over_certificates(restored, {"snapshot": kept})
+    live_route = live(manifest)
+    saved = manifest_of(live_route)
+    restored = keep_bookkeeping(
+        rendered(export_route(live_route, path="t.yaml").text, saved["metadata"]["name"]), saved
+    )
+    restored, _ = carry_over_certificates(restored, {"snapshot": saved})
     again = live(restored)
-    assert meant(again["spec"]) == meant(there["spec"])
+    assert meant(again["spec"]) == meant(live_route["spec"])
     for part in ("labels", "annotations"):
-        had = {key: value for key, value in (kept["metadata"].get(part) or {}).items() if key not in OURS}
+        had = {key: value for key, value in (saved["metadata"].get(part) or {}).items() if key not in OURS}
         assert {key: val for key, val in (again["metadata"].get(part) or {}).items() if key not in OURS} == had
 
 
 @some
 @given(manifest=routes())
 def test_what_no_template_should_hold_is_not_in_it(manifest: dict[str, Any]) -> None:
-    there = live(manifest)
-    there["status"] = {"ingress": [{"host": there["spec"]["host"]}]}
-    export = export_route(there, path="t.yaml")
+    live_route = live(manifest)
+    live_route["status"] = {"ingress": [{"host": live_route["spec"]["host"]}]}
+    export = export_route(live_route, path="t.yaml")
     written = yaml.safe_load(export.text)
     assert written == export.manifest
     assert written.keys() == {"apiVersion", "kind", "metadata", "spec"}
@@ -94,21 +96,21 @@ def test_what_no_template_should_hold_is_not_in_it(manifest: dict[str, Any]) -> 
 @some
 @given(manifest=routes())
 def test_two_exports_of_a_route_are_one_text(manifest: dict[str, Any]) -> None:
-    there = live(manifest)
-    text = export_route(there, path="t.yaml").text
-    later = {**there, "metadata": {**there["metadata"], "resourceVersion": "999", "generation": 7}}
+    live_route = live(manifest)
+    text = export_route(live_route, path="t.yaml").text
+    later = {**live_route, "metadata": {**live_route["metadata"], "resourceVersion": "999", "generation": 7}}
     assert export_route(later, path="t.yaml").text == text
-    assert export_route(json.loads(json.dumps(there, sort_keys=True)), path="t.yaml").text == text
-    assert says_the_same(text, "t.yaml", export_route(there, path="t.yaml").manifest)
+    assert export_route(json.loads(json.dumps(live_route, sort_keys=True)), path="t.yaml").text == text
+    assert says_the_same(text, "t.yaml", export_route(live_route, path="t.yaml").manifest)
 
 
 def test_a_template_is_as_short_as_a_person_writes_it() -> None:
-    there = live(original(port={"targetPort": "http"}, tls={"termination": "edge", **issued(2026)}))
-    there["metadata"] |= {
+    live_route = live(original(port={"targetPort": "http"}, tls={"termination": "edge", **issued(2026)}))
+    live_route["metadata"] |= {
         "labels": {"app": "shop", "app.kubernetes.io/instance": "shop"},
         "annotations": {"argocd.argoproj.io/tracking-id": "x", "maintenance-ci/touched": "1", "note": "{a: b}"},
     }
-    assert export_route(there, path="shop.yaml").text == (
+    assert export_route(live_route, path="shop.yaml").text == (
         "# Route shop of web, by maintenance-ci export-route.\n"
         "# Left out:\n"
         "# - metadata.labels: app.kubernetes.io/instance, which deployment tools and controllers write\n"
@@ -139,9 +141,9 @@ def test_a_template_is_as_short_as_a_person_writes_it() -> None:
     "value", ["1e3", "0x1F", "y", "NO", "null", "~", "2026-11-23", "12:30:00", " a ", "", "🙏\u2028"]
 )
 def test_a_text_stays_a_text_to_every_reader_of_yaml(value: str) -> None:
-    there = original()
-    there["metadata"]["annotations"] = {"note": value}
-    text = export_route(there, path="t.yaml").text
+    live_route = original()
+    live_route["metadata"]["annotations"] = {"note": value}
+    text = export_route(live_route, path="t.yaml").text
     line = next(line for line in text.splitlines() if line.startswith("    note:"))
     assert line.split(": ", 1)[1].startswith('"') or value.lower() in ("no", "null")
     assert yaml.safe_load(text)["metadata"]["annotations"]["note"] == value
@@ -164,11 +166,11 @@ def test_headers_that_may_be_secret_are_named_and_not_shown() -> None:
 
 @pytest.mark.parametrize("annotation", ["router.openshift.io/cookie_name", "description"])
 def test_a_value_that_jinja2_would_render_is_refused_in_a_j2_file_alone(annotation: str) -> None:
-    there = original()
-    there["metadata"]["annotations"] = {annotation: "{{ route_name }}"}
-    assert '"{{ route_name }}"' in export_route(there, path="t.yaml").text
+    live_route = original()
+    live_route["metadata"]["annotations"] = {annotation: "{{ route_name }}"}
+    assert '"{{ route_name }}"' in export_route(live_route, path="t.yaml").text
     with pytest.raises(MaintenanceError, match="holds what Jinja2 would render"):
-        export_route(there, path="t.yaml.j2")
+        export_route(live_route, path="t.yaml.j2")
 
 
 @pytest.mark.parametrize(
@@ -201,18 +203,18 @@ def test_a_template_says_the_same_whatever_its_comments() -> None:
 
 
 def test_the_original_of_a_route_in_maintenance_is_its_snapshot() -> None:
-    there = live(original())
-    noted = notes("shop", "repoint")
-    secret = snapshot_of(there, noted)
-    sent = live(manifest_of(repointed(there, {}))) | {}
-    sent["metadata"]["annotations"] = noted
+    live_route = live(original())
+    annotations = notes("shop", "repoint")
+    secret = snapshot_of(live_route, annotations)
+    sent = live(manifest_of(repointed(live_route, {}))) | {}
+    sent["metadata"]["annotations"] = annotations
     swapped = {"metadata": {"name": page_route_name("shop", None), "annotations": notes("shop", "swap"),
                "labels": our_labels("shop")}, "spec": {}}  # fmt: skip
     snapshots = {snapshot_name("shop"): secret}
-    assert original_now("shop", {"shop": there}, {}) == (manifest_of(there), False)
-    assert original_now("shop", {"shop": sent}, snapshots) == (manifest_of(there), True)
-    assert original_now("shop", {swapped["metadata"]["name"]: swapped}, snapshots) == (manifest_of(there), True)
-    assert original_now("shop", {}, snapshots) == (manifest_of(there), True)  # a job was ended half-way
+    assert original_now("shop", {"shop": live_route}, {}) == (manifest_of(live_route), False)
+    assert original_now("shop", {"shop": sent}, snapshots) == (manifest_of(live_route), True)
+    assert original_now("shop", {swapped["metadata"]["name"]: swapped}, snapshots) == (manifest_of(live_route), True)
+    assert original_now("shop", {}, snapshots) == (manifest_of(live_route), True)  # a job was ended half-way
     assert original_now("shop", {}, {}) == (None, False)
     for routes_there in ({"shop": sent}, {swapped["metadata"]["name"]: swapped}):
         with pytest.raises(MaintenanceError, match="its snapshot is gone"):

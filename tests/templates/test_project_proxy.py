@@ -79,18 +79,18 @@ def refusal(url: str, project: str, path: str = "shop.yaml") -> str:
     return refused.value.advice
 
 
-def test_a_404_of_such_a_proxy_says_so_and_that_the_project_s_number_helps(decoding: str) -> None:
+def test_the_404_of_a_proxy_that_decodes_addresses_says_so_and_that_the_project_s_number_helps(decoding: str) -> None:
     advice = refusal(decoding, "ops/route-templates")
     assert HINT in advice
     assert "the project's number in ROUTE_TEMPLATES_PROJECT helps" in advice
     assert read(decoding, "7") == ROUTE  # it does
 
 
-def test_so_does_one_for_a_file_in_a_folder(decoding: str) -> None:
+def test_its_404_for_a_file_in_a_folder_says_that_a_path_without_folders_helps(decoding: str) -> None:
     assert "a ROUTE_TEMPLATE_PATH without folders" in refusal(decoding, "7", "routes/shop.yaml")
 
 
-def test_gitlab_s_own_404_is_no_such_proxy_s(gitlab: str) -> None:
+def test_gitlab_s_own_404_blames_no_proxy(gitlab: str) -> None:
     assert read(gitlab, "ops/route-templates") == read(gitlab, "7", "routes/shop.yaml") == ROUTE
     assert HINT not in refusal(gitlab, "ops/other")
     assert HINT not in refusal(gitlab, "ops/route-templates", "routes/other.yaml")

@@ -61,12 +61,12 @@ def test_no_try_begins_that_could_last_longer_than_all(monkeypatch: pytest.Monke
     clock = itertools.count(step=4)  # each look at it is four seconds later
     fast = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _seconds: None)
     monkeypatch.setattr(waiting, "time", fast)
-    begun = []
+    tries_begun = []
 
     def attempt() -> None:
-        begun.append(len(begun))
+        tries_begun.append(len(tries_begun))
         raise TryAgainError("away")
 
     with pytest.raises(TryAgainError):
         waiting.retried(attempt, template_project.PAUSES, within=30.0 - 20.0)
-    assert len(begun) == 3, "it begins at 0, 4 and 8 s; at 12 s it could last until 32 s"
+    assert len(tries_begun) == 3, "it begins at 0, 4 and 8 s; at 12 s it could last until 32 s"

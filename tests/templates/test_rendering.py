@@ -31,9 +31,9 @@ HELLO = "{{ name | toyaml }}"
 
 @pytest.fixture
 def renderer() -> Iterator[Renderer]:
-    made = Renderer()
-    yield made
-    made.close()
+    under_test = Renderer()
+    yield under_test
+    under_test.close()
 
 
 def child_of(renderer: Renderer) -> int:
@@ -84,7 +84,7 @@ def test_what_never_fits_and_what_never_ends_is_refused_within_ten_seconds_from_
     require_at_most(took, 10, "seconds until all four are refused")
 
 
-def test_without_its_limit_of_memory_the_same_template_has_it() -> None:
+def test_without_its_limit_of_memory_the_same_template_renders() -> None:
     limited, unlimited = Renderer(memory=64 * MIB), Renderer(memory=16 * 1024 * MIB)
     try:
         assert TOO_MUCH in answer_of(limited.render, DOUBLES_26_TIMES)
@@ -268,17 +268,17 @@ def test_texts_cross_to_the_child_and_back_as_they_are(text: str) -> None:
     assert rendering.render(text, {}, name="t") == text.replace("\r\n", "\n")
 
 
-def test_a_child_that_was_begun_early_is_the_one_that_renders(renderer: Renderer) -> None:
+def test_a_child_that_was_started_early_is_the_one_that_renders(renderer: Renderer) -> None:
     renderer.begin()
-    begun = renderer._child
-    assert begun
+    early_child = renderer._child
+    assert early_child
     renderer.begin()
-    assert child_of(renderer) == begun.pid
+    assert child_of(renderer) == early_child.pid
     renderer.begin()
-    assert child_of(renderer) == begun.pid
+    assert child_of(renderer) == early_child.pid
 
 
-def test_to_begin_waits_for_nothing(renderer: Renderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_begin_waits_for_nothing(renderer: Renderer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The child is ready when somebody lets it, and that is after `begin`; a template waits for it."""
     gate, slow = tmp_path / "gate", tmp_path / "python"
     slow.write_text(f'#!/bin/sh\nwhile [ ! -e {gate} ]; do sleep 0.05; done\nexec {sys.executable} "$@"\n')
@@ -298,7 +298,7 @@ def test_to_begin_waits_for_nothing(renderer: Renderer, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("python", "why"), [("/no/python", "No such file or directory"), ("/bin/false", "it says nothing")]
 )
-def test_one_that_cannot_be_begun_is_told_of_by_the_first_template(
+def test_a_child_that_cannot_be_started_early_fails_the_first_template(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch, python: str, why: str
 ) -> None:
     monkeypatch.setattr(sys, "executable", python)

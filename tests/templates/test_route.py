@@ -138,7 +138,7 @@ def test_what_means_the_same_is_no_difference() -> None:
         (LIVE | {"metadata": {"name": "shop", "labels": {"app": "shop"}}}, "annotations.haproxy.router"),
     ],
 )
-def test_what_does_otherwise_is_named(template: dict[str, Any], field: str) -> None:
+def test_each_difference_is_named(template: dict[str, Any], field: str) -> None:
     lines = differences(template, LIVE)
     assert lines and lines[0].startswith(field)
     assert "K" not in str(lines)
@@ -210,7 +210,7 @@ def test_a_template_takes_no_job_s_memory(template: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["shop.yaml.j2", "shop.yaml"])
-def test_a_text_that_yaml_would_make_much_of(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_of_more_values_than_any_manifest_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is rendered has an end; what comes as it is, from GitLab, is read within the same limits."""
     monkeypatch.setattr(rendering, "RENDER_TIMEOUT", 0.5)
     text = "x: [{{ 'a' | center(2000000) | replace(' ', 'a,') }}]" if path.endswith("j2") else f"x: [{'a,' * 500_000}]"

@@ -79,8 +79,8 @@ REMARKS = {
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_teams_have_is_taken(name: str) -> None:
-    made, remarks = rendered(case(name), path=name, **(NESTED if name.endswith(".j2") else {}))
-    assert made["spec"] == TAKEN[name]
+    template_route, remarks = rendered(case(name), path=name, **(NESTED if name.endswith(".j2") else {}))
+    assert template_route["spec"] == TAKEN[name]
     assert remarks == REMARKS.get(name, "")
 
 
@@ -227,18 +227,18 @@ def test_parameters_of_every_form_are_kept() -> None:
     file = read_template(used, path="t")
     sent = template_to_process(file, {}, foreign_parameters=False)
     assert [one["name"] for one in sent["parameters"]] == ["A", "B", "C", "D", "PORT", "L"]
-    made, _ = rendered(used)
-    assert made["spec"]["port"] == {"targetPort": 8080}
-    assert made["metadata"]["labels"] == {"l": "l"}
-    assert len(made["metadata"]["annotations"]["a"]) == 8
+    template_route, _ = rendered(used)
+    assert template_route["spec"]["port"] == {"targetPort": 8080}
+    assert template_route["metadata"]["labels"] == {"l": "l"}
+    assert len(template_route["metadata"]["annotations"]["a"]) == 8
 
 
 def test_what_is_no_parameter_may_stand_beside_the_route_and_in_an_annotation() -> None:
     script = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {run.sh: 'echo ${HOME} ${Id}'}}\n"
-    noted = (
+    annotated = (
         "- {apiVersion: v1, kind: Route, metadata: {name: shop, annotations: {a: '${HOME}'}}, spec: {to: {name: s}}}"
     )
-    assert rendered(template(script + noted))[0]["metadata"]["annotations"] == {"a": "${HOME}"}
+    assert rendered(template(script + annotated))[0]["metadata"]["annotations"] == {"a": "${HOME}"}
 
 
 def test_parameters_that_are_given() -> None:
@@ -278,10 +278,10 @@ def test_parameters_that_are_given() -> None:
     ],
 )  # fmt: skip
 def test_shapes_of_public_manifests(text: str) -> None:
-    made, _ = rendered(text)
-    assert made["metadata"]["name"] == "shop"
-    assert made["spec"]["to"] == TO
-    assert None not in made["spec"].values()
+    template_route, _ = rendered(text)
+    assert template_route["metadata"]["name"] == "shop"
+    assert template_route["spec"]["to"] == TO
+    assert None not in template_route["spec"].values()
 
 
 def test_a_route_of_another_namespace_is_told_apart() -> None:
@@ -310,22 +310,22 @@ def test_an_unknown_host_is_that_of_what_is_there(spec: str) -> None:
         with_host(bare, {"the Route in maintenance": None, "the snapshot": None}, path="t")
 
 
-def test_a_host_that_the_template_has_is_the_template_s() -> None:
-    made, _ = rendered(route())
-    assert with_host(made, {"the live Route": other("b.test")}, path="t") == (made, "")
+def test_a_host_in_the_template_is_taken() -> None:
+    template_route, _ = rendered(route())
+    assert with_host(template_route, {"the live Route": other("b.test")}, path="t") == (template_route, "")
 
 
 def test_a_generated_host_stays_a_generated_one() -> None:
     bare, _ = rendered(route(spec="  host:\n"))
-    ours = other(
+    maintenance_route = other(
         "shop-web.apps.test", "shop-maintenance-page", labels=our_labels("shop"), annotations=notes("shop", "swap")
     )
     snapshot = other("shop-web.apps.test", annotations=GENERATED)
-    for others in ({"m": ours, "s": snapshot}, {"m": ours}, {"l": snapshot}):
+    for others in ({"m": maintenance_route, "s": snapshot}, {"m": maintenance_route}, {"l": snapshot}):
         assert with_host(bare, others, path="t")[0]["metadata"]["annotations"] == GENERATED
     by_hand = other("shop-web.apps.test")
-    assert "annotations" not in with_host(bare, {"m": ours, "s": by_hand}, path="t")[0]["metadata"]
-    named = {**ours, "spec": {"host": "shop.example.test"}}
+    assert "annotations" not in with_host(bare, {"m": maintenance_route, "s": by_hand}, path="t")[0]["metadata"]
+    named = {**maintenance_route, "spec": {"host": "shop.example.test"}}
     assert "annotations" not in with_host(bare, {"m": named}, path="t")[0]["metadata"]
 
 
