@@ -11,7 +11,7 @@ from decimal import Decimal
 Scalar = str | int | float | bool | None
 
 _CORE = "tag:yaml.org,2002:"
-_WORDS: dict[str, Scalar] = {
+_NAMED_VALUES: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
@@ -36,8 +36,8 @@ MAX_INTEGER = 70
 
 def plain_scalar(text: str) -> Scalar:
     """Return what a scalar without quotes and without a tag means."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _NAMED_VALUES:
+        return _NAMED_VALUES[text]
     if text[0] not in "+-.0123456789":
         return text
     plain = text.replace("_", "")

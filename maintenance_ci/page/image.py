@@ -153,13 +153,11 @@ def page_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[Troubl
 def _of_newest_template(pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the Pods that stay, of the template by which the youngest of all was made."""
 
-    def made(pod: Mapping[str, Any]) -> str:
-        return str(pod["metadata"].get("creationTimestamp") or "")
-
     def template(pod: Mapping[str, Any]) -> object:
         return (pod["metadata"].get("labels") or {}).get(TEMPLATE_LABEL)
 
-    newest = template(max(pods, key=made)) if pods else None
+    youngest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""), default=None)
+    newest = template(youngest) if youngest else None
     return [pod for pod in pods if template(pod) == newest and "deletionTimestamp" not in pod["metadata"]]
 
 
@@ -170,10 +168,8 @@ def _runs(template: Mapping[str, Any], digest: str) -> bool:
 
 
 def _tag(stream: Mapping[str, Any] | None, part: str, key: str, name: str) -> Mapping[str, Any]:
-    for tag in ((stream or {}).get(part) or {}).get("tags") or []:
-        if tag[key] == name:
-            return dict(tag)
-    return {}
+    tags: list[Object] = ((stream or {}).get(part) or {}).get("tags") or []
+    return next((tag for tag in tags if tag[key] == name), {})
 
 
 def _image_stream_tag(name: str, namespace: str, tag: str, reference: Mapping[str, Any]) -> Object:

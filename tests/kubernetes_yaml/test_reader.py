@@ -64,7 +64,7 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
         yield value
 
 
-def ours(number: int) -> list[Any] | None:
+def read_by_us(number: int) -> list[Any] | None:
     try:
         return [document.value for document in read_documents(decode(content(number)))]
     except NotYamlError:
@@ -85,9 +85,9 @@ def canonical(value: Any) -> Any:
 
 def test_every_text_is_read_as_kubectl_reads_it(kubectl: Reading) -> None:
     wrong = {
-        TEXTS[number]: (ours(number), kubectl.of.get(number))
+        TEXTS[number]: (read_by_us(number), kubectl.of.get(number))
         for number in range(len(TEXTS))
-        if canonical(ours(number)) != canonical(kubectl.of.get(number))
+        if canonical(read_by_us(number)) != canonical(kubectl.of.get(number))
     }
     assert wrong == {}
     assert len(TEXTS) > 300
@@ -97,13 +97,13 @@ def test_every_text_is_read_as_kubectl_reads_it(kubectl: Reading) -> None:
 def test_pyyaml_s_own_reader_would_be_found_out(kubectl: Reading) -> None:
     """The proof can fail: of the same texts PyYAML reads many otherwise."""
 
-    def theirs(number: int) -> list[Any] | None:
+    def read_by_pyyaml(number: int) -> list[Any] | None:
         try:
             return canonical([one for one in yaml.safe_load_all(content(number)) if one is not None])
         except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RuntimeError, ValueError, TypeError):
             return None
 
-    wrong = [n for n in range(len(TEXTS)) if theirs(n) != canonical(kubectl.of.get(n))]
+    wrong = [n for n in range(len(TEXTS)) if read_by_pyyaml(n) != canonical(kubectl.of.get(n))]
     assert len(wrong) > 60
 
 
