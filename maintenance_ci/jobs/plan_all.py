@@ -101,11 +101,11 @@ class _Namespace:
         if route is None:
             return Finding(name, "no Route", f"there is no Route of that name in {namespace}", path)
         origin = "the snapshot" if in_maintenance else "the live Route"
-        complete, note = with_host(template.route, {origin: route}, path=path)
-        unlike = differences(complete, route)
+        template = with_host(template, {origin: route})
+        unlike = differences(template.route, route)
         notes = ["it is in maintenance: its snapshot was looked at"] if in_maintenance else []
-        notes += [remark for remark in (template.remarks, note) if remark]
-        return Finding(name, "differs" if unlike else "same", "; ".join(unlike + notes), path)
+        details = "; ".join([*unlike, *notes, *template.remarks])
+        return Finding(name, "differs" if unlike else "same", details, path)
 
 
 def _findings(there: _Namespace, templates: TemplateProject) -> Iterator[Finding]:

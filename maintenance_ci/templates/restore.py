@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
@@ -32,16 +31,6 @@ if TYPE_CHECKING:
     from maintenance_ci.settings.variables import RouteSettings, TemplatesSettings
     from maintenance_ci.templates.project import TemplateProject
     from maintenance_ci.templates.route import TemplateRoute
-
-
-def _original_in(
-    text: str, settings: RouteSettings, cluster: OpenShift, others: Mapping[str, Object | None], remarks: list[Remark]
-) -> TemplateRoute:
-    """Return the original Route that the template's text yields, with its host."""
-    template = rendered_route(settings, cluster, text, settings.route_name)
-    complete, note = with_host(template.route, others, path=template.source.file)
-    remarks += [Remark(line) for line in (template.remarks, note) if line]
-    return replace(template, route=complete)
 
 
 def rendered_route(
@@ -100,7 +89,8 @@ def original_from_template(
     original = observed.route_to_mirror or {}
     others = {"the live Route": original}
     text = templates.read(template_path(settings.route_template_path, settings.route_name))
-    template = _original_in(text, settings, cluster, others, remarks)
+    template = with_host(rendered_route(settings, cluster, text, settings.route_name), others)
+    remarks += map(Remark, template.remarks)
     unlike = differences(template.route, original)
     require_same_route(unlike, accepted=settings.accept_route_differences)
     try_out(cluster, template, others, live=observed.original)
@@ -126,7 +116,8 @@ def original_to_restore(
     others = {"the Route in maintenance": holder, "the snapshot": saved}
     try:
         text = templates.read(template_path(settings.route_template_path, settings.route_name))
-        template = _original_in(text, settings, cluster, others, remarks)
+        template = with_host(rendered_route(settings, cluster, text, settings.route_name), others)
+        remarks += map(Remark, template.remarks)
         restored = template.route
         if place := holder or saved:
             require_same_route(moved(restored, place), accepted=settings.accept_route_differences)

@@ -7,7 +7,7 @@ expected namespace, is ever sent there; of a Template its Routes, and the parame
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError, VariableError
@@ -52,13 +52,13 @@ class TemplateRoute:
     """The Route of a template.
 
     Attributes:
-        route: the Route without what only a server writes; its host may be missing.
-        remarks: what the log says of the rest of the file.
+        route: the Route without what only a server writes; its host may be missing (`with_host`).
+        remarks: lines for the log: of the rest of the file, and of the host.
         source: the Route as it stands in its file.
     """
 
     route: Object
-    remarks: str
+    remarks: tuple[str, ...]
     source: FileObject
 
     def explained(self, message: str) -> str:
@@ -159,7 +159,7 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
         "metadata": {"name": name, **metadata, "namespace": namespace},
         "spec": _spec(route["spec"]),
     }
-    return TemplateRoute(completed, "; ".join(_remarks(file, source)), source)
+    return TemplateRoute(completed, tuple(_remarks(file, source)), source)
 
 
 def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
@@ -265,35 +265,36 @@ def _other_objects(count: int) -> str:
     return f"{count} other object{'s' if count > 1 else ''}"
 
 
-def with_host(route: Object, others: Mapping[str, Object | None], *, path: str) -> tuple[Object, str]:
-    """Return a Route with a host, and a note for the log: where its template names no host, it is that of another one.
+def with_host(template: TemplateRoute, others: Mapping[str, Object | None]) -> TemplateRoute:
+    """Return the Route of a template with a host: where the template names none, with that of another Route.
 
     The server generates a host where a Route is created without one; re-created, the Route must have the same.
 
     Args:
-        route: as its template has it.
-        others: Routes that may have its host, by the name that the note gives them; the first one with a host counts.
-        path: of the template.
+        template: the Route, whose remarks will say whose host it has.
+        others: Routes that may have its host, by the name that the remark gives them; the first one with a host counts.
 
     Raises:
         MaintenanceError: none of them has a host.
     """
-    spec, metadata = route["spec"], route["metadata"]
+    spec, metadata, path = template.route["spec"], template.route["metadata"], template.source.file
     if spec.get("host"):
-        return route, ""
+        return template
     holders = {origin: other for origin, other in others.items() if other and other["spec"].get("host")}
     if not holders:
         if spec.get("subdomain"):  # each router generates a host of its own
-            return route, ""
+            return template
         raise MaintenanceError(
             f"The template {path} names no host, and nothing is there that has the host of Route {metadata['name']}.",
             "Write spec.host into it.",
         )
     origin, first = next(iter(holders.items()))
-    completed = {**route, "spec": {**spec, "host": first["spec"]["host"]}}
+    completed = {**template.route, "spec": {**spec, "host": first["spec"]["host"]}}
     if _is_generated(metadata, holders.values(), first["spec"]["host"]):
         completed["metadata"] = metadata | {"annotations": {**metadata.get("annotations", {}), HOST_GENERATED: "true"}}
-    return completed, f"{path} names no host: it is that of {origin}"
+    return replace(
+        template, route=completed, remarks=(*template.remarks, f"{path} names no host: it is that of {origin}")
+    )
 
 
 def _is_generated(metadata: Mapping[str, Any], holders: Iterable[Object], host: str) -> bool:

@@ -51,11 +51,10 @@ def test_each_example_yields_its_route(path: str) -> None:
         objects = process(template_to_process(file, {}, foreign_parameters=False))
     else:
         objects = [route.manifest for route in file.routes]
-    found = expected_route(file, objects, name=name, namespace="web")
-    route, remarks = found.route, found.remarks
-    assert remarks == ""
-    assert route["spec"]["host"] == f"{name}.example.test"
-    assert route["spec"]["to"]["name"] == name
+    template_route = expected_route(file, objects, name=name, namespace="web")
+    assert template_route.remarks == ()
+    assert template_route.route["spec"]["host"] == f"{name}.example.test"
+    assert template_route.route["spec"]["to"]["name"] == name
 
 
 def process(template: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from maintenance_ci.templates.file import read_template
 from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import (
     ElsewhereError,
+    TemplateRoute,
     expected_route,
     template_to_process,
     with_host,
@@ -30,18 +31,23 @@ REDIRECTED = {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"
 NESTED = {"app": {"name": "shop"}, "gateway": {"domain": {"base": "apps.example.test"}}}
 
 
-def rendered(
+def template_route_of(
     text: str, path: str = "shop.yaml", name: str = "shop", foreign_parameters: bool = False, **values: Any
-) -> tuple[dict[str, Any], str]:
-    """The Route that the jobs make of a template, with what they say of it."""
+) -> TemplateRoute:
+    """The Route that the jobs make of a template, without the host of another Route."""
     file = read_rendered(text, path=path, values={"route_name": name, "namespace": "web", **values})
     objects = [route.manifest for route in file.routes]
     if file.template:
         processed, causes = process(template_to_process(file, values, foreign_parameters=foreign_parameters))
         assert not causes
         objects = processed["objects"]
-    template_route = expected_route(file, objects, name=name, namespace="web")
-    return template_route.route, template_route.remarks
+    return expected_route(file, objects, name=name, namespace="web")
+
+
+def rendered(text: str, path: str = "shop.yaml", **values: Any) -> tuple[dict[str, Any], str]:
+    """The same, with what the jobs say of it."""
+    template_route = template_route_of(text, path, **values)
+    return template_route.route, "; ".join(template_route.remarks)
 
 
 def case(name: str) -> str:
@@ -87,11 +93,11 @@ def test_what_teams_have_is_taken(name: str) -> None:
 @pytest.mark.parametrize("name", TAKEN)
 def test_a_live_route_of_the_same_file_is_no_difference(name: str) -> None:
     """The live Route is as the API completes it."""
-    route = rendered(case(name), path=name, **(NESTED if name.endswith(".j2") else {}))[0]
-    there = live(route)
-    complete, _ = with_host(route, {"the live Route": there}, path=name)
-    assert differences(complete, there) == []
-    assert complete["spec"]["host"] == there["spec"]["host"]
+    template_route = template_route_of(case(name), path=name, **(NESTED if name.endswith(".j2") else {}))
+    live_route = live(template_route.route)
+    complete = with_host(template_route, {"the live Route": live_route}).route
+    assert differences(complete, live_route) == []
+    assert complete["spec"]["host"] == live_route["spec"]["host"]
 
 
 def test_times_are_text_and_what_only_a_server_writes_is_dropped() -> None:
@@ -299,39 +305,39 @@ GENERATED = {"openshift.io/host.generated": "true"}
 
 @pytest.mark.parametrize("spec", ["  host:\n", '  host: ""\n', "  host: null\n"])
 def test_an_unknown_host_is_that_of_what_is_there(spec: str) -> None:
-    bare, _ = rendered(route(spec=spec))
-    known, _ = with_host(bare, {"the Route in maintenance": None, "the snapshot": other("a.test")}, path="t")
+    bare = template_route_of(route(spec=spec), "t")
+    known = with_host(bare, {"the Route in maintenance": None, "the snapshot": other("a.test")}).route
     assert known["spec"]["host"] == "a.test"
     assert "annotations" not in known["metadata"]
-    first, note = with_host(bare, {"the live Route": other("b.test"), "the snapshot": other("a.test")}, path="t")
-    assert first["spec"]["host"] == "b.test"
-    assert note == "t names no host: it is that of the live Route"
+    first = with_host(bare, {"the live Route": other("b.test"), "the snapshot": other("a.test")})
+    assert first.route["spec"]["host"] == "b.test"
+    assert first.remarks == ("t names no host: it is that of the live Route",)
     with pytest.raises(MaintenanceError, match="The template t names no host, and nothing is there"):
-        with_host(bare, {"the Route in maintenance": None, "the snapshot": None}, path="t")
+        with_host(bare, {"the Route in maintenance": None, "the snapshot": None})
 
 
 def test_a_host_in_the_template_is_taken() -> None:
-    template_route, _ = rendered(route())
-    assert with_host(template_route, {"the live Route": other("b.test")}, path="t") == (template_route, "")
+    template_route = template_route_of(route())
+    assert with_host(template_route, {"the live Route": other("b.test")}) == template_route
 
 
 def test_a_generated_host_stays_a_generated_one() -> None:
-    bare, _ = rendered(route(spec="  host:\n"))
+    bare = template_route_of(route(spec="  host:\n"))
     maintenance_route = other(
         "shop-web.apps.test", "shop-maintenance-page", labels=our_labels("shop"), annotations=notes("shop", "swap")
     )
     snapshot = other("shop-web.apps.test", annotations=GENERATED)
     for others in ({"m": maintenance_route, "s": snapshot}, {"m": maintenance_route}, {"l": snapshot}):
-        assert with_host(bare, others, path="t")[0]["metadata"]["annotations"] == GENERATED
+        assert with_host(bare, others).route["metadata"]["annotations"] == GENERATED
     by_hand = other("shop-web.apps.test")
-    assert "annotations" not in with_host(bare, {"m": maintenance_route, "s": by_hand}, path="t")[0]["metadata"]
+    assert "annotations" not in with_host(bare, {"m": maintenance_route, "s": by_hand}).route["metadata"]
     named = {**maintenance_route, "spec": {"host": "shop.example.test"}}
-    assert "annotations" not in with_host(bare, {"m": named}, path="t")[0]["metadata"]
+    assert "annotations" not in with_host(bare, {"m": named}).route["metadata"]
 
 
 def test_a_subdomain_needs_no_host() -> None:
-    bare, _ = rendered(route(spec="  host:\n  subdomain: shop\n"))
-    assert with_host(bare, {"the live Route": None}, path="t") == (bare, "")
+    bare = template_route_of(route(spec="  host:\n  subdomain: shop\n"))
+    assert with_host(bare, {"the live Route": None}) == bare
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_only_what_can_be_a_name_is_shown(metadata: str, says: str) -> None:
 
 def test_what_no_oc_takes_is_not_said_to_be_taken_by_an_older_one() -> None:
     file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t")
-    assert expected_route(file, [file.routes[0].manifest], name="shop", namespace="web").remarks == ""
+    assert expected_route(file, [file.routes[0].manifest], name="shop", namespace="web").remarks == ()
 
 
 @pytest.mark.parametrize("tag", ["{% include 'hunter2' %}", "{% extends secret %}", "{% import secret as x %}"])
