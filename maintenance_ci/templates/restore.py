@@ -1,4 +1,4 @@
-"""The way back: the original Route as its template has it, or its snapshot."""
+"""Restoring the original Route: as its template has it, or as its snapshot has it."""
 
 from __future__ import annotations
 
