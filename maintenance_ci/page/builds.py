@@ -175,9 +175,9 @@ class _PageBuild:
 
     def _wait(self, sending: Future[Object | None], timeout: float) -> Object:
         """Wait for the upload's end, and return the Build; look at it meanwhile. One that cannot begin is given up."""
-        looking, late = self._before is not None, time.monotonic() + timeout
+        may_look, deadline = self._before is not None, time.monotonic() + timeout
         while not wait([sending], EVERY).done:
-            if time.monotonic() >= late:
+            if time.monotonic() >= deadline:
                 raise MaintenanceError(
                     f"The build did not begin within {timeout:.0f} s.",
                     "A longer BUILD_TIMEOUT gives it more time.",
@@ -185,12 +185,12 @@ class _PageBuild:
                 )
             refusal = None
             try:
-                refusal = self._look() if looking else None
+                refusal = self._look() if may_look else None
             except TryAgainError:  # the next look may succeed; the upload says itself where the server is away
                 pass
             except MaintenanceError as error:  # the build may go well, seen or not
                 self._log.say(f"what the build waits for is not shown any more: {error.what}")
-                looking = False
+                may_look = False
             if refusal:
                 raise refusal
         build = sending.result() or self._current()

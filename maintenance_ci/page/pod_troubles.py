@@ -20,9 +20,9 @@ Object = dict[str, Any]
 SETTLED = 5.0
 # A container waits for somebody to change its Pod, its image or the namespace.
 LASTING = frozenset({"CreateContainerConfigError", "CreateContainerError", "ErrImageNeverPull", "InvalidImageName"})
-# Of a container whose Pod's init containers come first: those say more.
+# The reason of a container while its Pod's init containers are at work: those say more.
 ITS_TURN = "PodInitializing"
-# So often the same image with the same configuration has crashed before nothing else is expected of it.
+# After so many crashes of the same image with the same configuration nothing else is expected of it.
 CRASHES = 3
 # "maximum memory usage per Container is 16Mi, but limit is 24Mi." (LimitRanger)
 LIMIT_RANGE = re.compile(

@@ -92,8 +92,8 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
     if len(escaped(signature).encode()) > MAX_VALUE:
         raise VariableError([f"MAINTENANCE_SIGNATURE: is too long: nginx takes {MAX_VALUE} bytes of UTF-8 at the most"])
     look, languages = read_look(folder), read_languages(folder)
-    first = next((one for one in languages if one.code == look.language), None)
-    if first is None:
+    default = next((one for one in languages if one.code == look.language), None)
+    if default is None:
         known = ", ".join(one.code for one in languages) or "there is none"
         raise MaintenanceError(
             f"The file look.yaml names the language {look.language}, which has no file in languages/ ({known}).",
@@ -109,9 +109,9 @@ def render_page(folder: Path, *, name: str, tag: str, signature: str) -> dict[st
         signature=signature,
         own_page=own_page,
         policy=OWN_POLICY if own_page else _policy(html.values()),
-        default_language=first.code,
+        default_language=default.code,
     )
-    return files if own_page else files | {OWN_PAGE: _with_built_in_texts(html[first.code], first)}
+    return files if own_page else files | {OWN_PAGE: _with_built_in_texts(html[default.code], default)}
 
 
 def _render_html(folder: Path, look: Look, languages: list[Language], language: Language, signature: str) -> str:

@@ -61,7 +61,7 @@ class Rollout:
             )
 
     def require_pods_allowed(self) -> None:
-        """Refuse to go on where the cluster refuses the page's Pods; of those that run, or may, nothing is awaited.
+        """Refuse to go on where the cluster refuses the page's Pods; Pods that it takes are not waited for.
 
         Raises:
             MaintenanceError: it refuses them, for longer than a moment.

@@ -48,7 +48,7 @@ def route_name_of(pattern: str, path: str) -> str | None:
     None: by ``pattern``, which is ROUTE_TEMPLATE_PATH, no Route's template is there.
     """
     before, *others = ROUTE_NAME_PLACE.split(pattern)
-    # More than once, it is the same name each time.
+    # A pattern may hold the name several times: it is the same one each time.
     after = "(?P=name)".join(map(re.escape, others))
     match = re.fullmatch(rf"{re.escape(before)}(?P<name>[a-z0-9]([-a-z0-9.]*[a-z0-9])?){after}", path)
     return match["name"] if match else None

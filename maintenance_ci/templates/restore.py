@@ -174,7 +174,7 @@ def try_out(
         MaintenanceError: the cluster does not take it.
     """
     restored, _ = carry_over_certificates(template.route, others)
-    with _explained(template.explained):
+    with _explained(template.explain):
         if live is None:
             cluster.apply("routes", restored, dry_run=True)
         else:

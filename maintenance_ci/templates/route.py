@@ -61,7 +61,7 @@ class TemplateRoute:
     remarks: tuple[str, ...]
     source: FileObject
 
-    def explained(self, message: str) -> str:
+    def explain(self, message: str) -> str:
         """Return an answer of the API about the Route, with the places of its fields, and without values."""
 
         def with_place(match: re.Match[str]) -> str:

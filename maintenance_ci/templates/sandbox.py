@@ -157,7 +157,7 @@ def main(memory: int) -> None:
     _send({"rendered": ""})  # it is ready
     while not out_of_memory:
         request = json.loads(requests.get())
-        # Should the job be killed, and nothing of it be heard here in the middle of a long step, the kernel ends this.
+        # If the job is killed during a long step, no thread here notices that: then the kernel ends this process.
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
         try:
             answer = render(request["template"], request["values"], request["name"])

@@ -42,8 +42,8 @@ class BoundedGitLabSession(requests.Session):
     Args:
         seconds: for each answer, from the request to its last byte.
         size: of an answer, in bytes.
-        ca: PEM text of a CA to trust, too. GitLab's runner hands out the one of the address that it calls itself; the
-            jobs may call another one, whose certificate is a public CA's.
+        ca: PEM text of a CA to trust besides. GitLab's runner hands out the CA of the address that it calls itself; the
+            jobs may call another address, whose certificate is a public CA's.
         proxy: through which GitLab is asked; None: directly. The environment's proxies are not read here.
     """
 

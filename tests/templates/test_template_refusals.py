@@ -48,7 +48,7 @@ def test_the_api_s_words_about_a_template_hold_no_value(message: str, says: str)
 def test_the_api_s_words_about_a_route_get_the_places_of_its_fields(message: str, says: str) -> None:
     file = read_template(route(spec="  host: a\n"), path="t")
     template_route = expected_route(file, [file.routes[0].manifest], name="shop", namespace="web")
-    assert template_route.explained(message) == says
+    assert template_route.explain(message) == says
 
 
 @pytest.mark.parametrize(
