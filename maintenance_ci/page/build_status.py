@@ -10,11 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.page.pod_troubles import Trouble, pod_troubles, reason_and_message, refusal_advice
+from maintenance_ci.plan.marks import Object, annotations_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
-
-Object = dict[str, Any]
 
 CONFIG_LABEL = "openshift.io/build-config.name"
 POD_LABEL = "openshift.io/build.name"
@@ -43,7 +42,7 @@ def phase(build: Mapping[str, Any]) -> str:
 
 def number(build: Mapping[str, Any]) -> int:
     """Return its number among the builds of its BuildConfig, counted from 1; 0 where it has none."""
-    text = str((build["metadata"].get("annotations") or {}).get(NUMBER, ""))
+    text = str(annotations_of(build).get(NUMBER, ""))
     return int(text) if text.isdecimal() else 0
 
 

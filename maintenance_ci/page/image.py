@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.page.pod_troubles import Trouble, pod_troubles
+from maintenance_ci.plan.marks import Object, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-Object = dict[str, Any]
 
 # The label by which a Deployment's controller tells Pods of one template from those of another.
 TEMPLATE_LABEL = "pod-template-hash"
@@ -152,13 +151,10 @@ def page_troubles(pods: Iterable[Mapping[str, Any]], digest: str) -> list[Troubl
 
 def _of_newest_template(pods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the Pods that stay, of the template by which the youngest of all was made."""
-
-    def template(pod: Mapping[str, Any]) -> object:
-        return (pod["metadata"].get("labels") or {}).get(TEMPLATE_LABEL)
-
     youngest = max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""), default=None)
-    newest = template(youngest) if youngest else None
-    return [pod for pod in pods if template(pod) == newest and "deletionTimestamp" not in pod["metadata"]]
+    template = labels_of(youngest).get(TEMPLATE_LABEL)
+    of_template = [pod for pod in pods if labels_of(pod).get(TEMPLATE_LABEL) == template]
+    return [pod for pod in of_template if "deletionTimestamp" not in pod["metadata"]]
 
 
 def _runs(template: Mapping[str, Any], digest: str) -> bool:

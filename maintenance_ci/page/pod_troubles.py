@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-Object = dict[str, Any]
-
 # Seconds for which a trouble that is not expected to pass must stand before the job ends for it: controllers try again
 # within a second at first, and a Pod of ours that ends gives its share of a quota back.
 SETTLED = 5.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maintenance_ci.names import PAGE
 from maintenance_ci.page.helm import Helm
 from maintenance_ci.page.image import image_digest
+from maintenance_ci.plan.marks import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ NO_PAGE = Fingerprint(None, None, None, None)
 def fingerprint(cluster: OpenShift) -> Fingerprint:
     """Read what the page is now."""
     releases = cluster.select("secrets", RELEASE_LABELS)
-    revisions = [int((one["metadata"].get("labels") or {}).get("version") or 0) for one in releases]
+    revisions = [int(labels_of(one).get("version") or 0) for one in releases]
     deployment = cluster.get("deployments", PAGE)
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else []
     return Fingerprint(

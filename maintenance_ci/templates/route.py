@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.errors import MaintenanceError, VariableError
 from maintenance_ci.names import NOTES
 from maintenance_ci.plan.certificates import with_termination
-from maintenance_ci.plan.marks import stands_for
+from maintenance_ci.plan.marks import annotations_of, stands_for
 from maintenance_ci.settings.types import ROUTE_NAME_PLACE
 from maintenance_ci.templates.file import CORRECT_IT, VERSIONS, RouteShape, is_jinja, texts, unrendered
 
@@ -301,5 +301,5 @@ def _is_generated(metadata: Mapping[str, Any], holders: Iterable[Object], host: 
     """Tell whether the server generated the host: the Route, or its snapshot, notes it; a maintenance Route cannot."""
     originals = [other for other in holders if stands_for(other) in (None, other["metadata"]["name"])]
     if originals:
-        return any(HOST_GENERATED in (other["metadata"].get("annotations") or {}) for other in originals)
+        return any(HOST_GENERATED in annotations_of(other) for other in originals)
     return host.startswith(f"{metadata['name']}-{metadata['namespace']}.")
