@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.cluster import login_program
 from maintenance_ci.errors import VariableError
 from maintenance_ci.kubernetes_yaml.reader import NotYamlError, decode, read_documents
+from maintenance_ci.settings.addresses import is_server_address
 from maintenance_ci.settings.credentials import (
     MAX_CERTIFICATES,
     MAX_TOKEN,
@@ -26,7 +27,7 @@ from maintenance_ci.settings.credentials import (
     decoded,
     read_file,
 )
-from maintenance_ci.settings.proxies import Proxy, is_server_address, parse_proxy
+from maintenance_ci.settings.proxies import Proxy, parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

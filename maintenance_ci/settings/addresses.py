@@ -1,8 +1,23 @@
-"""IP addresses and networks as a router's allow-list may hold them. Pure."""
+"""IP addresses, networks and servers' URLs, as variables, kubeconfigs and routers' allow-lists hold them. Pure."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+# A name (of parts of 63 characters at the most, RFC 1035; some have an underscore) or an address, without brackets.
+HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
+
+Address = IPv4Address | IPv6Address
+
+
+def read_address(text: str) -> Address | None:
+    """Return an IP address; None where the text is none."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def read_network(text: str) -> IPv4Network | IPv6Network:
@@ -15,3 +30,13 @@ def read_network(text: str) -> IPv4Network | IPv6Network:
     if "%" in address or (slash and not (length.isascii() and length.isdigit())):
         raise ValueError(text)
     return ip_network(text, strict=False)
+
+
+def is_server_address(url: str, *schemes: str) -> bool:
+    """Tell whether it is a server's URL of one of these schemes, without user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in schemes and HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+    return bool(usable) and not ("@" in parts.netloc or parts.query or parts.fragment)

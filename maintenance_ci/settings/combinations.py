@@ -5,20 +5,12 @@ Each rule takes the variables that are given (one that is blank is absent), and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from maintenance_ci.settings import types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Rules = tuple[Callable[[Mapping[str, str]], Iterable[str]], ...]
-
-
-def is_gitlab_job(environment: Mapping[str, str]) -> bool:
-    """Tell whether this is the environment of a job of GitLab's."""
-    return environment.get("GITLAB_CI", "").strip().lower() in types.TRUE
+    from collections.abc import Iterator, Mapping
 
 
 def cluster(given: Mapping[str, str]) -> Iterator[str]:
@@ -68,7 +60,7 @@ def names_in_gitlab(given: Mapping[str, str]) -> Iterator[str]:
 
     The pipeline's rules hold the same lengths, and make the job ``plan`` alone, which says this.
     """
-    if "MAINTENANCE" in given or not is_gitlab_job(given):
+    if "MAINTENANCE" in given or not types.is_true(given.get("GITLAB_CI", "")):
         return
     routes, subpaths = given.get("ROUTE_NAME", ""), given.get("SUBPATH", "")
     longest = types.MAX_ROUTE_BESIDE_SUBPATH_IN_GITLAB if subpaths else types.MAX_ROUTE_AND_SUBPATH_IN_GITLAB

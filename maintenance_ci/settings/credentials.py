@@ -17,7 +17,7 @@ import stat
 MAX_CERTIFICATES, MAX_TOKEN = 4 * 1024 * 1024, 16 * 1024
 TOKEN = re.compile(r"[\x21-\x7e]+")
 BEGIN = "-----BEGIN"
-# Certificates alone, of what may stand beside them (keys, other text). OpenSSL's older word, and its own kind.
+# A certificate in a text that may also hold keys. X509 is an older word of OpenSSL's, TRUSTED a kind of its own.
 BLOCK = re.compile(r"-----BEGIN (?P<kind>(?:X509 |TRUSTED )?CERTIFICATE)-----(?P<body>[^-]*)-----END (?P=kind)-----")
 # Between the lines of a block: blanks, and the line breaks of a value that went through JSON.
 BREAKS = re.compile(r"\s|\\[rn]")

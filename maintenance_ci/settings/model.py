@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from maintenance_ci.settings.combinations import Rules
+# Each takes the variables that are given (one that is blank is absent), and returns the faults.
+Rules = tuple[Callable[[Mapping[str, str]], Iterable[str]], ...]
 
 
 class Variables(BaseModel):

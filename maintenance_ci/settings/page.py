@@ -1,6 +1,6 @@
 """What the variables of the page's build and Pod may be: resources in Kubernetes' quantities, and the base image.
 
-As in `variable_types` a message never holds the value.
+As in `types` a message never holds the value.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def quantity(text: str) -> Decimal | None:
     return Decimal(parts["number"]) * UNITS[parts["unit"] or ""] if parts else None
 
 
-def _resources(defaults: dict[str, str], value: object) -> dict[str, str]:
+def _resources(defaults: dict[str, str], value: str) -> dict[str, str]:
     """Take ``requests.cpu=10m,limits.memory=64Mi``, and return it by name: ``{"requests.cpu": "10m", …}``."""
     given: dict[str, str] = {}
-    for part in str(value).replace(",", " ").split():
+    for part in value.replace(",", " ").split():
         name, _, amount = part.partition("=")
         number = quantity(amount)
         if not RESOURCE.fullmatch(name) or number is None:
@@ -89,8 +89,8 @@ def _require_room(given: dict[str, str], defaults: dict[str, str]) -> None:
             raise ValueError(f"has {name} above {limit}{hint}")
 
 
-def _base_image(value: object) -> BaseImage:
-    text = str(value).strip()
+def _base_image(value: str) -> BaseImage:
+    text = value.strip()
     if stream := IMAGE_STREAM_TAG.fullmatch(text):
         return BaseImage("ImageStreamTag", f"{stream['stream']}:{stream['tag']}", stream["namespace"] or "")
     image = IMAGE.fullmatch(text)
@@ -103,10 +103,10 @@ def _base_image(value: object) -> BaseImage:
     return BaseImage("DockerImage", f"{image['repository']}{image['digest']}" if image["digest"] else text)
 
 
-def _replicas(value: object) -> int:
-    if not REPLICAS.fullmatch(str(value).strip()):
+def _replicas(value: str) -> int:
+    if not REPLICAS.fullmatch(value.strip()):
         raise ValueError("must be a number from 1 to 10")
-    return int(str(value))
+    return int(value)
 
 
 PageReplicas = Annotated[int, BeforeValidator(_replicas)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from maintenance_ci.errors import VariableError
+from maintenance_ci.settings.addresses import HOST, Address, read_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,6 @@ VARIABLES = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY"}
 ALL = "ALL_PROXY"
 # Of a user or a password, percent-encoded where need be (RFC 3986, 3.2.1; Go takes an @, too).
 USERINFO = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
-# A name (of parts of 63 characters at the most, RFC 1035; some have an underscore) or an address, without brackets.
-HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f]*:[0-9a-f:.]*", re.ASCII | re.IGNORECASE)
 # Characters of a password that is looked for by itself: a shorter one would mask half of a log.
 MIN_PASSWORD = 4
 
@@ -63,8 +62,7 @@ class Proxy:
         """All forms in which a log could show user and password."""
         if not self.userinfo:
             return []
-        plain, (_, _, encoded) = self.userinfo.decode(errors="replace"), self.url.partition("://")
-        encoded = encoded.rpartition("@")[0]
+        plain, encoded = self.userinfo.decode(errors="replace"), self.url.partition("://")[2].rpartition("@")[0]
         forms = [plain, self.written, encoded, *(value.split()[1] for value in self.headers.values())]
         forms += [form.partition(":")[2] for form in (plain, self.written, encoded)]
         return [form for form in dict.fromkeys(forms) if len(form) >= MIN_PASSWORD]
@@ -85,16 +83,6 @@ def proxy_for(url: str, environment: Mapping[str, str]) -> Proxy | None:
                 no_proxy = environment.get("NO_PROXY", "").strip() or environment.get("no_proxy", "")
                 return None if is_direct(url, no_proxy) else parse_proxy(value, variable)
     return None
-
-
-def is_server_address(url: str, *schemes: str) -> bool:
-    """Tell whether it is a server's URL of one of these schemes, without user, query or fragment."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in schemes and HOST.fullmatch(parts.hostname or "") and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
-        return False
-    return bool(usable) and not ("@" in parts.netloc or parts.query or parts.fragment)
 
 
 def parse_proxy(value: str, name: str) -> Proxy:
@@ -146,13 +134,10 @@ def is_direct(url: str, no_proxy: str) -> bool:
     """
     parts = urlsplit(url)
     host, port = (parts.hostname or "").rstrip("."), parts.port or PORTS[parts.scheme]
-    address = _address(host)
+    address = read_address(host)
     if host == "localhost" or (address and address.is_loopback):
         return True
     return any(_matches(entry, host, port, address) for entry in re.split(r"[,\s]+", no_proxy.lower()) if entry)
-
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def _matches(entry: str, host: str, port: int, address: Address | None) -> bool:
@@ -168,13 +153,6 @@ def _matches(entry: str, host: str, port: int, address: Address | None) -> bool:
         return False
     entry = (with_port[1] if with_port else entry).strip("[]")
     if address is not None:
-        return _address(entry) == address
+        return read_address(entry) == address
     name = entry.removeprefix("*").rstrip(".")
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None

@@ -3,50 +3,44 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings import combinations, testers, texts
-from maintenance_ci.settings.variables import BuildAndDeploySettings, RoutesSettings, SwitchSettings, read_settings
+from maintenance_ci.settings.model import Rules
+from maintenance_ci.settings.variables import (
+    BuildAndDeploySettings,
+    JobSettings,
+    RoutesSettings,
+    SwitchSettings,
+    read_settings,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-# What the rehearsal's jobs are not about: Routes of the team's.
+# What names a team's own Routes: the rehearsal's jobs have a Route of their own.
 NOT_FOR_JOBS = ("ROUTE_NAME", "ROUTE_SELECTOR", "SUBPATH", "MAINTENANCE")
+# What else is about a team's Routes: the rehearsal's jobs have the defaults.
+FOR_TEAM_ROUTES = {
+    "action", "maintenance_end", "accept_route_differences", "passthrough_certificate_secret", "force", "tester_access",
+    "tester_addresses", "tester_host",
+}  # fmt: skip
 
 
 class RehearsalSettings(SwitchSettings):
-    """Variables of ``rehearse --cluster``: those of ``deploy-route`` and ``delete``, but for what they are about."""
+    """Variables of ``rehearse --cluster``: those of ``deploy-route`` and ``delete``, except those that name Routes."""
 
-    rules: ClassVar[combinations.Rules] = (
-        combinations.cluster,
-        combinations.template_project_if_given,
-        texts.good_names,
-    )
-    own_action: ClassVar[str] = "rehearse"
+    rules: ClassVar[Rules] = (combinations.cluster, combinations.template_project_if_given, texts.good_names)
+    own_action = "rehearse"
 
     # Of the rehearsal's Route; without it the cluster makes one.
     rehearsal_host: testers.Host | None = None
 
     def of_job(self, route_name: str, strategy: str, subpath: str | None) -> RoutesSettings:
-        """Return what ``deploy-route`` and ``delete`` get: all of the pipeline's but what is about its own Routes."""
-        shared = {name: getattr(self, name) for name in SwitchSettings.model_fields}
-        own: dict[str, Any] = {
-            "action": "begin",
-            "route_names": (route_name,),
-            "route_selector": None,
-            "subpaths": (subpath,) if subpath else (),
-            "maintenance": None,
-            "maintenance_end": None,
-            "route_strategy": strategy,
-            "accept_route_differences": False,
-            "passthrough_certificate_secret": None,
-            "force": frozenset(),
-            "tester_access": False,
-            "tester_addresses": (),
-            "tester_host": None,
-        }
+        """Return the settings of its ``deploy-route`` and ``delete``: the pipeline's, without `FOR_TEAM_ROUTES`."""
+        shared = {name: getattr(self, name) for name in SwitchSettings.model_fields.keys() - FOR_TEAM_ROUTES}
+        own = {"route_names": (route_name,), "subpaths": (subpath,) if subpath else (), "route_strategy": strategy}
         return RoutesSettings.model_construct(**shared | own)
 
 
@@ -57,19 +51,19 @@ def read_rehearsal(environment: Mapping[str, str] = os.environ) -> tuple[Rehears
         VariableError: names every variable that is wrong, for either.
     """
     for_build = {name: value for name, value in environment.items() if name not in NOT_FOR_JOBS}
-    readers: tuple[Callable[[], object], ...] = (
-        lambda: read_settings(RehearsalSettings, environment),
-        lambda: read_settings(BuildAndDeploySettings, for_build, arguments={"ACTION": "begin"}),
-    )
-    read, faults = [], dict[str, None]()
-    for reader in readers:
+    settings: list[JobSettings] = []
+    faults: list[str] = []
+    for model, variables in (
+        (RehearsalSettings, environment),
+        (BuildAndDeploySettings, {**for_build, "ACTION": "begin"}),
+    ):
         try:
-            read.append(reader())
+            settings.append(read_settings(model, variables))
         except VariableError as error:
-            faults |= dict.fromkeys(error.faults)
+            faults += error.faults
     if faults:
-        raise VariableError(list(faults))
-    rehearsal, build = read
+        raise VariableError(list(dict.fromkeys(faults)))
+    rehearsal, build = settings
     assert isinstance(rehearsal, RehearsalSettings)
     assert isinstance(build, BuildAndDeploySettings)
     return rehearsal, build

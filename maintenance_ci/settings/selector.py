@@ -63,11 +63,8 @@ class Requirement:
         return number > bound if self.operator == ">" else number < bound
 
 
-@dataclass(frozen=True)
-class Selector:
-    """A label selector: all of its requirements must be met."""
-
-    requirements: tuple[Requirement, ...]
+# A label selector: all of its requirements must be met.
+Selector = tuple[Requirement, ...]
 
 
 def parse(text: str) -> Selector:
@@ -86,12 +83,12 @@ def parse(text: str) -> Selector:
             raise ValueError("is no label selector")
         requirements.append(_requirement(part))
         at, more = part.end(), part["comma"] == ","
-    return Selector(tuple(requirements))
+    return tuple(requirements)
 
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
     """Tell whether an object with these labels is selected."""
-    return all(requirement.fits(labels) for requirement in selector.requirements)
+    return all(requirement.fits(labels) for requirement in selector)
 
 
 def _requirement(part: re.Match[str]) -> Requirement:

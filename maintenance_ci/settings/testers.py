@@ -19,13 +19,13 @@ MAX_HOST = 253
 _SEPARATORS = re.compile(r"[\s,;]+")
 
 
-def _addresses(value: object) -> tuple[str, ...]:
+def _addresses(value: str) -> tuple[str, ...]:
     """Read addresses and networks, with commas or blanks between them.
 
     The router drops a list that it cannot read, and lets everybody in (recorded: one comma is enough): what is written
     into the Route is what Python has read, and blanks alone are between.
     """
-    parts = [part for part in _SEPARATORS.split(str(value)) if part]
+    parts = [part for part in _SEPARATORS.split(value) if part]
     try:
         networks = [read_network(part) for part in parts]
     except ValueError:
@@ -58,7 +58,7 @@ Host = Annotated[str, AfterValidator(_host)]
 
 def some_testers(given: Mapping[str, str]) -> Iterator[str]:
     """Tell that testers are to be let in, and nobody says who they are: that would be everybody."""
-    wanted = given.get("TESTER_ACCESS", "").strip().lower() in types.TRUE
+    wanted = types.is_true(given.get("TESTER_ACCESS", ""))
     if wanted and "TESTER_ADDRESSES" not in given:
         yield "TESTER_ADDRESSES: is missing; TESTER_ACCESS needs the addresses that may come in"
     names = given.get("ROUTE_NAME", "").split()

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from maintenance_ci.settings import types
-from maintenance_ci.settings.combinations import Rules
-from maintenance_ci.settings.model import Variables
+from maintenance_ci.settings.model import Rules, Variables
 
 # In the order of the page.
 KINDS = ("TITLE", "MESSAGE", "CONTACT", "STATUS_URL")
@@ -23,7 +22,7 @@ VARIABLES = tuple(f"MAINTENANCE_{kind}" for kind in KINDS)
 VARIABLE = re.compile(rf"MAINTENANCE_(?P<kind>{'|'.join(KINDS)})(_(?P<language>[A-Z]{{2}}))?")
 # What only looks like one: MAINTENANCE_MESSAGE_DEU, MAINTENANCE_MESSAGE_fr.
 MISNAMED = re.compile(rf"MAINTENANCE_({'|'.join(KINDS)})_.*", re.DOTALL)
-# Blanks, and what would end an attribute of HTML or mean something in a header's list.
+# Without blanks, and without what would end an attribute of HTML or mean something in a header's list.
 STATUS_URL = re.compile(r"https?://[^\s\"'<>\\^`{|}]+", re.IGNORECASE)
 
 
@@ -48,21 +47,16 @@ def _status_url(value: str) -> str:
     return f"{scheme.lower()}://{rest}"
 
 
-def _one_of(*known: int) -> BeforeValidator:
-    """Return what takes one of these statuses of HTTP."""
-
-    def check(value: object) -> int:
-        text = str(value).strip()
-        if text not in map(str, known):
-            raise ValueError(f"must be {' or '.join(map(str, known))}")
-        return int(text)
-
-    return BeforeValidator(check)
+def _status(value: str) -> int:
+    """Take a status of HTTP that the page can answer with."""
+    if value.strip() not in ("200", "503"):
+        raise ValueError("must be 200 or 503")
+    return int(value)
 
 
 Text = Annotated[str, AfterValidator(types.require_text), AfterValidator(_lines)]
 StatusUrl = Annotated[str, AfterValidator(_status_url)]
-Status = Annotated[int, _one_of(200, 503)]
+Status = Annotated[int, BeforeValidator(_status)]
 
 
 class PageTexts(BaseModel):
@@ -86,17 +80,8 @@ class PageTexts(BaseModel):
         return PageTexts.model_construct(**{name: mine[name] or others[name] for name in mine})
 
 
-def _gathered(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables with all texts in the place of the first one, by language and kind."""
-    gathered: dict[str, dict[str, Any]] = {}
-    for name, value in given.items():
-        if parts := VARIABLE.fullmatch(name):
-            gathered.setdefault(parts["language"] or "", {})[parts["kind"]] = value
-    return {**given, VARIABLES[0]: gathered}
-
-
 def variable_at(place: tuple[int | str, ...]) -> str:
-    """Return the variable whose value pydantic found wrong at a place; a text's is within what `_gathered` made."""
+    """Return the variable whose value pydantic found wrong; a text's place is (the field, its language, its kind)."""
     if len(place) == 1:
         return str(place[0])
     _, language, kind = place
@@ -133,4 +118,9 @@ class TextsSettings(Variables):
     @model_validator(mode="before")
     @classmethod
     def _gather_texts(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        return _gathered(given)
+        """Return the variables with all texts in the place of the first one, by language and kind."""
+        texts: dict[str, dict[str, Any]] = {}
+        for name, value in given.items():
+            if parts := VARIABLE.fullmatch(name):
+                texts.setdefault(parts["language"] or "", {})[parts["kind"]] = value
+        return {**given, VARIABLES[0]: texts}

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from maintenance_ci.errors import VariableError
 from maintenance_ci.settings import combinations, proxies, testers, texts, types
 from maintenance_ci.settings.credentials import read_token
-from maintenance_ci.settings.model import Variables
+from maintenance_ci.settings.model import Rules, Variables
 from maintenance_ci.settings.page import BaseImageReference, BuildResources, PageReplicas, PageResources
 
 
@@ -33,7 +34,7 @@ class GitLabSecrets(Variables):
 class JobSettings(Variables):
     """What every job needs: the cluster and the namespace, and what GitLab says of the pipeline."""
 
-    rules: ClassVar[combinations.Rules] = (combinations.cluster,)
+    rules: ClassVar[Rules] = (combinations.cluster,)
 
     project: types.Namespace
     # What the pipeline is for.
@@ -80,11 +81,7 @@ class BuildAndDeploySettings(SelectionSettings):
     that can tell, before it has changed anything.
     """
 
-    rules: ClassVar[combinations.Rules] = (
-        combinations.cluster,
-        combinations.names_in_gitlab,
-        combinations.one_selection,
-    )
+    rules: ClassVar[Rules] = (combinations.cluster, combinations.names_in_gitlab, combinations.one_selection)
 
     image_tag: types.ImageTag
     build_maintenance_page: types.Boolean = False
@@ -109,9 +106,9 @@ class PreviewSettings(texts.TextsSettings):
 
 
 class TemplatesSettings(JobSettings):
-    """What leads to the Routes' templates, in a project of GitLab's."""
+    """Where the Routes' templates are, in a GitLab project, and with which token they are read."""
 
-    rules: ClassVar[combinations.Rules] = (combinations.cluster, combinations.templates, combinations.token_to_read)
+    rules: ClassVar[Rules] = (combinations.cluster, combinations.templates, combinations.token_to_read)
 
     route_templates_project: types.GitLabProject | None = None
     route_templates_ref: types.GitRef | None = None
@@ -129,9 +126,9 @@ class TemplatesSettings(JobSettings):
 
 
 class SwitchSettings(TemplatesSettings, texts.TextsSettings):
-    """Variables of the jobs that switch Routes, ``deploy-route`` and ``delete``, but for which Routes these are."""
+    """Variables of the jobs that switch Routes, ``deploy-route`` and ``delete``, except those that name the Routes."""
 
-    rules: ClassVar[combinations.Rules] = (
+    rules: ClassVar[Rules] = (
         combinations.cluster,
         combinations.template_of_whole_route,
         combinations.names_in_gitlab,
@@ -171,11 +168,7 @@ class RouteSettings(SwitchSettings):
 class RoutesSettings(SelectionSettings, SwitchSettings):
     """Variables of the jobs that switch Routes: all of these Routes, or all of these paths of each of them."""
 
-    rules: ClassVar[combinations.Rules] = (
-        *SwitchSettings.rules,
-        combinations.some_selection,
-        combinations.one_selection,
-    )
+    rules: ClassVar[Rules] = (*SwitchSettings.rules, combinations.some_selection, combinations.one_selection)
 
     @property
     def needs_templates(self) -> bool:
@@ -210,7 +203,7 @@ class DriftSettings(TemplatesSettings):
 class ExportSettings(TemplatesSettings):
     """Variables of ``export-route``: the Route's name is an argument of the command. To print takes no GitLab."""
 
-    rules: ClassVar[combinations.Rules] = (combinations.cluster,)
+    rules: ClassVar[Rules] = (combinations.cluster,)
 
     route_name: types.RouteName
 
@@ -218,13 +211,13 @@ class ExportSettings(TemplatesSettings):
 class CommitSettings(ExportSettings):
     """Variables of ``export-route --commit``."""
 
-    rules: ClassVar[combinations.Rules] = (combinations.cluster, combinations.templates, combinations.token_to_write)
+    rules: ClassVar[Rules] = (combinations.cluster, combinations.templates, combinations.token_to_write)
 
 
 # GitLab masks no value that is shorter.
 MIN_SECRET = 8
 
-# Of what ACTION asks for alone: how a message calls it, and its command.
+# By each ACTION that asks for one thing only: how a message calls it, and its command.
 ALONE = {"plan": ("a plan", "plan"), "rehearse": ("a rehearsal", "rehearse --cluster")}
 
 # What Helm and oc may know of the job's environment. SSL_CERT_* name the system's CAs for all that is TLS, Python too:
@@ -282,7 +275,7 @@ def plan_only(environment: Mapping[str, str] = os.environ) -> bool:
 
 def in_gitlab(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether this is a job of GitLab's; also where variables are wrong."""
-    return combinations.is_gitlab_job(environment)
+    return types.is_true(environment.get("GITLAB_CI", ""))
 
 
 def has_checkout(environment: Mapping[str, str] = os.environ) -> bool:
@@ -299,16 +292,13 @@ def report_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 def variables_read(*models: type[Variables]) -> frozenset[str]:
     """Return the names of the variables that models read."""
-    fields = [field for model in models for field in model.model_fields.values()]
-    return frozenset(name for field in fields for name in _names(field.validation_alias))
+    return _names(field for model in models for field in model.model_fields.values())
 
 
 def secret_variables(model: type[Variables] = Variables) -> frozenset[str]:
     """Return the names of the variables that are secrets by their type, of a model and of all that extend it."""
-    fields = [field for field in model.model_fields.values() if _is_secret(field.annotation)]
-    return frozenset(name for field in fields for name in _names(field.validation_alias)).union(
-        *map(secret_variables, model.__subclasses__())
-    )
+    own = _names(field for field in model.model_fields.values() if _is_secret(field.annotation))
+    return own.union(*map(secret_variables, model.__subclasses__()))
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -316,20 +306,21 @@ def _is_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
-def _names(alias: Any) -> Iterable[str]:
-    """Return the names by which a field's value may be given."""
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    return [choice if isinstance(choice, str) else str(choice.path[0]) for choice in choices]
+def _names(fields: Iterable[FieldInfo]) -> frozenset[str]:
+    """Return the names of the variables by which fields' values may be given."""
+    aliases = [field.validation_alias for field in fields]
+    choices = [alias.choices if isinstance(alias, AliasChoices) else [alias] for alias in aliases]
+    return frozenset(str(name) for names in choices for name in names)
 
 
 def secrets_given(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the values that no log may show; short ones are none, and would mask half of a log."""
+    """Return the values that no log may show, without short ones, which would mask half of a log."""
     tokens = (_token_given(environment.get(name, "")) for name in sorted(secret_variables()))
     return [*(token for token in tokens if len(token) >= MIN_SECRET), *proxies.secrets_of(environment)]
 
 
 def _token_given(value: str) -> str:
-    """Return the token of a variable, which may name a file; a value that is none is a secret all the same."""
+    """Return the token of a variable, which may name a file; a value that is no token is a secret all the same."""
     try:
         return read_token(value)
     except ValueError:
@@ -354,9 +345,9 @@ def login_environment(environment: Mapping[str, str] = os.environ) -> dict[str, 
 def child_environment(home: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the whole environment of Helm and oc: what `CHILD_VARIABLES` lists, and ``home`` as their HOME.
 
-    All else stays out, since both read much from it: ``HELM_KUBEAPISERVER`` would send our token to another server,
-    a ``~/.kube/config``, a ``kuberc`` or a plugin would change what they do. How they get to the cluster, proxies
-    too, stands in the kubeconfig that we hand them.
+    Both read much from it: ``HELM_KUBEAPISERVER`` would send our token to another server, a ``~/.kube/config``, a
+    ``kuberc`` or a plugin would change what they do. The kubeconfig that we hand them says how they get to the
+    cluster, and through which proxy.
     """
     allowed = {name: value for name, value in environment.items() if CHILD_VARIABLES.fullmatch(name)}
     return {**allowed, "HOME": str(home)}
@@ -364,9 +355,5 @@ def child_environment(home: Path, environment: Mapping[str, str] = os.environ) -
 
 def _fault(details: Mapping[str, Any]) -> str:
     """One line, from pydantic's location and message alone: its inputs may be secrets."""
-    message = str(details["msg"]).removeprefix("Value error, ")
-    if details["type"] == "missing":
-        message = "is missing"
-    elif details["type"] == "literal_error":
-        message = f"must be {details['ctx']['expected']}"
+    message = "is missing" if details["type"] == "missing" else str(details["msg"]).removeprefix("Value error, ")
     return f"{texts.variable_at(details['loc'])}: {message}"
