@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str, Path]]:
-    """Yield the cluster, its kubeconfig and a private folder; nothing private is left at the end."""
+    """Yield the cluster, its kubeconfig and a private folder, which is removed at the end."""
     from maintenance_ci.cluster.kubeconfig import private_folder
     from maintenance_ci.cluster.openshift import OpenShift
 
-    _note(settings, log)
+    _record_job(settings, log)
     with private_folder() as private:
         kubeconfig = _kubeconfig(settings, private, log)
         cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
@@ -42,7 +42,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
     if settings.okd_url and settings.okd_token:
         if settings.okd_insecure_skip_tls_verify:
             log.warn("the certificate of the cluster's API is not verified (OKD_INSECURE_SKIP_TLS_VERIFY)")
-        made = write_kubeconfig(
+        path = write_kubeconfig(
             private,
             url=settings.okd_url,
             token=settings.okd_token.get_secret_value(),
@@ -51,7 +51,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
             skip_tls_verify=settings.okd_insecure_skip_tls_verify,
             proxy=proxy_to(settings.okd_url),
         )
-        return str(made)
+        return str(path)
     from maintenance_ci.cluster.given_kubeconfig import read_login
 
     login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
@@ -62,7 +62,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
     return str(write_login(private, login.cluster, login.user, namespace=settings.project, proxy=proxy))
 
 
-def _note(settings: JobSettings, log: JobLog) -> None:
+def _record_job(settings: JobSettings, log: JobLog) -> None:
     """Record whose job this is, and what it is about."""
     from maintenance_ci.plan.strategies import SUBPATH
     from maintenance_ci.settings.variables import RoutesSettings
@@ -82,7 +82,7 @@ def exclusive(
 ) -> Iterator[None]:
     """Hold the namespace's Lease: whatever the body changes, it changes as its holder.
 
-    It is waited for LEASE_TIMEOUT, or ``patience`` seconds, where these are fewer.
+    The wait for it ends after LEASE_TIMEOUT, or after ``patience`` seconds where these are fewer.
     """
     from maintenance_ci.run.concurrently import require_not_stopped
     from maintenance_ci.run.lease import Holder, holding_lease

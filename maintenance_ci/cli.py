@@ -1,4 +1,4 @@
-"""The command line: which command runs which job, with what, and how its failure is told.
+"""The command line: which command runs which job, with what, and how it says that it failed.
 
 What a job needs is imported when it runs, so that ``--help`` answers at once.
 """
@@ -6,6 +6,7 @@ What a job needs is imported when it runs, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import io
 import os
@@ -24,7 +25,7 @@ from maintenance_ci.names import ROUTE_STRATEGIES
 from maintenance_ci.run.interruption import interrupted_when_cancelled, signals_restored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 EPILOG = """
 The jobs read the pipeline's variables (PROJECT, ROUTE_NAME or ROUTE_SELECTOR, SUBPATH, IMAGE_TAG, OKD_URL, OKD_TOKEN,
@@ -40,7 +41,7 @@ Exit codes: 0 the jobs went through and every user was well served; 1 not, or it
 argument is wrong.
 """
 
-# What leaves reports for GitLab, and says so when it takes long.
+# The commands that leave reports for GitLab, and give signs of life.
 JOBS = frozenset({"build-and-deploy", "deploy-route", "delete", "plan"})
 # Objects between two searches for cycles. Python's own 700 searches some hundred times while a job's modules are
 # imported: that takes a tenth of a job's start.
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with signals_restored():
             return _command(arguments)
-    except KeyboardInterrupt:  # before anything was begun, or after all was said
+    except KeyboardInterrupt:  # before the job began, or after its last words
         return JobLog(sys.stdout).fail(MaintenanceError("The command was interrupted."))
 
 
@@ -69,7 +70,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
     on_cluster = arguments.command == "rehearse" and arguments.cluster
     job = arguments.command if on_cluster or arguments.command in JOBS else ""
-    # What these print is a file, or one document, and nothing else.
+    # These print a file, or one document, and nothing else.
     prints = arguments.command == "export-route" or (arguments.command == "plan" and arguments.json)
     stream = sys.stderr if prints else sys.stdout
     log = JobLog(stream, job=job, gitlab=bool(job) and in_gitlab())
@@ -92,7 +93,7 @@ def _run(arguments: argparse.Namespace, log: JobLog) -> int:
             return arguments.run(arguments, log) or 0
     except MaintenanceError as error:
         return log.fail(error)
-    except Exception:  # noqa: BLE001 - the last boundary: shown whole, and never without what users see now
+    except Exception:  # noqa: BLE001 - the last boundary: shown in full, and never without what users see now
         return log.crash(traceback.format_exc())
     except KeyboardInterrupt:
         return log.fail(MaintenanceError("The job was interrupted.", "It goes on from what it finds.", run_again=True))
@@ -281,14 +282,10 @@ def _rehearse(arguments: argparse.Namespace, log: JobLog) -> int:
             raise VariableError([f"--cluster: goes without {', '.join(given)}, which are for the embedded cluster"])
         _rehearse_on_cluster(log)
         return 0
-    try:
+    with _rehearsal_packages("The rehearsal"):
         from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
         from maintenance_ci.rehearsal.rehearse import Options, rehearse
         from maintenance_ci.rehearsal.trouble import parse_trouble
-    except ModuleNotFoundError as error:
-        raise MaintenanceError(
-            f"The rehearsal needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
-        ) from error
     try:
         troubles = tuple(parse_trouble(line) for line in arguments.trouble)
     except ValueError as error:
@@ -307,15 +304,22 @@ def _rehearse(arguments: argparse.Namespace, log: JobLog) -> int:
     )
 
 
+@contextlib.contextmanager
+def _rehearsal_packages(what: str) -> Iterator[None]:
+    """Say which package is missing that the body, for ``what``, imports."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MaintenanceError(
+            f"{what} needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
+        ) from error
+
+
 def _page(arguments: argparse.Namespace, log: JobLog) -> None:
     from maintenance_ci.settings.variables import PreviewSettings, read_settings
 
-    try:
+    with _rehearsal_packages("The preview"):
         from maintenance_ci.rehearsal.preview import preview
-    except ModuleNotFoundError as error:
-        raise MaintenanceError(
-            f"The preview needs {error.name}, which is not installed.", "Install maintenance-ci[rehearsal]."
-        ) from error
     settings = read_settings(PreviewSettings, only_looks=True)
     folder = arguments.docker or find_folder("docker")
     preview(settings, folder, log, port=arguments.port, language=arguments.language, screenshot=arguments.screenshot)
@@ -335,6 +339,6 @@ def _rehearse_on_cluster(log: JobLog) -> None:
         environment = child_environment(private)
         helm = RehearsalHelm(kubeconfig, settings.project, run, environment=environment, say=log.say)
         tools = Tools(helm, find_folder("chart"), find_folder("docker"), kubeconfig, environment)
-        # As long as that of a killed job lives; whoever is at work is not waited for.
+        # As long as a killed job's Lease lasts: a job that is at work is not waited for.
         with exclusive(settings, "rehearse", cluster, log, patience=1.5 * DURATION):
             Rehearsal(settings, build, cluster, tools, helm, template, run, log).run(templates_of(settings))

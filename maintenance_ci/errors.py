@@ -6,11 +6,11 @@
     ├── ConflictError                1   somebody else changed the object between our read and our write
     ├── ForbiddenError               1   the token lacks a right
     ├── MissingError                 1   the cluster has no such object
-    ├── ExpiredError                 1   the cluster has forgotten what a list was to go on with
+    ├── ExpiredError                 1   the cluster has forgotten the state that a list was to go on from
     ├── HostLostError                1   another Route holds the host that ours waits for
     ├── UnsafeError                  1   what is asked for would harm users, or somebody else's maintenance
     ├── RefusedError                 1   several things stand in the way; each is an error of its own
-    ├── SeveralFailedError      1 or 75   some of several Routes failed; 75 where each of them may succeed later
+    ├── SeveralFailedError     1 or 75   some of several Routes failed; 75 where each of them may succeed later
     └── TryAgainError               75   a server is away or busy; the same job may succeed later
         ├── NotReachedError         75   the request did not get to the server
         └── NotNowError             75   nothing was sent: whether we may is not known now
@@ -34,7 +34,7 @@ class MaintenanceError(Exception):
     Args:
         what: what happened, as a sentence.
         advice: what to do next, as a sentence; the job adds what is untouched between the two.
-        run_again: the same job, run again, may succeed; a job that knows better which one to run says that instead.
+        run_again: the same job, run again, may succeed. A job that knows a better next step says that one instead.
     """
 
     exit_code: int = EXIT_FAILED
@@ -46,7 +46,7 @@ class MaintenanceError(Exception):
         self.run_again = run_again
 
     def add(self, *, what: str = "", advice: str = "") -> None:
-        """Add a sentence to what happened, and an advice where there is none."""
+        """Add a sentence to what happened, and advice where there is none."""
         self.what = f"{self.what} {what}".strip()
         self.advice = self.advice or advice
 
@@ -87,7 +87,7 @@ class MissingError(MaintenanceError):
 
 
 class ExpiredError(MaintenanceError):
-    """The cluster has forgotten the version of its objects that a list was to go on with."""
+    """The cluster has forgotten the state of its objects that a list was to go on from."""
 
 
 class HostLostError(MaintenanceError):
@@ -107,17 +107,10 @@ class RefusedError(MaintenanceError):
 
 
 class SeveralFailedError(MaintenanceError):
-    """Some of the Routes that a job is about failed, each on its own, with its name in its error; others did not.
+    """Some of a job's Routes failed, each on its own; each of ``errors`` names those that it is about."""
 
-    Args:
-        errors: of those that failed; what is wrong for several of them in the same words is one error.
-        failed: how many failed.
-        names: by which the log calls them, as a list for a sentence.
-        number: of all Routes that the job is about.
-    """
-
-    def __init__(self, errors: list[MaintenanceError], *, failed: int, names: str, number: int) -> None:
-        super().__init__(f"{failed} of {number} Routes failed: {names}.")
+    def __init__(self, what: str, errors: list[MaintenanceError]) -> None:
+        super().__init__(what)
         self.errors = errors
         later = all(isinstance(error, TryAgainError) for error in errors)
         self.exit_code = EXIT_TRY_AGAIN if later else EXIT_FAILED
@@ -130,7 +123,7 @@ class TryAgainError(MaintenanceError):
 
 
 class NotReachedError(TryAgainError):
-    """The last request did not get to its server; one before it, with the same change, may have."""
+    """The last request did not get to its server; an earlier one, with the same change, may have."""
 
 
 class NotNowError(TryAgainError):

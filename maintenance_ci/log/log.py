@@ -1,4 +1,4 @@
-"""What a job says in its log: phases with their durations, what users see now, how it ended. It keeps the record, too.
+"""A job's log: its phases with their durations, what users see now, how it ended. It keeps the record for the reports.
 
 In GitLab each phase is a section that can be folded, and what must not be overlooked has a colour.
 """
@@ -25,7 +25,7 @@ from maintenance_ci.errors import (
     VariableError,
 )
 from maintenance_ci.log import sections as gitlab_log
-from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome, together
+from maintenance_ci.log.outcome import NOTHING_CHANGED, Outcome, combined
 from maintenance_ci.log.redaction import Redaction
 from maintenance_ci.log.report_files import (
     DOTENV,
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# Seconds of silence until the log itself gives a sign of life: after those who know what they wait for.
+# Seconds of silence until the log itself gives a sign of life. Who knows what is waited for speaks first.
 SILENCE = SIGN_OF_LIFE + 2
-# Reports that many rollbacks leave take one part in so many of their time: of 300 Routes they are a megabyte.
+# Writing reports while Routes are rolled back takes one part in so many of the time: of 300 Routes it is a megabyte.
 REPORTS_REST = 20.0
 FRAME = "=" * 100
 BY_HAND = "To end the maintenance by hand, where the job cannot be run again:"
 UNKNOWN = "What is in maintenance now, if anything: maintenance-ci status"
-# The job whose failure leaves users where they are not wanted, in a pipeline that stays green (allow_failure).
+# A job whose failure leaves users at the page, in a pipeline that stays green (allow_failure).
 FRAME_FAILURE_OF = "delete"
 
 
@@ -66,11 +66,11 @@ class JobLog:
         silence: seconds after which `alive` says something.
 
     Attributes:
-        outcome: what stands now; a failure's message contains it. Where the job is about several Routes, each of
-            `routes` has its own, and `standing` is all of them.
-        redaction: holds what must not be read, and takes it out of all that is written, into the reports too.
+        outcome: what users see now; a failure's message contains it. Where the job is about several Routes, each of
+            `routes` has its own, and `standing` is that of all of them.
+        redaction: takes secrets out of all that is written, in the reports too.
         record: what the reports are made of.
-        routes: the parts of the Routes that the job is about.
+        routes: the logs of the Routes that the job is about.
         folder: where a rollback leaves reports when it begins; None for nowhere.
     """
 
@@ -87,7 +87,7 @@ class JobLog:
         self._said: dict[str, float] = {}
         self._sections, self._closes = itertools.count(1), True
         # The Lease is renewed, and a sign of life given, by threads of their own.
-        self._writing, self._remembering, self._reporting = threading.Lock(), threading.Lock(), threading.Lock()
+        self._writing, self._reporting = threading.Lock(), threading.Lock()
 
     def say(self, text: str) -> None:
         """Write ``text``, each line indented under its phase."""
@@ -101,9 +101,9 @@ class JobLog:
         self._write(f"   WARNING: {line}", gitlab_log.YELLOW)
 
     def say_once(self, text: str) -> None:
-        """Write ``text``, unless it was written by this in the last `SIGN_OF_LIFE` seconds."""
+        """Write ``text``, unless this method has written it in the last `SIGN_OF_LIFE` seconds."""
         now = time.monotonic()
-        with self._remembering:
+        with self._writing:
             again = now - self._said.get(text, -SIGN_OF_LIFE) >= SIGN_OF_LIFE
             if again:
                 self._said[text] = now
@@ -117,9 +117,9 @@ class JobLog:
         return self.routes
 
     def of_job(self, job: str) -> JobLog:
-        """Return the log of a job within this one: the same lines, with an outcome and a record of its own.
+        """Return the log of a job within this one: it writes to this one, and has its own outcome and record.
 
-        What it says at its end, of what a person can do next, is for its record alone.
+        Its closing lines, which say what a person can do next, go into its record only.
         """
         inner = JobLog(_Lines(self), job=job, gitlab=self._gitlab)
         inner.redaction, inner._sections, inner._closes = self.redaction, self._sections, False
@@ -127,43 +127,42 @@ class JobLog:
 
     @property
     def standing(self) -> Outcome:
-        """What stands now, of all Routes that the job is about."""
+        """The outcome of all Routes that the job is about."""
         if len(self.routes) < 2:
             return self.outcome
-        return together({one.name: one.outcome for one in self.routes})
+        return combined({one.name: one.outcome for one in self.routes})
 
     @contextlib.contextmanager
     def phase(self, title: str, *, collapsed: bool = False) -> Iterator[None]:
         """Head what follows with ``title``; say how long it took when it is done, or has failed.
 
-        With ``collapsed`` GitLab shows the heading alone, until somebody wants to see what is under it.
+        With ``collapsed`` GitLab hides the lines under the heading, until somebody clicks it.
         """
-        phase = self.begin_phase(title)
-        self._open.append(phase)
         self.redaction.forget_key()  # one that was cut off before its end hides no more than its own phase
         with self._section(f"── {title}", collapsed=collapsed):
+            phase = Phase(title, self.seconds(time.monotonic()))
+            self._open.append(phase)
             try:
-                yield
-                phase.outcome = "done"
+                with self.recorded(phase):
+                    yield
             finally:
-                self.end_phase(phase)
                 self._open.pop()
                 ended, colour = ("done in", "") if phase.outcome == "done" else ("failed after", gitlab_log.RED)
                 self._write(f"   {ended} {phase.seconds:.1f} s", colour)
 
-    def begin_phase(self, title: str) -> Phase:
-        """Record that a phase begins, and say nothing."""
-        phase = Phase(title, self.seconds(time.monotonic()))
+    @contextlib.contextmanager
+    def recorded(self, phase: Phase) -> Iterator[None]:
+        """Record how long the body takes, and whether it fails; say nothing."""
         self.record.phases.append(phase)
-        return phase
-
-    def end_phase(self, phase: Phase) -> None:
-        """Record when it ended."""
-        phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
+        try:
+            yield
+            phase.outcome = "done"
+        finally:
+            phase.seconds = round(self.seconds(time.monotonic()) - phase.began, 2)
 
     @contextlib.contextmanager
     def check(self, name: str) -> Iterator[list[str]]:
-        """Record whether the body finds that what ``name`` says holds, and the warnings that it adds to the list."""
+        """Record whether the body finds that ``name`` holds, and the warnings that it adds to the list."""
         check, warnings = Check(name, "failed", "The job was stopped."), list[str]()
         self.record.checks.append(check)
         try:
@@ -178,12 +177,12 @@ class JobLog:
         check.outcome, check.words = "warned" if warnings else "passed", "; ".join(warnings)
 
     def seconds(self, moment: float) -> float:
-        """Return the seconds from the job's begin to a moment of `time.monotonic`."""
+        """Return the seconds from the beginning of the job to a moment of `time.monotonic`."""
         return round(moment - self._began, 2)
 
     @contextlib.contextmanager
     def alive(self) -> Iterator[None]:
-        """Let no long silence come up while the body runs, whatever it waits for."""
+        """Give signs of life while the body runs, whenever nothing else was written for a while."""
         ended = threading.Event()
         watcher = threading.Thread(target=self._break_silence, args=(ended,), name="sign-of-life", daemon=True)
         watcher.start()
@@ -194,7 +193,7 @@ class JobLog:
             watcher.join()
 
     def end(self, *lines: str, blank: bool = True) -> None:
-        """Close a job that succeeded: what users see now, and what a person can do next; after a blank line."""
+        """Close a job that succeeded, after a blank line: what users see now, and what a person can do next."""
         self.record.result = " ".join(lines)
         if not self._closes:
             return
@@ -211,8 +210,8 @@ class JobLog:
             self._fail(f"{what} {NOTHING_CHANGED}", [] if one else error.faults)
             return error.exit_code
         if any(isinstance(one, UnsafeError) for one in _errors(error)):
-            for unsafe in (self.outcome, *(one.outcome for one in self.routes)):
-                unsafe.manual_steps = []
+            for outcome in (self.outcome, *(one.outcome for one in self.routes)):
+                outcome.manual_steps = []
         outcome = self.standing
         if isinstance(error, SeveralFailedError):
             self._fail(f"{error.what} {outcome}", _messages(error))
@@ -228,11 +227,11 @@ class JobLog:
 
     def crash(self, traceback: str) -> int:
         """Close a job that met a fault of its own, shown by its traceback; return its exit code."""
-        last, outcome = "", self.standing
-        for last in traceback.splitlines():
-            self._write(last)
+        lines, outcome = traceback.splitlines(), self.standing
+        for line in lines:
+            self._write(line)
         self._fail(f"This is a fault of maintenance-ci itself. {outcome} Please report the lines above.")
-        self.record.error = f"A fault of maintenance-ci itself: {last}"
+        self.record.error = f"A fault of maintenance-ci itself: {' '.join(lines[-1:])}"
         return EXIT_PERSON if outcome.needs_person else EXIT_FAILED
 
     def report_rollback(self, why: str) -> None:
@@ -252,7 +251,7 @@ class JobLog:
 
     def leave_reports(self, folder: Path, exit_code: int) -> None:
         """Write the reports into ``folder``, without what is secret. A failure to write is logged."""
-        self._note_routes()
+        self._record_routes()
         self.record.ended, self.record.exit_code = datetime.now(UTC), exit_code
         record: Record = rewritten(self.record, self.redaction.text)
         for name, text in report_files(record).items():
@@ -272,28 +271,24 @@ class JobLog:
             with contextlib.suppress(OSError):  # half a report is worse than none
                 path.unlink(missing_ok=True)
 
-    def _note_routes(self) -> None:
-        """Note in the record what is known of each Route, and what of the only one is the job's own."""
+    def _record_routes(self) -> None:
+        """Record what users of each Route see; the only Route and the job share what is known of them."""
         for one in self.routes:
             one.row.result = str(one.outcome)
         if len(self.routes) == 1:
-            [only] = self.record.routes
-            record, only.result = self.record, self.record.result
-            record.route, record.subpath, record.strategy, record.url = (
-                only.route,
-                only.subpath,
-                only.strategy,
-                only.url,
-            )
+            record, [only] = self.record, self.record.routes
+            only.result = record.result
+            record.route, record.subpath = only.route, only.subpath
+            record.strategy, record.url = only.strategy, only.url
 
     def forget_reports(self, folder: Path) -> None:
-        """Remove what another job left in ``folder``: it must not pass for this one's, should that be killed."""
+        """Remove what another job left in ``folder``: should this job be killed, it must not pass for its report."""
         for name in (REPORT, JUNIT, DOTENV, PICTURE):
             with contextlib.suppress(OSError):  # `leave_reports` logs it
                 (folder / name).unlink(missing_ok=True)
 
     def _fail(self, what: str, more: Sequence[str] = ()) -> None:
-        """Write the error, after the commands for a person; in GitLab these are in a frame."""
+        """Write the error, after the commands for a person, which GitLab's reader sees in a frame."""
         outcome = self.standing
         self.record.error, self.record.result = " ".join([what, *more]), str(outcome)
         self.redaction.forget_key()  # one that was cut off before its end must not hide how the job ended
@@ -312,7 +307,7 @@ class JobLog:
             self._write(heading)
             yield
             return
-        # GitLab tells sections apart by their names, also those of two commands in one job.
+        # GitLab knows sections by their names, also those of two commands in one job.
         name = f"maintenance-{os.getpid()}-{next(self._sections)}"
         coloured = f"{gitlab_log.HEADING}{self.redaction.line(heading)}{gitlab_log.RESET}"
         self._write_raw(gitlab_log.section_start(name, coloured, now=time.time(), collapsed=collapsed))
@@ -346,10 +341,10 @@ class JobLog:
             self._spoken = time.monotonic()
 
     def _go_on_unread(self) -> None:
-        """Say what follows to nobody: a reader that is gone, or a full disk, must not end a switch half-way."""
+        """Write to nowhere from now on: a reader that is gone, or a full disk, must not end a switch half-way."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, self._stream.fileno())  # also for what the stream holds still, at the very end
+            os.dup2(nowhere, self._stream.fileno())  # also for what the stream still holds, at the very end
         except (OSError, ValueError):
             self._stream = io.StringIO()
         finally:
@@ -357,7 +352,7 @@ class JobLog:
 
 
 class _Lines(io.StringIO):
-    """Hands the lines of a job within another one on to that one's log."""
+    """Hands on the lines of a job within another one to the outer one's log."""
 
     def __init__(self, log: JobLog) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What stands now, should the job fail in this moment: what users see, and what a person is to do."""
+"""What a failure's message says besides the failure, should the job fail now: what users see, what a person does."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_NAMES = 12
 
 @dataclass
 class Outcome:
-    """What a failure's message says besides the failure.
+    """What users see now, and what a person is to do.
 
     Attributes:
-        users: one sentence that says what is changed and what users see now.
+        users: a sentence that says what is changed and what users see now.
         next_step: what to do then, as a sentence; empty where the failure's own advice says it.
         needs_person: whether users may have been switched already.
         manual_steps: the commands by which a person puts things right.
@@ -29,7 +29,7 @@ class Outcome:
     def set(
         self, users: str, *, needs_person: bool = False, manual_steps: Sequence[str] | None = None, next_step: str = ""
     ) -> None:
-        """Note what was just changed. Where ``manual_steps`` is not given the commands stay as they are."""
+        """Note what was just changed. Where ``manual_steps`` is None the commands stay as they are."""
         self.users, self.next_step, self.needs_person = users, next_step, needs_person
         self.manual_steps = self.manual_steps if manual_steps is None else list(manual_steps)
 
@@ -37,18 +37,18 @@ class Outcome:
         return f"{self.users} {self.next_step}".strip()
 
 
-def together(outcomes: Mapping[str, Outcome]) -> Outcome:
+def combined(outcomes: Mapping[str, Outcome]) -> Outcome:
     """Return the outcome of a job that is about several Routes; what holds for several of them is said once.
 
     Args:
         outcomes: of each Route, or path of one, by what the log calls it.
     """
-    by_sentence: dict[str, list[str]] = {}
+    names_by_sentence: dict[str, list[str]] = {}
     for name, outcome in outcomes.items():
-        by_sentence.setdefault(outcome.users, []).append(name)
-    alike = len(by_sentence) == 1
+        names_by_sentence.setdefault(outcome.users, []).append(name)
+    alike = len(names_by_sentence) == 1
     steps = [step for one in outcomes.values() for step in one.manual_steps]
-    users = [text if alike else f"{listed(names)}: {text}" for text, names in by_sentence.items()]
+    users = [text if alike else f"{listed(names)}: {text}" for text, names in names_by_sentence.items()]
     return Outcome(
         users=" ".join(users),
         next_step=" ".join(dict.fromkeys(one.next_step for one in outcomes.values() if one.next_step)),

@@ -1,4 +1,4 @@
-"""What no reader may see, and what steers a terminal: both are taken out of each line before it is written."""
+"""Takes out of each line, before it is written, what no reader may see, and what steers a terminal."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import threading
 
 MASK = "[hidden]"
 END = "-----END [A-Z0-9 ]*PRIVATE KEY-----"
-# An end without a beginning begins nothing, though a part of it looks like a beginning: it is tried first.
+# A part of an end looks like a beginning. So an end that stands alone is matched first, and begins nothing.
 KEY = re.compile(rf"(?P<stray>{END})|(-----BEGIN [A-Z0-9 ]*)?PRIVATE KEY-----(.*?(?P<end>{END})|.*)", re.DOTALL)
 
 
 class Redaction:
-    """Redacts lines, one after the other: a private key has several. Each thread has its own series.
+    """Redacts lines, one after the other, since a private key has several. Each thread has its own series of lines.
 
     Attributes:
         secrets: what must not be read: tokens.
@@ -35,11 +35,11 @@ class Redaction:
         self._in_key = False
 
     def line(self, line: str) -> str:
-        """Return the line without secrets, and without what steers a terminal, or GitLab's log: others' texts may."""
+        """Return the line without secrets, and without what steers a terminal or GitLab's log: others' texts may."""
         return "".join(letter for letter in self._masked(line) if letter.isprintable() or letter == "\t")
 
     def text(self, text: str) -> str:
-        """Return a text of any number of lines as one of its own, which is no part of the series."""
+        """Return a text of any number of lines as one line, which is no part of the series."""
         in_key, self._in_key = self._in_key, False
         try:
             return self.line(" ".join(text.split()))
@@ -47,7 +47,7 @@ class Redaction:
             self._in_key = in_key
 
     def _masked(self, line: str) -> str:
-        """Return the line without tokens, and without private keys: a server quotes what it refuses, in one line."""
+        """Return the line without tokens and private keys: a server quotes what it refuses, a whole key in one line."""
         for secret in self.secrets:
             line = line.replace(secret, MASK)
         if not self._in_key or not line:

@@ -1,4 +1,4 @@
-"""What a job leaves behind: a report as JSON, JUnit XML and a dotenv for GitLab. Pure: each is a text of the record."""
+"""The files that a job leaves: JSON, and for GitLab JUnit XML and a dotenv. Pure: each is made of the record."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ProbeAnswer:
 
 @dataclass
 class ProbeRun:
-    """The answers on one public URL, while the job waited for a side.
+    """The answers on one public URL, while the job waited for one side: the application, or the page.
 
     Attributes:
         url: that was asked.
@@ -85,8 +85,7 @@ class RouteRecord:
     Attributes:
         strategy: ``swap``, ``repoint`` or ``subpath``.
         url: as users ask for it.
-        outcome: ``done``: it is as the job was to leave it; ``failed``: it is not; ``untouched``: the job did not come
-            to change it.
+        outcome: ``done``: it is as the job was to leave it; ``failed``: it is not; ``untouched``: it was not changed.
         result: what users of it see.
         error: why it failed.
     """
@@ -102,7 +101,7 @@ class RouteRecord:
 
 @dataclass
 class Record:
-    """What is known of a job; None is what it does not have, or did not come to know.
+    """What is known of a job; None is what it does not have, or never learned.
 
     Attributes:
         job: the command, such as ``deploy-route``; ``name`` is GitLab's name of the job.
@@ -137,7 +136,7 @@ class Record:
 
 
 def rewritten(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a record, or a part of it, with every text in it changed: nothing secret is forgotten that way."""
+    """Return a record, or a part of it, with every text in it changed: so no field is forgotten."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
@@ -150,9 +149,10 @@ def rewritten(value: Any, change: Callable[[str], str]) -> Any:
 
 def report_files(record: Record) -> dict[str, str]:
     """Return the text of each file by its name."""
-    address = dotenv(record) if record.job == OPENS_ENVIRONMENT else None
     files = {REPORT: report_json(record), JUNIT: junit_xml(record)}
-    return files | ({DOTENV: address} if address else {})
+    if record.job == OPENS_ENVIRONMENT and (address := dotenv(record)):
+        files[DOTENV] = address
+    return files
 
 
 def report_json(record: Record) -> str:
@@ -164,7 +164,7 @@ def report_json(record: Record) -> str:
 def junit_xml(record: Record) -> str:
     """Return checks and probes as test cases.
 
-    As GitLab reads them: of a failure it shows the element's text alone, and of cases with the same name the first.
+    GitLab shows only the text of a failure's element, and only the first of several cases with the same name.
     """
     root = ElementTree.Element("testsuites", name=_printable(f"maintenance-ci {record.job}"))
     _add_suite(root, record.job, "checks", [(check.name, 0.0, _check_fault(check)) for check in record.checks])
@@ -174,9 +174,9 @@ def junit_xml(record: Record) -> str:
 
 
 def dotenv(record: Record) -> str | None:
-    """Return the environment's address as one line, of several Routes that of the first; None where it is not known.
+    """Return the environment's address, that of the first Route, as one line; None where it is not known.
 
-    GitLab takes neither quotes nor comments in it, and expands variables: whatever could be one is percent-encoded.
+    GitLab takes no quotes and no comments in it, and expands variables: what could be one is percent-encoded.
     """
     urls = [record.url, *(row.url for row in record.routes)]
     parts = urlsplit(next(filter(None, urls), ""))
@@ -185,7 +185,7 @@ def dotenv(record: Record) -> str | None:
     return f"MAINTENANCE_URL={parts.scheme}://{parts.netloc}{quote(parts.path or '/', safe='/%')}\n"
 
 
-# What a test case ended with, but for a success: the kind, and the message.
+# How a test case failed, by kind and message; None where it did not.
 Fault = tuple[Literal["failure", "error", "skipped"], str] | None
 Case = tuple[str, float, Fault]  # its name, and how many seconds it took
 

@@ -1,12 +1,13 @@
-"""One Route's part of a job's log: each line names the Route where the job is about several."""
+"""One Route's part of a job's log: where the job is about several Routes, each line names its Route."""
 
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from maintenance_ci.log.outcome import Outcome
-from maintenance_ci.log.report_files import RouteRecord
+from maintenance_ci.log.report_files import Phase, RouteRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class RouteLog:
-    """What a job says, and keeps, of one Route or one path of it; `JobLog.of_route` makes it.
+    """What a job says and records of one Route, or of one path of it; `JobLog.of_routes` makes it.
 
-    Threads may use those of several Routes at the same time.
+    Threads may use the logs of several Routes at the same time.
 
     Args:
         job: the job's log.
@@ -27,7 +28,7 @@ class RouteLog:
         alone: the job is about this Route only: no line needs to name it.
 
     Attributes:
-        outcome: what stands now for this Route; of the only one it is the job's own.
+        outcome: what users of this Route see now; the only Route shares the job's.
         row: what the report says of it.
     """
 
@@ -52,14 +53,14 @@ class RouteLog:
         self.job.warn(f"{self._prefix}{text}")
 
     def say_trouble(self, text: str) -> None:
-        """Write what is amiss with a server that all Routes need: of several that say the same, once in a while."""
+        """Write what is wrong with a server that all Routes need; where several say the same, once in a while."""
         if self.alone:
             self.say(text)
         else:
             self.job.say_once(text)
 
     def give_sign(self, text: str) -> None:
-        """Write a sign of life: of several Routes the log itself gives one for all."""
+        """Write a sign of life; where there are several Routes, the job's log gives one for all."""
         if self.alone:
             self.say(text)
 
@@ -70,13 +71,9 @@ class RouteLog:
             with self.job.phase(title):
                 yield
             return
-        phase = self.job.begin_phase(f"{self._prefix}{title}")
-        self.say(title)
-        try:
+        with self.job.recorded(Phase(f"{self._prefix}{title}", self.seconds(time.monotonic()))):
+            self.say(title)
             yield
-            phase.outcome = "done"
-        finally:
-            self.job.end_phase(phase)
 
     def check(self, name: str) -> AbstractContextManager[list[str]]:
         """Record a check of this Route, as `JobLog.check` does."""
@@ -87,9 +84,5 @@ class RouteLog:
         self.job.report_rollback(f"{self._prefix}{why}")
 
     def seconds(self, moment: float) -> float:
-        """Return the seconds from the job's begin to a moment of `time.monotonic`."""
+        """Return the seconds from the beginning of the job to a moment of `time.monotonic`."""
         return self.job.seconds(moment)
-
-    def refuse(self, what: str) -> str:
-        """Return a refusal's sentence with the Route's name, where the job is about several."""
-        return f"{self._prefix}{what}"

@@ -8,7 +8,7 @@ hyphens, and its duration is the difference of the two timestamps, in whole seco
 from __future__ import annotations
 
 ERASE = "\x1b[0K"
-# By which a terminal goes to its first place, and forgets what it showed.
+# The cursor to the top left, and an empty screen.
 CLEAR = "\x1b[H\x1b[2J"
 RED, YELLOW, HEADING, RESET = "\x1b[31;1m", "\x1b[33;1m", "\x1b[36;1m", "\x1b[0m"
 

@@ -177,7 +177,7 @@ def require_success(runs: Sequence[Run], refused: Sequence[tuple[RouteLog, Maint
         raise failed[0][1]
     if failed:
         names = listed([log.name for log in logs])
-        raise SeveralFailedError(named(failed), failed=len(logs), names=names, number=number)
+        raise SeveralFailedError(f"{len(logs)} of {number} Routes failed: {names}.", named(failed))
 
 
 def named(errors: Iterable[tuple[RouteLog, MaintenanceError]]) -> list[MaintenanceError]:
