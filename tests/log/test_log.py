@@ -33,7 +33,7 @@ def log(stream: io.StringIO) -> JobLog:
     return JobLog(stream)
 
 
-def test_a_phase_says_what_and_how_long(log: JobLog, stream: io.StringIO) -> None:
+def test_a_phase_says_what_it_does_and_how_long_it_took(log: JobLog, stream: io.StringIO) -> None:
     with log.phase("Read the Route"):
         log.say("one\ntwo")
     assert stream.getvalue() == "── Read the Route\n   one\n   two\n   done in 0.0 s\n"
@@ -69,7 +69,7 @@ def test_faults_of_variables(log: JobLog, stream: io.StringIO) -> None:
     ]
 
 
-def test_refusals_are_a_line_each(log: JobLog, stream: io.StringIO) -> None:
+def test_each_refusal_has_a_line(log: JobLog, stream: io.StringIO) -> None:
     refused = RefusedError([MaintenanceError("The page\nis away.", "Build it."), ForbiddenError("No right.")])
     assert log.fail(refused) == 1
     assert stream.getvalue().splitlines() == [
@@ -189,11 +189,6 @@ def test_the_commands_stay_until_others_are_given(log: JobLog, stream: io.String
     log.outcome.set("It was rolled back.", manual_steps=[])
     assert log.fail(MaintenanceError("It broke.")) == 1
     assert stream.getvalue() == "ERROR: It broke. It was rolled back.\n"
-
-
-def test_a_wrong_variable_says_that_nothing_was_changed(log: JobLog, stream: io.StringIO) -> None:
-    assert log.fail(VariableError(["A: is missing"])) == 2
-    assert stream.getvalue() == "ERROR: A: is missing. Nothing was changed.\n"
 
 
 def test_a_blank_line_precedes_the_end_unless_it_is_all_there_is(log: JobLog, stream: io.StringIO) -> None:
@@ -328,7 +323,7 @@ def test_a_job_within_another_one(stream: io.StringIO) -> None:
     assert not outer.outcome.needs_person
 
 
-def test_who_speaks_is_not_interrupted(stream: io.StringIO) -> None:
+def test_a_log_that_speaks_gets_no_signs_of_life(stream: io.StringIO) -> None:
     silence = 0.8
     log = JobLog(stream, silence=silence)
     spoken = [time.monotonic()]

@@ -20,7 +20,7 @@ def test_what_the_router_can_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_it_cannot(text: str) -> None:
+def test_what_the_router_cannot_read(text: str) -> None:
     with pytest.raises(ValueError):
         read_network(text)
     if text.strip() == text != "":

@@ -34,6 +34,6 @@ def test_gitlab_says_whether_there_is_a_checkout(strategy: str | dict[str, str],
 
 
 @pytest.mark.usefixtures("left")
-def test_what_is_nowhere() -> None:
+def test_a_folder_that_is_nowhere_is_named() -> None:
     with pytest.raises(MaintenanceError, match="nowhere is missing"):
         find("nowhere")

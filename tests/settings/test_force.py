@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maintenance_ci.settings.force import Force
-from maintenance_ci.settings.variables import (
-    RouteSettings,
-    read_settings,
-)
+from maintenance_ci.settings.variables import RouteSettings, read_settings
 from tests.settings.faults import faults
 from tests.tools.job_variables import GOOD
 
@@ -26,14 +23,14 @@ from tests.tools.job_variables import GOOD
         ("1", set(Force)),
     ],
 )
-def test_what_is_gone_on_against(given: str, meant: set[Force]) -> None:
+def test_which_refusals_are_overridden(given: str, meant: set[Force]) -> None:
     assert read_settings(RouteSettings, GOOD | {"FORCE": given}).force == meant
 
 
 @pytest.mark.parametrize(
     "bad", ["maybe", "on", "2", "tru\u0435", "owner;host", "yes please", "true,owner", ",", "None"]
 )
-def test_nothing_is_gone_on_against_by_mistake(bad: str) -> None:
+def test_no_refusal_is_overridden_by_mistake(bad: str) -> None:
     """The fourth ends in a Cyrillic letter."""
     assert faults(RouteSettings, GOOD | {"FORCE": bad}) == [
         "FORCE: must be what to go on against (early, endpoints, host, owner, pipeline, trace), true for all, or false"

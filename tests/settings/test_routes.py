@@ -18,6 +18,7 @@ from maintenance_ci.settings.variables import (
     SwitchSettings,
     read_settings,
 )
+from tests.settings.faults import faults as faults_of
 from tests.tools.job_variables import GOOD
 
 PLAIN = {name: value for name, value in GOOD.items() if name != "ROUTE_NAME"}
@@ -29,9 +30,7 @@ def read(**given: str) -> RoutesSettings:
 
 
 def faults(variables: dict[str, str]) -> list[str]:
-    with pytest.raises(VariableError) as caught:
-        read_settings(RoutesSettings, variables)
-    return caught.value.faults
+    return faults_of(RoutesSettings, variables)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_longer_names_than_gitlab_s_need_one_for_the_maintenance(names: str, sub
         assert fault.endswith("give the maintenance a name: MAINTENANCE")
 
 
-def test_one_of_them_is_as_if_it_were_given_alone() -> None:
+def test_one_of_several_routes_has_the_settings_of_a_single_one() -> None:
     given = {"SUBPATH": "/en /fr", "FORCE": "owner", "PUBLIC_ADDRESS": "10.0.0.5", "ROUTE_STRATEGY": "repoint"}
     settings = read(ROUTE_NAME="pay shop", **given)
     alone = read_settings(RouteSettings, PLAIN | given | {"ROUTE_NAME": "pay", "SUBPATH": "/fr"})

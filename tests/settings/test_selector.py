@@ -101,7 +101,7 @@ def read(selector: str) -> set[str] | None:
     return {name for name, labels in LABELS.items() if matches(parsed, labels)}
 
 
-def test_they_mean_what_kubectl_takes_them_for(kubectl: Answers) -> None:
+def test_selectors_mean_what_kubectl_takes_them_for(kubectl: Answers) -> None:
     assert {selector: read(selector) for selector in SELECTORS} == kubectl
 
 
@@ -111,7 +111,7 @@ def test_a_wrong_reading_is_seen(kubectl: Answers) -> None:
 
 
 @pytest.mark.parametrize("empty", ["", " ", "\n"])
-def test_an_empty_one_does_not_select_everything(empty: str) -> None:
+def test_an_empty_selector_does_not_select_everything(empty: str) -> None:
     """For Kubernetes it does."""
     with pytest.raises(ValueError, match=r"^is no label selector$"):
         parse(empty)
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_told_without_the_value(bad: str, message: str) -> None
         parse(bad)
 
 
-def test_a_long_one_is_read_at_once() -> None:
+def test_a_long_selector_is_read_at_once() -> None:
     """What backtracks takes minutes with these."""
     for text in ("a" * 100_000, "a," * 50_000, "a in (" + "b," * 50_000, "a.b" * 50_000 + "!", " " * 100_000 + "a ="):
         read(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from maintenance_ci.errors import VariableError
 from maintenance_ci.settings.texts import PageTexts, TextsSettings
 from maintenance_ci.settings.variables import RouteSettings, RoutesSettings, read_settings, variables_read
+from tests.settings.faults import faults as faults_of
 from tests.tools.job_variables import GOOD
 from tests.tools.page_texts import PASTED
 
@@ -18,9 +18,7 @@ def texts(**given: str) -> dict[str, PageTexts]:
 
 
 def faults(given: dict[str, str]) -> list[str]:
-    with pytest.raises(VariableError) as error:
-        read_settings(RoutesSettings, GOOD | given)
-    return error.value.faults
+    return faults_of(RoutesSettings, GOOD | given)
 
 
 def test_each_text_may_be_given_in_any_language() -> None:

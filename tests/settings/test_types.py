@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 import trustme
 
-from maintenance_ci.settings.variables import (
-    BuildAndDeploySettings,
-    RouteSettings,
-    read_settings,
-)
+from maintenance_ci.settings.variables import BuildAndDeploySettings, RouteSettings, read_settings
 from tests.settings.faults import faults, models_of
 from tests.tools.job_variables import GOOD
 
@@ -147,13 +143,13 @@ def test_good_seconds(variable: str, good: str) -> None:
 @pytest.mark.parametrize(
     ("given", "meant"), [({}, True), ({"PROBES": ""}, True), ({"PROBES": "no"}, False), ({"PROBES": "TRUE"}, True)]
 )
-def test_users_are_looked_for_unless_one_says_no(given: dict[str, str], meant: bool) -> None:
+def test_probes_are_made_unless_one_says_no(given: dict[str, str], meant: bool) -> None:
     assert read_settings(RouteSettings, GOOD | given).probes is meant
 
 
 @pytest.mark.parametrize("variable", ["PROBES", "ACCEPT_ROUTE_DIFFERENCES", "OKD_INSECURE_SKIP_TLS_VERIFY"])
 @pytest.mark.parametrize("bad", ["maybe", "on", "2", "tru\u0435", "yes please", "None"])
-def test_what_decides_has_a_plain_message(variable: str, bad: str) -> None:
+def test_bad_booleans_have_a_plain_message(variable: str, bad: str) -> None:
     """The fourth ends in a Cyrillic letter."""
     assert faults(RouteSettings, GOOD | {variable: bad}) == [f"{variable}: must be true or false (or 1/0, yes/no)"]
 
