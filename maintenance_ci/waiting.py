@@ -20,17 +20,25 @@ SIGN_OF_LIFE = 12.0
 
 
 class SignOfLife:
-    """Says what is waited for, now and then.
+    """Says what is waited for, now and then; the wait begins when it is made.
 
     Args:
         say: what the job's log is told.
         subject: what is waited for, as it goes on after "still waiting for".
         timeout: seconds that the wait may take.
+
+    Attributes:
+        began: when that was, in seconds of `time.monotonic`.
     """
 
     def __init__(self, say: Callable[[str], None], subject: str, timeout: float) -> None:
         self._say, self._subject, self._timeout = say, subject, timeout
-        self._began = self._spoken = time.monotonic()
+        self.began = self._spoken = time.monotonic()
+
+    @property
+    def waited(self) -> float:
+        """The seconds since the wait began."""
+        return time.monotonic() - self.began
 
     def spoke(self) -> None:
         """Note that something else was said just now."""
@@ -40,7 +48,7 @@ class SignOfLife:
         """Say it, where nothing was said for long; ``ahead`` seconds early, where the next chance may come late."""
         now = time.monotonic()
         if now - self._spoken >= SIGN_OF_LIFE - ahead:
-            seconds = f"{now - self._began:.0f} s of {self._timeout:.0f} s"
+            seconds = f"{now - self.began:.0f} s of {self._timeout:.0f} s"
             self._say(f"still waiting for {self._subject} ({seconds}){f': {details}' if details else ''}")
             self._spoken = now
 
@@ -52,18 +60,18 @@ def wait_for(
 
     A server that is away for a moment is not the end of the wait: users may be between two sides.
     """
-    began, sign = time.monotonic(), SignOfLife(say, subject, timeout)
+    sign = SignOfLife(say, subject, timeout)
     while True:
+        result = None
         try:
             result = look()
         except TryAgainError as error:
             say(f"{error.what} Asking again.")
-            result = None
-        now = time.monotonic()
-        if result is not None or now - began >= timeout:
+        waited = sign.waited
+        if result is not None or waited >= timeout:
             return result
         sign.give()
-        time.sleep(min(every, max(0.0, began + timeout - now)))
+        time.sleep(min(every, timeout - waited))
 
 
 def retried(attempt: Callable[[], Result], pauses: Iterable[float], *, within: float = math.inf) -> Result:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import name_for_testers
-from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.steps import Side
 from maintenance_ci.plan.tester_route import application_behind, no_longer_needed, route_for_testers
 from maintenance_ci.plan.verdicts import admitting_routers, describe_refusals, drain_time
 from maintenance_ci.run.concurrently import concurrently
 from maintenance_ci.run.interruption import undisturbed
-from maintenance_ci.run.probe import PAUSE, Probe
+from maintenance_ci.run.probe import PAUSE
+from maintenance_ci.run.users import probe_of
 from maintenance_ci.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.observed import Observed
     from maintenance_ci.run.execute import Run
+    from maintenance_ci.run.probe import Probe
 
 # Routes that are tried at the same time: each mostly waits.
 AT_ONCE = 32
@@ -89,10 +90,10 @@ def _let_in(cluster: OpenShift, run: Run, lines: list[str]) -> None:
     route = route_for_testers(_application(run.observed), settings.tester_addresses, settings.tester_host)
     cluster.apply("routes", route)
     made = time.monotonic()
-    url, admitted = public_url(_admitted(cluster, run, route["metadata"]["name"])), ", ".join(settings.tester_addresses)
-    probe = Probe(url, ca=settings.public_ca, address=settings.public_address)
-    run.log.say(f"{url} leads to the application, for {admitted} alone")
-    lines.append(f"Testers reach the application by {url} from {admitted}.")
+    probe = probe_of(settings, _admitted(cluster, run, route["metadata"]["name"]))
+    url, addresses = probe.url, ", ".join(settings.tester_addresses)
+    run.log.say(f"{url} leads to the application, for {addresses} alone")
+    lines.append(f"Testers reach the application by {url} from {addresses}.")
     if not settings.probes:
         run.log.warn(f"nobody asked for {url} (PROBES=false): {UNCHECKED}.")
     elif _is_let_in(probe, settings.tester_addresses):

@@ -12,14 +12,14 @@ from maintenance_ci.plan.steps import Side
 from maintenance_ci.plan.verdicts import drain_time
 from maintenance_ci.run.probe import FEWEST_UNSEEN, PAUSE, Outcome, Probe, advice_on_front, judge, row_of, summarize
 from maintenance_ci.run.watch import Watch
-from maintenance_ci.waiting import SignOfLife
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from maintenance_ci.cluster.openshift import Object
     from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Met
+    from maintenance_ci.run.probe import Answer
     from maintenance_ci.settings.variables import RouteSettings
 
 # Requests a second of all probes of a job.
@@ -31,93 +31,31 @@ RECORDED: dict[Outcome, Literal["seen", "unseen", "not_yet"]] = {
 }
 
 
-class UsersWatch:
+class MetWatch(Watch):
     """Asks until every definite answer in a row came from one side for longer than ``window``.
 
     An application that answers 5xx itself is the application: it is back, and its state is said.
 
     Args:
         probe: asks, and holds the answers afterwards.
-        wanted: the side that users are to meet.
-        window: seconds; the drain time, so that a runner which sees nothing has waited it out.
-        timeout: seconds; a row that has begun by then has one more window.
-        say: what the job's log is told.
-        warn: what must not be overlooked in it.
-        give_sign: is told a sign of life.
-    """
-
-    def __init__(
-        self,
-        probe: Probe,
-        wanted: Side,
-        *,
-        window: float,
-        timeout: float,
-        say: Callable[[str], None],
-        warn: Callable[[str], None],
-        give_sign: Callable[[str], None],
-    ) -> None:
-        self._probe, self._wanted = probe, wanted
-        self._window, self._timeout, self._say, self._warn = window, timeout, say, warn
-        self._began, self._first = time.monotonic(), len(probe.answers)
-        self._told: set[tuple[Side, str]] = set()
-        self._sign = SignOfLife(give_sign, wanted.value, timeout)
-
-    def look(self) -> Outcome | None:
-        """Ask once, and return how the wait has ended; None: it goes on."""
-        probe, wanted = self._probe, self._wanted
-        answer = probe.ask()
-        answers, waited = probe.answers[self._first :], time.monotonic() - self._began
-        if (answer.side, answer.words) not in self._told:
-            self._told.add((answer.side, answer.words))
-            self._say(f"{probe.url} is answered by {answer.side.value} ({answer.words})")
-            self._sign.spoke()
-        outcome = judge(
-            answers, wanted, began=self._began, now=self._began + waited, window=self._window, timeout=self._timeout
-        )
-        if outcome is None:
-            self._sign.give(summarize(answers[-10:]), ahead=probe.timeout)
-        elif outcome is Outcome.UNSEEN:
-            self._say(f"the runner cannot see {probe.url} ({answer.words}): waited {waited:.1f} s instead")
-        elif outcome is Outcome.NOT_YET:
-            seen = summarize(answers[-10:])
-            self._say(f"{probe.url} is not answered by {wanted.value} alone after {waited:.0f} s: {seen}")
-        else:
-            row = len(row_of([one for one in answers if one.side is not Side.UNSEEN], wanted))
-            seen = f"the last {row} answers; in {waited:.1f} s {summarize(answers)}"
-            self._say(f"users of {probe.url} meet {wanted.value}: {seen}")
-            if wanted is Side.APPLICATION and (answer.status or 0) >= 500:
-                self._warn(f"the application itself answers {answer.words} on {probe.url}: look at it.")
-        return outcome
-
-
-class MetWatch(Watch):
-    """Watches for users to meet one side alone; who asks ends by itself.
-
-    Args:
-        settings: the pipeline's variables, for the Route.
         condition: what is waited for.
         log: the Route's part of the job's log.
+        window: seconds; the drain time, so that a runner which sees nothing has waited it out.
+        timeout: seconds; a row that has begun by then has one more window.
         number: of the Routes whose users are asked for at the same time: each the more seldom the more there are.
     """
 
-    def __init__(self, settings: RouteSettings, condition: Met, log: RouteLog, *, number: int = 1) -> None:
-        super().__init__("", log)
-        self.every = max(PAUSE, number / MOST_A_SECOND)
-        self._condition, self._log = condition, log
-        self._probe = _probe(settings, condition.route, condition.subpath)
-        window = drain_time(settings.router_reload_interval)
-        timeout = window + settings.admission_timeout
-        self._users = UsersWatch(
-            self._probe,
-            condition.side,
-            window=window,
-            timeout=timeout,
-            say=log.say,
-            warn=log.warn,
-            give_sign=log.give_sign,
-        )
-        self._record = ProbeRun(self._probe.url, condition.side.value)
+    ends_itself = True
+
+    def __init__(
+        self, probe: Probe, condition: Met, log: RouteLog, *, window: float, timeout: float, number: int = 1
+    ) -> None:
+        super().__init__(condition.side.value, log, timeout=timeout)
+        self.every, self.ahead = max(PAUSE, number / MOST_A_SECOND), probe.timeout
+        self._probe, self._condition, self._window = probe, condition, window
+        self._first = len(probe.answers)
+        self._known: set[tuple[Side, str]] = set()
+        self._record = ProbeRun(probe.url, condition.side.value)
         log.record.probes.append(self._record)
 
     def look(self) -> bool:
@@ -126,15 +64,36 @@ class MetWatch(Watch):
         Raises:
             MaintenanceError: answers of another side keep coming, and are not excused.
         """
-        try:
-            self.outcome = self._users.look()
-        finally:
-            _record(self._record, self._probe, self._log)
-        if self.outcome:
-            self._record.outcome = RECORDED[self.outcome]
+        answer = self._probe.ask()
+        _record(self._record, self._probe, self.log)
+        answers, now = self._probe.answers[self._first :], time.monotonic()
+        self.details = summarize(answers[-10:])
+        if (answer.side, answer.words) not in self._known:
+            self._known.add((answer.side, answer.words))
+            self.log.say(f"{self._probe.url} is answered by {answer.side.value} ({answer.words})")
+            self.sign.spoke()
+        wanted, began = self._condition.side, self.sign.began
+        self.outcome = judge(answers, wanted, began=began, now=now, window=self._window, timeout=self.timeout)
+        if self.outcome is None:
+            return False
+        self._record.outcome = RECORDED[self.outcome]
+        self._tell_outcome(answers, now - began)
         if self.outcome is Outcome.NOT_YET:
             self.give_up()
-        return self.outcome is not None
+        return True
+
+    def _tell_outcome(self, answers: Sequence[Answer], seconds: float) -> None:
+        url, wanted, last = self._probe.url, self._condition.side, answers[-1]
+        if self.outcome is Outcome.UNSEEN:
+            self.log.say(f"the runner cannot see {url} ({last.words}): waited {seconds:.1f} s instead")
+        elif self.outcome is Outcome.NOT_YET:
+            self.log.say(f"{url} is not answered by {wanted.value} alone after {seconds:.0f} s: {self.details}")
+        else:
+            row = len(row_of([one for one in answers if one.side is not Side.UNSEEN], wanted))
+            seen = f"the last {row} answers; in {seconds:.1f} s {summarize(answers)}"
+            self.log.say(f"users of {url} meet {wanted.value}: {seen}")
+            if wanted is Side.APPLICATION and (last.status or 0) >= 500:
+                self.log.warn(f"the application itself answers {last.words} on {url}: look at it.")
 
     def give_up(self) -> None:
         """Say whom users meet instead; only warn where that is excused."""
@@ -144,30 +103,37 @@ class MetWatch(Watch):
         if not excused or any(answer.side is not excused for answer in answers[-5:]):
             front, advice = advice_on_front(answers, wanted)
             raise MaintenanceError(f"{fault} {front}".strip(), advice)
-        self._log.warn(f"forced, although: {fault}")
+        self.log.warn(f"forced, although: {fault}")
+
+
+def watch_users(settings: RouteSettings, condition: Met, log: RouteLog, *, number: int) -> MetWatch:
+    """Return what watches for users of a Route, one of so many at the same time, to meet one side alone."""
+    probe, window = probe_of(settings, condition.route, condition.subpath), drain_time(settings.router_reload_interval)
+    timeout = window + settings.admission_timeout
+    return MetWatch(probe, condition, log, window=window, timeout=timeout, number=number)
 
 
 class ReloadedWatch(Watch):
     """Waits until every router's traffic has followed its verdict."""
 
+    ends_itself = True
+
     def __init__(self, settings: RouteSettings, log: RouteLog) -> None:
         interval = settings.router_reload_interval
-        self._seconds = drain_time(interval)
-        super().__init__("", log)
-        self._sign = SignOfLife(log.give_sign, "the routers to reload", self._seconds)
-        self.every, self.outcome = min(1.0, self._seconds), Outcome.UNSEEN
-        log.say(f"{self._seconds:g} s: one reload interval ({interval:g} s) and a margin")
+        super().__init__("the routers to reload", log, timeout=drain_time(interval))
+        self.every, self.outcome = min(1.0, self.timeout), Outcome.UNSEEN
+        log.say(f"{self.timeout:g} s: one reload interval ({interval:g} s) and a margin")
 
     def look(self) -> bool:
         """Tell whether the time is over."""
-        return self.waited >= self._seconds
+        return self.waited >= self.timeout
 
 
 def look_once(settings: RouteSettings, route: Object, log: RouteLog) -> Side | None:
     """Ask once, before a switch, who answers users now: a runner that cannot see the site is better known then."""
-    if not settings.probes or not route["spec"].get("host"):
-        return None
     probe = _ask(settings, route, 1, log)
+    if probe is None:
+        return None
     [answer] = probe.answers
     front = f"; in front of it: {answer.front}" if answer.front else ""
     log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words}{front})")
@@ -183,9 +149,9 @@ def look_once(settings: RouteSettings, route: Object, log: RouteLog) -> Side | N
 def met_instead(settings: RouteSettings, route: Object, log: RouteLog) -> str:
     """Say what users of a host meet that no Route of ours gets: what the runner itself sees there now."""
     unknown = "What users see now is not certain."
-    if not settings.probes or not route["spec"].get("host"):
-        return unknown
     probe = _ask(settings, route, FEWEST_UNSEEN, log)
+    if probe is None:
+        return unknown
     seen = summarize(probe.answers)
     log.say(f"{probe.url} is answered by {seen}")
     sides = {answer.side for answer in probe.answers}
@@ -197,9 +163,11 @@ def met_instead(settings: RouteSettings, route: Object, log: RouteLog) -> str:
     return f"{unknown} The last answers of {probe.url}: {seen}."
 
 
-def _ask(settings: RouteSettings, route: Object, times: int, log: RouteLog) -> Probe:
-    """Ask that many times, keep the answers for the job's report, and return the probe."""
-    probe = _probe(settings, route, settings.subpath)
+def _ask(settings: RouteSettings, route: Object, times: int, log: RouteLog) -> Probe | None:
+    """Ask that many times, keep the answers for the job's report, and return the probe; None where nobody may ask."""
+    if not settings.probes or not route["spec"].get("host"):
+        return None
+    probe = probe_of(settings, route, settings.subpath)
     for _ in range(times):
         probe.ask()
     record = ProbeRun(probe.url, None)
@@ -215,5 +183,6 @@ def _record(record: ProbeRun, probe: Probe, log: RouteLog) -> None:
     record.answers += [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in new]
 
 
-def _probe(settings: RouteSettings, route: Object, subpath: str | None) -> Probe:
+def probe_of(settings: RouteSettings, route: Object, subpath: str | None = None) -> Probe:
+    """Return what asks a Route's public URL, or that of a path of it, as the pipeline's variables say."""
     return Probe(public_url(route, subpath), ca=settings.public_ca, address=settings.public_address)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from maintenance_ci.plan.steps import Admitted, Judged, Met
 from maintenance_ci.run.admission import AdmittedWatch, JudgedWatch
 from maintenance_ci.run.concurrently import HEED
-from maintenance_ci.run.users import MetWatch, ReloadedWatch
+from maintenance_ci.run.users import ReloadedWatch, watch_users
 from maintenance_ci.waiting import in_background
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def watch(settings: RouteSettings, looks: SharedLooks, condition: Condition, log
     if isinstance(condition, Admitted):
         return AdmittedWatch(looks, condition, settings.admission_timeout, log)
     if isinstance(condition, Met) and settings.probes:
-        return MetWatch(settings, condition, log, number=looks.number)
+        return watch_users(settings, condition, log, number=looks.number)
     return ReloadedWatch(settings, log)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, TryAgainError
@@ -18,25 +16,27 @@ class Watch:
     """Something that is waited for; its time begins when it is made.
 
     Args:
-        subject: what it is, as it goes on after "still waiting for"; empty where the watch says that itself.
+        subject: what it is, as it goes on after "still waiting for".
         log: the Route's part of the job's log.
         timeout: seconds that it may take.
 
     Attributes:
         every: seconds between two looks.
+        ends_itself: `look` says when the time is over.
+        details: of a sign of life, which is given ``ahead`` seconds early, where the next look may take long.
         even_if_forbidden: go on also while the token is refused, as `Changes.insist` does.
         waited: seconds at the begin of the last look: an answer that is late is old.
         outcome: what users were seen to meet, in the end; None where that is no question.
     """
 
     every = 0.5
-    even_if_forbidden = False
+    ends_itself = even_if_forbidden = False
+    details, ahead = "", 0.0
 
-    def __init__(self, subject: str, log: RouteLog, *, timeout: float = math.inf) -> None:
+    def __init__(self, subject: str, log: RouteLog, *, timeout: float) -> None:
         self.log, self.timeout, self.waited = log, timeout, 0.0
         self.outcome: Outcome | None = None
-        self._began = time.monotonic()
-        self._sign = SignOfLife(log.give_sign, subject, timeout) if subject else None
+        self.sign = SignOfLife(log.give_sign, subject, timeout)
 
     def has_come(self) -> bool:
         """Look once. A server that is away for a moment is not the end of the wait: users may be between two sides.
@@ -44,7 +44,7 @@ class Watch:
         Raises:
             MaintenanceError: it will not come, or the time is over.
         """
-        self.waited = time.monotonic() - self._began
+        self.waited = self.sign.waited
         try:
             if self.look():
                 return True
@@ -52,10 +52,9 @@ class Watch:
             if isinstance(error, ForbiddenError) and not self.even_if_forbidden:
                 raise
             self.log.say_trouble(f"{error.what} Asking again.")
-        if time.monotonic() - self._began >= self.timeout:
+        if self.sign.waited >= self.timeout and not self.ends_itself:
             self.give_up()
-        if self._sign:
-            self._sign.give()
+        self.sign.give(self.details, ahead=self.ahead)
         return False
 
     def look(self) -> bool:

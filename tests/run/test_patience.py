@@ -19,7 +19,7 @@ class Asked(Watch):
     """Is refused once, then it has come."""
 
     def __init__(self, stream: TextIO) -> None:
-        super().__init__("the Route", JobLog(stream).of_routes(["shop"])[0])
+        super().__init__("the Route", JobLog(stream).of_routes(["shop"])[0], timeout=60)
         self.looks = 0
 
     def look(self) -> bool:

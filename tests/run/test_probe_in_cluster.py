@@ -70,12 +70,7 @@ def own_tls(ca: trustme.CA, host: str) -> Object:
 
 
 def wait(probe: Probe, wanted: Side, window: float = WINDOW, timeout: float = 10.0) -> tuple[Outcome, list[str]]:
-    said: list[str] = []
-
-    def warn(text: str) -> None:
-        said.append(f"WARNING: {text}")
-
-    return watched(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
+    return watched(probe, wanted, window=window, timeout=timeout)
 
 
 def told(answer: Answer) -> tuple[Side, str]:

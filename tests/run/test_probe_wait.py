@@ -96,12 +96,7 @@ def test_a_summary_counts_by_side_and_words() -> None:
 
 
 def wait(probe: Probe, wanted: Side, window: float = 0.5, timeout: float = 5.0) -> tuple[Outcome, list[str]]:
-    said: list[str] = []
-
-    def warn(text: str) -> None:
-        said.append(f"WARNING: {text}")
-
-    return watched(probe, wanted, window=window, timeout=timeout, say=said.append, warn=warn), said
+    return watched(probe, wanted, window=window, timeout=timeout)
 
 
 def test_a_wait_until_the_page_is_seen() -> None:
