@@ -102,12 +102,7 @@ class Run(Planned):
 def begin_runs(planned: Iterable[Planned], cluster: OpenShift) -> list[Run]:
     """Return the runs of a job's plans, none of whose steps is made yet."""
     patience = SharedPatience()
-    return [_begin_run(one, cluster, patience) for one in planned]
-
-
-def _begin_run(planned: Planned, cluster: OpenShift, patience: SharedPatience) -> Run:
-    settings, observed, plan, log = planned.settings, planned.observed, planned.plan, planned.log
-    return Run(settings, observed, log, plan, Changes(settings, cluster, observed, plan.strategy, log.say, patience))
+    return [Run(one.settings, one.observed, one.log, one.plan, Changes(one, cluster, patience)) for one in planned]
 
 
 class Teller:
@@ -295,9 +290,9 @@ def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, und
 def _wait(cluster: OpenShift, runs: Sequence[Run], undoing: _Undoing, *, judged: bool) -> list[Run]:
     """Wait for each run's conditions, and return those whose conditions have come; the others are undone at once."""
     looks = SharedLooks(cluster, len(runs))
-    waits = [Waiting(run, run.settings, looks, run.conditions(judged=judged), run.log) for run in runs]
-    for wait in wait_for_all(waits):
-        wait.key.seen, wait.key.error = wait.outcome or wait.key.seen, wait.error
-        if wait.error:
-            undoing.begin(wait.key)
+    for wait in wait_for_all([Waiting(run, looks, run.conditions(judged=judged)) for run in runs]):
+        run = wait.target
+        run.seen, run.error = wait.outcome or run.seen, wait.error
+        if run.error:
+            undoing.begin(run)
     return [run for run in runs if run.error is None]

@@ -153,7 +153,7 @@ class Undo(Teller):
                 run.log.outcome.set(users, needs_person=len(run.tried) > 1, manual_steps=left)
             run.changes.insist(step.change, even_if_forbidden=begins)
             conditions = _conditions(run, step)
-            wait = Waiting(run, run.settings, SharedLooks(self._cluster), conditions, run.log, even_if_forbidden=begins)
+            wait = Waiting(run, SharedLooks(self._cluster), conditions, even_if_forbidden=begins)
             for ended in wait_for_all([wait]):
                 if ended.error:
                     raise ended.error

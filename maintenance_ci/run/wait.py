@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from maintenance_ci.plan.steps import Condition
     from maintenance_ci.run.looks import SharedLooks
     from maintenance_ci.run.probe import Outcome
+    from maintenance_ci.run.targets import Target
     from maintenance_ci.run.watch import Watch
     from maintenance_ci.settings.variables import RouteSettings
 
-Key = TypeVar("Key")
+One = TypeVar("One", bound="Target")
 
 # Looks at the same time: one that hangs, such as at a site that does not answer, holds up no other.
 LOOKS_AT_ONCE = 16
@@ -39,31 +40,24 @@ def watch(settings: RouteSettings, looks: SharedLooks, condition: Condition, log
     return ReloadedWatch(settings, log)
 
 
-class Waiting(Generic[Key]):
-    """Conditions that must come one after the other, for one key.
+class Waiting(Generic[One]):
+    """Conditions that must come one after the other, for one target.
 
     Attributes:
-        key: whose they are.
+        target: whose they are.
         outcome: what users were seen to meet; None where nobody was asked.
         error: why they did not come.
     """
 
     def __init__(
-        self,
-        key: Key,
-        settings: RouteSettings,
-        looks: SharedLooks,
-        conditions: Sequence[Condition],
-        log: RouteLog,
-        *,
-        even_if_forbidden: bool = False,
+        self, target: One, looks: SharedLooks, conditions: Sequence[Condition], *, even_if_forbidden: bool = False
     ) -> None:
-        self.key = key
+        self.target = target
         self.outcome: Outcome | None = None
         self.error: Exception | None = None
         self.due = 0.0
         # Each one's time begins when those before it have come.
-        self._watches: Iterator[Watch] = (watch(settings, looks, one, log) for one in conditions)
+        self._watches = (watch(target.settings, looks, condition, target.log) for condition in conditions)
         self._now: Watch | None = None
         self._even_if_forbidden = even_if_forbidden
 
@@ -81,10 +75,9 @@ class Waiting(Generic[Key]):
         return True
 
 
-def wait_for_all(waits: Sequence[Waiting[Key]]) -> Iterator[Waiting[Key]]:
+def wait_for_all(waits: Sequence[Waiting[One]]) -> Iterator[Waiting[One]]:
     """Yield each of ``waits`` as soon as it has ended: one that fails, or whose look takes long, ends no other's."""
-    left: list[Waiting[Key]] = list(waits)
-    looking: dict[Future[bool], Waiting[Key]] = {}
+    left, looking = list(waits), dict[Future[bool], Waiting[One]]()
     while left or looking:
         if len(left) == 1 and not looking:  # it needs no thread
             [last] = left

@@ -5,11 +5,13 @@ The changes are made by the jobs' own `Changes`; the model's router has seen no 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
+from maintenance_ci.log.log import JobLog
 from maintenance_ci.names import snapshot_name
 from maintenance_ci.plan.observed import Observed, Phase
 from maintenance_ci.plan.repoint import without_notes
@@ -17,6 +19,8 @@ from maintenance_ci.plan.steps import Change, Direction, Plan, Step, Verb, undo
 from maintenance_ci.plan.verdicts import admitting_routers, verdicts
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.run.changes import Changes
+from maintenance_ci.run.patience import SharedPatience
+from maintenance_ci.run.targets import Planned
 from tests.tools.cluster_model import ClusterModel
 from tests.tools.plan_states import JOBS, STATES, plan_of, settings_for
 
@@ -43,9 +47,9 @@ class Play:
         self.model.before_change = self._look
         self.unserved: list[str] = []
         self._plan = plan
-        self._changes = Changes(
-            settings_for(state), self.model.as_cluster(), observed, plan.strategy, say=lambda _: None
-        )
+        [log] = JobLog(io.StringIO()).of_routes(["shop"])
+        planned = Planned(settings_for(state), observed, log, plan)
+        self._changes = Changes(planned, self.model.as_cluster(), SharedPatience())
 
     def forwards(self, steps: Sequence[Step]) -> None:
         """Make the steps as the executor does; all that they wait for comes."""

@@ -6,7 +6,6 @@ import pytest
 
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, NotNowError, TryAgainError
 from maintenance_ci.run import patience as shared
-from maintenance_ci.run.changes import retry_until
 from maintenance_ci.run.patience import SharedPatience
 
 
@@ -44,13 +43,12 @@ class Cluster:
 
 
 def insist(cluster: Cluster, patience: SharedPatience, kind: str = "place", *, even_if_forbidden: bool = False) -> None:
-    retry_until(
+    patience.insist(
         cluster.change,
         "it",
+        kind=kind,
         timeout=60.0,
         say=lambda _text: None,
-        patience=patience,
-        kind=kind,
         even_if_forbidden=even_if_forbidden,
     )
 

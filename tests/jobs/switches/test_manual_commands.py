@@ -22,7 +22,9 @@ from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot
+from maintenance_ci.run.patience import SharedPatience
 from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.targets import Planned
 from maintenance_ci.run.wait import Waiting, wait_for_all
 from maintenance_ci.settings.variables import RouteSettings, read_settings
 from tests.jobs.switches.by_hand import paste_all, texts_of
@@ -60,12 +62,13 @@ class Begun:
     def make(self, number: int) -> None:
         """Make so many steps, as the job does, each when the routers have followed the one before."""
         [log] = JobLog(io.StringIO()).of_routes(["shop"])
-        changes = Changes(self.settings, self.cluster, self.observed, self.plan.strategy, log.say)
+        planned = Planned(self.settings, self.observed, log, self.plan)
+        changes = Changes(planned, self.cluster, SharedPatience())
         make = changes.make if self.plan.direction is Direction.BEGIN else changes.insist_once
         for step in self.plan.steps[:number]:
             make(step.change)
             by_routers = [one for one in step.until if isinstance(one, (Judged, Admitted))]
-            for wait in wait_for_all([Waiting("", self.settings, SharedLooks(self.cluster), by_routers, log)]):
+            for wait in wait_for_all([Waiting(planned, SharedLooks(self.cluster), by_routers)]):
                 assert wait.error is None, wait.error
 
 
