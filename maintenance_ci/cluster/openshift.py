@@ -85,19 +85,20 @@ class OpenShift:
             return self._request("GET", plural, name, namespace=namespace)
         return None
 
-    def select(self, plural: str, labels: Mapping[str, str] | str | None = None) -> list[Object]:
-        """Return the namespace's objects; only those with ``labels``, or that a label selector means, where given."""
-        return self._list(plural, _selectors(labels=labels))
-
-    def select_by_field(self, plural: str, field_selector: str) -> list[Object]:
-        """Return the namespace's objects that the field selector names."""
-        return self._list(plural, _selectors(field_selector))
-
-    def select_everywhere(
-        self, plural: str, field_selector: str = "", labels: Mapping[str, str] | None = None
+    def select(
+        self, plural: str, labels: Mapping[str, str] | str | None = None, *, fields: str = "", everywhere: bool = False
     ) -> list[Object]:
-        """Return the objects of all namespaces; only those that the field selector, and ``labels``, name."""
-        return self._list(plural, _selectors(field_selector, labels), everywhere=True)
+        """Return the namespace's objects, or those of all namespaces, as they were when their first page was read.
+
+        Only those with ``labels``, or that a label selector means, and that a field selector means, where given.
+        """
+        if isinstance(labels, Mapping):
+            labels = ",".join(f"{key}={value}" for key, value in labels.items())
+        query = [(name, text) for name, text in (("fieldSelector", fields), ("labelSelector", labels)) if text]
+        for _ in range(LIST_TRIES):
+            with contextlib.suppress(ExpiredError):
+                return [_trimmed(one) for page in self._pages(plural, query, everywhere) for one in page]
+        raise TryAgainError(f"The list of {plural} took too long: the cluster forgets it meanwhile.", run_again=True)
 
     def review(self, plural: str, spec: Object) -> Object:
         """Ask the server about our own rights, and return its status: a SelfSubjectAccessReview or -RulesReview."""
@@ -189,23 +190,15 @@ class OpenShift:
         """Return the lines of a Build's log until it ends, or until ``timeout`` seconds have passed."""
         return self._api.lines(self._path("builds", build, "log"), query=[("follow", "true")], timeout=timeout)
 
-    def _list(self, plural: str, query: Sequence[tuple[str, str]], *, everywhere: bool = False) -> list[Object]:
-        """Return a list, read page by page: as it was when its first page was read."""
-        for _ in range(LIST_TRIES):
-            with contextlib.suppress(ExpiredError):
-                return [_trimmed(one) for page in self._pages(plural, query, everywhere) for one in page]
-        raise TryAgainError(f"The list of {plural} took too long: the cluster forgets it meanwhile.", run_again=True)
-
     def _pages(self, plural: str, query: Sequence[tuple[str, str]], everywhere: bool) -> Iterator[list[Object]]:
-        query = [*query, ("limit", str(PAGE_SIZE))]
-        more: list[tuple[str, str]] = []
+        first = page_query = [*query, ("limit", str(PAGE_SIZE))]
         for _ in range(MAX_PAGES):
-            page = self._request("GET", plural, everywhere=everywhere, query=[*query, *more])
+            page = self._request("GET", plural, everywhere=everywhere, query=page_query)
             yield page.get("items") or []
             token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return
-            more = [("continue", str(token))]
+            page_query = [*first, ("continue", str(token))]
         raise MaintenanceError(f"The list of {plural} does not end after {MAX_PAGES} pages.", "Check OKD_URL.")
 
     def _change_as_read(
@@ -261,14 +254,6 @@ class OpenShift:
         root = "/api/v1" if group == "v1" else f"/apis/{group}"
         where = ["namespaces", namespace or self.namespace] if namespace != "" else []
         return "/".join(filter(None, [root, *where, plural, quote(name, safe=""), subresource]))
-
-
-def _selectors(field_selector: str = "", labels: Mapping[str, str] | str | None = None) -> list[tuple[str, str]]:
-    """Return the query of a list: of the objects that both selectors mean; an empty one means all."""
-    pairs = labels.items() if isinstance(labels, Mapping) else ()
-    selector = labels if isinstance(labels, str) else ",".join(f"{key}={value}" for key, value in pairs)
-    query = [("fieldSelector", field_selector), ("labelSelector", selector)]
-    return [(name, value) for name, value in query if value]
 
 
 def _is_list(answer: Object) -> bool:

@@ -113,10 +113,10 @@ def watch(look: Callable[[], None], log: JobLog, *, every: float = EVERY) -> Non
 def _everywhere(cluster: OpenShift) -> list[Namespace]:
     """Return the namespaces in which something is in maintenance, or a job at work."""
     lists = (
-        cluster.select_everywhere("routes"),
-        cluster.select_everywhere("secrets", labels=SNAPSHOT_LABELS),
-        cluster.select_everywhere("endpointslices", labels=PAGE_LABELS),
-        cluster.select_everywhere("leases", f"metadata.name={LEASE}"),
+        cluster.select("routes", everywhere=True),
+        cluster.select("secrets", SNAPSHOT_LABELS, everywhere=True),
+        cluster.select("endpointslices", PAGE_LABELS, everywhere=True),
+        cluster.select("leases", fields=f"metadata.name={LEASE}", everywhere=True),
     )
     grouped: dict[str, tuple[list[Object], ...]] = {}
     for number, objects in enumerate(lists):

@@ -49,7 +49,7 @@ def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[Object]:
         cluster: the namespace.
         listed: its Routes as the job has read them.
     """
-    now = cluster.select_by_field("routes", f"spec.to.name={PAGE}")
+    now = cluster.select("routes", fields=f"spec.to.name={PAGE}")
     others = [route for route in listed if route["spec"].get("to", {}).get("name") != PAGE]
     shown = {route["metadata"]["name"]: route for route in [*others, *now] if PAGE in backend_services(route)}
     return [shown[name] for name in sorted(shown)]

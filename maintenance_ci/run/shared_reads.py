@@ -69,7 +69,8 @@ class SharedReads:
         if not self._may_look_everywhere:
             return None
         try:
-            return self._once(("claims", host), lambda: self.cluster.select_everywhere("routes", f"spec.host={host}"))
+            claims = partial(self.cluster.select, "routes", fields=f"spec.host={host}", everywhere=True)
+            return self._once(("claims", host), claims)
         except ForbiddenError:
             self._may_look_everywhere = False
             return None

@@ -168,9 +168,9 @@ def test_what_is_no_list_is_no_empty_one(tmp_path: Path, answer: dict[str, objec
     """Of an empty list `delete` would conclude that nobody needs the page any more."""
     body = json.dumps(answer).encode()
     with asking(tmp_path, head(200, Content_Type="application/json", Content_Length=str(len(body))) + body) as client:
-        for select in (lambda: client.select("routes"), lambda: client.select_everywhere("routes", "spec.host=h")):
+        for everywhere in (False, True):
             with pytest.raises(TryAgainError, match="not as a Kubernetes API"):
-                select()
+                client.select("routes", fields="spec.host=h", everywhere=everywhere)
 
 
 def test_a_program_that_logs_in_and_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

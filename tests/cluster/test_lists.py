@@ -87,7 +87,7 @@ def test_a_list_of_all_namespaces_comes_in_pages_too(cluster: Cluster, tmp_path:
     ca = inside.ca_file.read_text()
     config = write_kubeconfig(tmp_path, url=inside.server.url, token=inside.admin_token, namespace="other", ca=ca)
     client = OpenShift(str(config), "other")
-    found = client.select_everywhere("secrets", "type=Opaque")
+    found = client.select("secrets", fields="type=Opaque", everywhere=True)
     client.close()
     assert set(NAMES) <= set(names(found))
     assert len(queries(cluster)) > 2
