@@ -13,7 +13,7 @@ from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.route_access import needs_endpoints, other_ways, public_url, service_port
 from maintenance_ci.plan.steps import Direction
 from maintenance_ci.plan.strategies import STRATEGIES
-from maintenance_ci.run.check import require_all
+from maintenance_ci.run.check import check_all
 from maintenance_ci.run.execute import Run, begin_runs, execute
 from maintenance_ci.run.observe import observe_begin, require_route
 from maintenance_ci.run.probe import Outcome
@@ -21,13 +21,14 @@ from maintenance_ci.run.shared_reads import SharedReads
 from maintenance_ci.run.targets import (
     for_each,
     plan_each,
+    raise_refusals,
     read_targets,
     require_routes,
     require_success,
+    tell_texts,
     title_of_targets,
 )
 from maintenance_ci.run.testers import letting_testers_in
-from maintenance_ci.run.told_texts import tell_texts
 from maintenance_ci.run.undo import TO_END, Undo
 from maintenance_ci.run.users import look_once
 
@@ -61,7 +62,7 @@ def deploy_route(
     with log.phase("Check what could go wrong"):
         reads = SharedReads(cluster)
         planned = plan_each(targets, partial(observe_begin, reads, templates, route_template))
-        require_all(planned)
+        raise_refusals(check_all(planned))
         runs = begin_runs(planned, cluster)
         port_forwards = _port_forwards(cluster, runs[0].observed) if len(runs) == 1 else []
         for_each(runs, _look_before)

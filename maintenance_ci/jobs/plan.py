@@ -23,9 +23,9 @@ from maintenance_ci.run.targets import (
     raise_refusals,
     read_targets,
     require_routes,
+    tell_texts,
     title_of_targets,
 )
-from maintenance_ci.run.told_texts import tell_texts
 from maintenance_ci.run.users import look_once
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ def interrupted_when_cancelled() -> Iterator[None]:
 
     What is said afterwards, of how it ended, is not interrupted any more. A SIGHUP that is ignored (nohup) stays so.
     """
-    before = {number: signal.getsignal(number) for number in CANCELLING}
-    heeded = [number for number in CANCELLING if before[number] != signal.SIG_IGN]
+    heeded = [number for number in CANCELLING if signal.getsignal(number) != signal.SIG_IGN]
     for number in heeded:
         signal.signal(number, _interrupt)
     try:
@@ -42,9 +41,9 @@ def _ignore(numbers: Iterable[signal.Signals]) -> None:
 
 
 @contextlib.contextmanager
-def signals_restored() -> Iterator[None]:
+def signals_restored(numbers: Iterable[signal.Signals] = CANCELLING) -> Iterator[None]:
     """Let the signals do, after the body, what they did before."""
-    before = {number: signal.getsignal(number) for number in CANCELLING}
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
         yield
     finally:
@@ -54,16 +53,13 @@ def signals_restored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let the body come to its end: a way back that is cut short leaves users between two sides.
+    """Let the body come to its end: a rollback that is cut short leaves users between two sides.
 
     Signals reach the main thread alone; in another one there is nothing to be done.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
-    try:
+    with signals_restored(SIGNALS):
+        _ignore(SIGNALS)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

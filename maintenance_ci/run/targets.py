@@ -11,6 +11,7 @@ from maintenance_ci.errors import MaintenanceError, RefusedError, SeveralFailedE
 from maintenance_ci.log.outcome import listed
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL
 from maintenance_ci.plan.checks import raise_any
+from maintenance_ci.plan.page_texts import headers_of, lines_of_texts
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.selection import names_selected
 from maintenance_ci.plan.strategies import SUBPATH
@@ -117,6 +118,18 @@ def plan_each(
         return Planned(target.settings, observed, target.log, plan)
 
     return for_each(targets, planned)
+
+
+def tell_texts(planned: Sequence[Planned], log: JobLog) -> None:
+    """Say what users of the Routes are going to read, once for all who read the same; not the page's own words."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for one in planned:
+        shown = next((step.change.route for step in one.plan.steps if step.change.shows_page), None)
+        alike.setdefault(tuple(lines_of_texts(headers_of(shown))), []).append(one.log.name)
+    for lines, names in alike.items():
+        of = f" of {listed(names)}" if len(alike) > 1 else ""
+        for number, line in enumerate(lines):
+            log.say(f"on the page{of}: {line}" if number == 0 else line)
 
 
 def for_each(targets: Sequence[One], do: Callable[[One], Result]) -> list[Result]:
