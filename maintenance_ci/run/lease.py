@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import (
@@ -33,7 +34,7 @@ from maintenance_ci.names import (
     PIPELINE_URL_ANNOTATION,
 )
 from maintenance_ci.run.interruption import undisturbed
-from maintenance_ci.waiting import wait_for
+from maintenance_ci.waiting import Standing, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,12 +139,11 @@ def new_lease(holder: Holder, identity: str, *, duration: float, now: datetime) 
     }
 
 
-def taken_over(theirs: Object, ours: Object) -> Object:
-    """Return ``ours`` as the next version of the Lease that is there."""
+def taken_over(theirs: Object, new: Object) -> Object:
+    """Return our ``new`` Lease as the next version of the one that is there."""
     version = {key: theirs["metadata"][key] for key in ("uid", "resourceVersion")}
-    spec, before = ours["spec"], theirs.get("spec") or {}
-    transitions = int(before.get("leaseTransitions") or 0) + (_identity(theirs) != _identity(ours))
-    return ours | {"metadata": ours["metadata"] | version, "spec": spec | {"leaseTransitions": transitions}}
+    transitions = int((theirs.get("spec") or {}).get("leaseTransitions") or 0) + (_identity(theirs) != _identity(new))
+    return new | {"metadata": new["metadata"] | version, "spec": new["spec"] | {"leaseTransitions": transitions}}
 
 
 def renewed(lease: Object, now: datetime) -> Object:
@@ -203,12 +203,14 @@ class Lease:
         self, cluster: OpenShift, holder: Holder, *, say: Callable[[str], None], duration: float, renew_every: float
     ) -> None:
         self._cluster, self._holder, self._say = cluster, holder, say
+        self._name = f"Lease {LEASE} of namespace {cluster.namespace}"
         self._duration, self._renew_every = duration, renew_every
         origin = f"pipeline-{holder.pipeline}" if holder.pipeline else "terminal"
         # Of this process alone: by it a Lease is known for ours when the answer to its creation was lost.
         self._identity = f"{origin}/{holder.job}/{secrets.token_hex(8)}"
         self._observed: Observation | None = None
-        self._away: tuple[float, TryAgainError] | None = None  # since when, and how, the cluster does not answer
+        self._away = Standing(AWAY)
+        self._trouble: TryAgainError | None = None  # why the cluster did not answer at last
         self._may_be_ours = False
         self._written: Object = {}  # the last version that we know to be ours
         self._renewed_at = 0.0
@@ -224,14 +226,13 @@ class Lease:
                 nobody has.
             MaintenanceError: the Lease is lost; another job may be at work.
         """
-        lease, goes_on = f"The Lease {LEASE} of namespace {self._cluster.namespace}", "It goes on from what it finds."
+        goes_on = "It goes on from what it finds."
         if self._lost_to:
-            what = f"{lease} is lost: it is held by {self._lost_to}. This job changes nothing further."
+            what = f"The {self._name} is lost: it is held by {self._lost_to}. This job changes nothing further."
             raise MaintenanceError(what, goes_on, run_again=True)
         if self._is_stale():
-            seconds = time.monotonic() - self._renewed_at
-            what = f"{lease} was not renewed for {seconds:.0f} s, so that others may take it: nothing is changed now."
-            raise NotNowError(what, goes_on, run_again=True)
+            late = f"was not renewed for {time.monotonic() - self._renewed_at:.0f} s, so that others may take it"
+            raise NotNowError(f"The {self._name} {late}: nothing is changed now.", goes_on, run_again=True)
 
     def acquire(self, timeout: float) -> None:
         """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on; raises as `holding_lease`."""
@@ -239,11 +240,11 @@ class Lease:
             self._attempt,
             timeout=timeout,
             say=self._say,
-            subject=f"the Lease {LEASE} of namespace {self._cluster.namespace}",
+            subject=f"the {self._name}",
             every=min(LOOK_EVERY, self._renew_every),
         )
         if not taken:
-            raise self._away[1] if self._away else self._not_free(timeout)
+            raise self._trouble or self._not_free(timeout)
         self._renewal.start()
 
     def release(self) -> None:
@@ -266,13 +267,12 @@ class Lease:
         try:
             taken = self._take()
         except TryAgainError as error:
-            now = time.monotonic()
-            since = self._away[0] if self._away else now
-            self._away = (since, error)
-            if now - since >= AWAY:
+            self._trouble = error
+            if self._away.holds(True):
                 return False
             raise
-        self._away = None
+        self._trouble = None
+        self._away.holds(False)
         return taken or None
 
     def _take(self) -> bool:
@@ -292,40 +292,32 @@ class Lease:
         return False
 
     def _create(self) -> bool:
-        began = time.monotonic()
-        try:
-            with self._claiming():
-                self._written = self._cluster.create("leases", self._new())
-        except ConflictError:
-            return False
-        self._renewed_at = began
-        return True
+        return self._claim(partial(self._cluster.create, "leases", self._new()))
 
     def _take_over(self, theirs: Object, needed: float) -> bool:
-        began, before = time.monotonic(), self._may_be_ours
-        try:
-            with self._claiming():
-                self._written = self._cluster.replace("leases", taken_over(theirs, self._new()))
-        except ConflictError:  # renewed, released or taken by another in this very moment
-            return False
-        self._renewed_at = began
-        if not before:
+        was_ours = self._may_be_ours
+        taken = self._claim(partial(self._cluster.replace, "leases", taken_over(theirs, self._new())))
+        if taken and not was_ours:
             self._say(f"took over the Lease {LEASE} of {describe(theirs)}: it was not renewed for {needed:.0f} s")
-        return True
+        return taken
 
-    @contextlib.contextmanager
-    def _claiming(self) -> Iterator[None]:
-        """Note that the Lease may be ours, unless the body's request is refused, or does not get to the server.
+    def _claim(self, send: Callable[[], Object]) -> bool:
+        """Make the Lease ours by one request, and tell whether it is; another may take it in this very moment.
 
-        By an earlier request, whose answer was lost, it may be ours all the same.
+        It may be ours from then on, unless the request is refused, or does not get to the server. By an earlier one,
+        whose answer was lost, it may be ours all the same.
         """
-        before, self._may_be_ours = self._may_be_ours, True
+        began, before, self._may_be_ours = time.monotonic(), self._may_be_ours, True
         try:
-            yield
+            self._written = send()
         except MaintenanceError as error:
             if isinstance(error, NotReachedError) or not isinstance(error, TryAgainError):
                 self._may_be_ours = before
+            if isinstance(error, ConflictError):
+                return False
             raise
+        self._renewed_at = began
+        return True
 
     def _keep_renewing(self) -> None:
         failing = False
@@ -356,11 +348,8 @@ class Lease:
             return None
         if live and self._is_ours(live):
             return self._cluster.replace("leases", renewed(live, datetime.now(UTC)))
-        if live:
-            self._lost_to = describe(live)
-            return None
-        if self._is_stale():  # others may have had it since, and released it
-            self._lost_to = "nobody any more"
+        if live or self._is_stale():  # without a renewal others may have had it, and released it
+            self._lost_to = describe(live) if live else "nobody any more"
             return None
         self._say(f"somebody deleted the Lease {LEASE}; it is created again")
         return self._cluster.create("leases", self._new())
@@ -370,9 +359,8 @@ class Lease:
         return time.monotonic() - self._renewed_at > self._duration - self._renew_every
 
     def _delete(self) -> None:
-        written = self._written
         with contextlib.suppress(ConflictError):  # renewed by a request whose answer was lost, or another's by now
-            if written:
+            if written := self._written:
                 self._cluster.delete("leases", written)
                 return
         live = self._cluster.get("leases", LEASE)
@@ -388,6 +376,6 @@ class Lease:
     def _not_free(self, timeout: float) -> TryAgainError:
         who = f"is held by {describe(self._observed.lease)}" if self._observed else "was taken by others each time"
         return TryAgainError(
-            f"The Lease {LEASE} of namespace {self._cluster.namespace} {who}; it was not free within {timeout:.0f} s.",
+            f"The {self._name} {who}; it was not free within {timeout:.0f} s.",
             "When that job has ended, run this one again.",
         )
