@@ -336,7 +336,7 @@ class Rehearsal:
             stranger = answer.side is Side.APPLICATION and not self._is_ours(answer.mark)
             path = throw_away.SUBPATH if url.endswith(throw_away.SUBPATH) else "/"
             side = Side.UNSEEN if stranger else answer.side
-            text = f"{answer.words}, of another application" if stranger else answer.words
+            text = f"{answer.description}, of another application" if stranger else answer.description
             seen.append(Request(answer.at - self._began, path, side, text, answer.status))
         return seen
 

@@ -6,12 +6,15 @@ import threading
 import time
 from concurrent.futures import wait
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from maintenance_ci.waiting import in_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+Result = TypeVar("Result")
 
 # Of each piece of work in its thread, whether the job is stopped.
 _own = threading.local()
@@ -32,8 +35,8 @@ def require_not_stopped() -> None:
         raise KeyboardInterrupt
 
 
-def concurrently(works: Sequence[Callable[[], object]], *, at_once: int) -> list[BaseException | None]:
-    """Do each piece of work, ``at_once`` at a time, and return what each of them raised.
+def concurrently(works: Sequence[Callable[[], Result]], *, at_once: int) -> list[Future[Result]]:
+    """Do each piece of work, ``at_once`` at a time, and return what each of them returned or raised, in their order.
 
     The threads end with the process: what hangs does not hold a job that is stopped, and what tries again asks
     `require_not_stopped` before each change.
@@ -43,21 +46,21 @@ def concurrently(works: Sequence[Callable[[], object]], *, at_once: int) -> list
     """
     slots, stopped = threading.Semaphore(at_once), threading.Event()
 
-    def do(work: Callable[[], object]) -> None:
+    def do(work: Callable[[], Result]) -> Result:
         with slots:
             _own.stopped = stopped
             require_not_stopped()
-            work()
+            return work()
 
     try:
         futures = [in_background(partial(do, work)) for work in works]
         while wait(futures, timeout=HEED).not_done:
             pass
-        return [future.exception() for future in futures]
     except BaseException:
         stopped.set()
         _wait_until_free(slots, at_once)
         raise
+    return futures
 
 
 def _wait_until_free(slots: threading.Semaphore, number: int) -> None:

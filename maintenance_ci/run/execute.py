@@ -257,8 +257,9 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
         for run in runs:
             teller.before_change(run)
         try:
-            errors = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
-            for run, run.error in zip(runs, errors, strict=True):
+            futures = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
+            for run, future in zip(runs, futures, strict=True):
+                run.error = future.exception()
                 run.made = run.error is None
         finally:  # also where the job is stopped: each change may have been made
             for run in runs:

@@ -35,7 +35,7 @@ PAGE_HEADER = "X-Maintenance-Page"
 # where an administrator has an error page for it (httpErrorCodePages of the IngressController).
 ROUTER_STATUSES = {404, 502, 503, 504}
 # What these say, in openshift/router's error pages and where HAProxy's own are in their place.
-ROUTER_WORDS = (
+ROUTER_PHRASES = (
     "Application is not available",
     "No application was found at the provided URL",
     "No server is available to handle this request",
@@ -78,7 +78,7 @@ class Answer:
     Attributes:
         at: when it was sent, in seconds of `time.monotonic`.
         side: who answered.
-        words: the status, or why there is no answer of a side; short, and free of secrets.
+        description: the status, or why there is no answer of a side; short, and free of secrets.
         status: of the answer, where there is one.
         front: the headers by which a cache or a proxy in front of the router shows itself, with their values.
         mark: the header by which an application makes itself known, where it is asked for one.
@@ -86,7 +86,7 @@ class Answer:
 
     at: float
     side: Side
-    words: str
+    description: str
     status: int | None = None
     front: str = ""
     mark: str = ""
@@ -168,8 +168,8 @@ class Probe:
             return explain(error, self.timeout)
         finally:
             connection.close()
-        words = _describe_certificate(certificate) if certificate else "no certificate: plain HTTP"
-        return f"{host}, port {port}; {words}"
+        tls = _describe_certificate(certificate) if certificate else "no certificate: plain HTTP"
+        return f"{host}, port {port}; {tls}"
 
     def _connection(self) -> HTTPConnection:
         host, port = self._address
@@ -192,9 +192,9 @@ class Probe:
             return Answer(asked, Side.UNSEEN, explain(error, self.timeout))
         finally:
             connection.close()
-        side, words = identify(self.url, response.status, response.headers, body)
+        side, description = identify(self.url, response.status, response.headers, body)
         mark = response.headers.get(self._mark, "") if self._mark else ""
-        return Answer(asked, side, words, response.status, front_of(response.headers), mark)
+        return Answer(asked, side, description, response.status, front_of(response.headers), mark)
 
 
 def identify(url: str, status: int, headers: Mapping[str, str], body: bytes) -> tuple[Side, str]:
@@ -227,11 +227,9 @@ def advice_on_front(answers: Sequence[Answer], wanted: Side) -> tuple[str, str]:
     front = next((answer.front for answer in others), "")
     if not front:
         return "", ""
-    seen = (
-        f"A cache or a proxy is in front of the router ({front}): it may answer from what it keeps, or take the header"
-    )
+    may = f"it may answer from what it keeps, or take the header {PAGE_HEADER} away"
     return (
-        f"{seen} {PAGE_HEADER} away.",
+        f"A cache or a proxy is in front of the router ({front}): {may}.",
         "Purge its cache for this host; or let the router itself be asked (PUBLIC_ADDRESS), or nobody (PROBES=false).",
     )
 
@@ -253,8 +251,8 @@ def explain(error: Exception, timeout: float) -> str:
         (HTTPException, "an answer that is no HTTP"),
         (ProtocolError, "an answer that breaks off"),
     )
-    words = next((words for kind, words in known if isinstance(cause, kind)), None)
-    return words or (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
+    reason = next((reason for kind, reason in known if isinstance(cause, kind)), None)
+    return reason or (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
 
 
 def judge(
@@ -265,23 +263,24 @@ def judge(
     A router that has nothing behind it for as long as the window is the end of it: users would go on meeting 503s.
     When ``timeout`` is over, answers that may still become `Outcome.SEEN` or `Outcome.UNSEEN` have one more window.
     """
-    definite = [answer for answer in answers if answer.side is not Side.UNSEEN]
-    row = row_of(definite, wanted)
+    row = row_of(answers, wanted)
     if _lasts(row, window):
         return Outcome.SEEN
-    if _lasts(row_of(definite, Side.ROUTER), window):  # all have followed, and there is nothing behind: waiting is 503s
+    if _lasts(row_of(answers, Side.ROUTER), window):  # all have followed, and there is nothing behind: waiting is 503s
         return Outcome.NOT_YET
     blind = list(takewhile(lambda answer: answer.side is Side.UNSEEN, reversed(answers)))
-    last_seen = definite[-1].at if definite else began
+    before = answers[: len(answers) - len(blind)]  # up to the last answer of a side
+    last_seen = before[-1].at if before else began
     if len(blind) >= FEWEST_UNSEEN and now - last_seen >= window:
         return Outcome.UNSEEN
     enough = timeout + window if row or blind else timeout
-    return Outcome.NOT_YET if definite and now - began >= enough else None
+    return Outcome.NOT_YET if before and now - began >= enough else None
 
 
-def row_of(definite: Sequence[Answer], side: Side) -> list[Answer]:
-    """Return the last answers in a row that came from a side, newest first."""
-    return list(takewhile(lambda answer: answer.side is side, reversed(definite)))
+def row_of(answers: Sequence[Answer], side: Side) -> list[Answer]:
+    """Return the last answers in a row that came from a side, newest first; what is unseen does not count."""
+    definite = (answer for answer in reversed(answers) if answer.side is not Side.UNSEEN)
+    return list(takewhile(lambda answer: answer.side is side, definite))
 
 
 def _lasts(row: Sequence[Answer], window: float) -> bool:
@@ -290,8 +289,8 @@ def _lasts(row: Sequence[Answer], window: float) -> bool:
 
 def summarize(answers: Sequence[Answer]) -> str:
     """Return how often each side answered what, most frequent first."""
-    counted = Counter((answer.side, answer.words) for answer in answers)
-    return ", ".join(f"{count} x {side.value} ({words})" for (side, words), count in counted.most_common())
+    counted = Counter((answer.side, answer.description) for answer in answers)
+    return ", ".join(f"{count} x {side.value} ({answered})" for (side, answered), count in counted.most_common())
 
 
 def _redirected(url: str, location: str) -> str:
@@ -308,9 +307,8 @@ def _redirected(url: str, location: str) -> str:
 
 def _is_routers(headers: Mapping[str, str], body: bytes) -> bool:
     text = body.decode("latin-1")
-    return any(words in text for words in ROUTER_WORDS) or all(
-        headers.get(name) == value for name, value in ROUTER_HEADERS.items()
-    )
+    has_headers = all(headers.get(name) == value for name, value in ROUTER_HEADERS.items())
+    return has_headers or any(phrase in text for phrase in ROUTER_PHRASES)
 
 
 def _describe_certificate(certificate: Mapping[str, Any]) -> str:

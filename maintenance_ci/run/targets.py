@@ -143,22 +143,16 @@ def for_each(targets: Sequence[One], do: Callable[[One], Result]) -> list[Result
     """
     if len(targets) == 1:
         return [do(targets[0])]
-    results: dict[int, Result] = {}
-
-    def one(number: int, target: One) -> None:
-        results[number] = do(target)
-
-    works = [partial(one, number, target) for number, target in enumerate(targets)]
-    failed = [
-        (target.log, error)
-        for target, error in zip(targets, concurrently(works, at_once=AT_ONCE), strict=True)
-        if error
-    ]
-    for _, error in failed:
-        if not isinstance(error, MaintenanceError) or isinstance(error, (TryAgainError, VariableError)):
+    futures = concurrently([partial(do, target) for target in targets], at_once=AT_ONCE)
+    refused: list[tuple[RouteLog, MaintenanceError]] = []
+    for target, future in zip(targets, futures, strict=True):
+        error = future.exception()
+        if isinstance(error, MaintenanceError) and not isinstance(error, (TryAgainError, VariableError)):
+            refused.append((target.log, error))
+        elif error:
             raise error
-    raise_refusals([(log, error) for log, error in failed if isinstance(error, MaintenanceError)])
-    return [results[number] for number in range(len(targets))]
+    raise_refusals(refused)
+    return [future.result() for future in futures]
 
 
 def raise_refusals(refused: Sequence[tuple[RouteLog, MaintenanceError]]) -> None:

@@ -56,13 +56,10 @@ def letting_testers_in(cluster: OpenShift, runs: Sequence[Run], log: JobLog) -> 
     if not wanted:
         yield []
         return
-    lines: list[str] = []
     try:
         with log.phase("Let testers in, and nobody else"):
-            works = [partial(_let_in, cluster, run, lines) for run in wanted.values()]
-            for error in concurrently(works, at_once=AT_ONCE):
-                if error:
-                    raise error
+            works = [partial(_let_in, cluster, run) for run in wanted.values()]
+            lines = [future.result() for future in concurrently(works, at_once=AT_ONCE)]
         yield sorted(lines)
     finally:
         ended = {run.settings.route_name for run in runs if run.ended}
@@ -84,8 +81,8 @@ def keep_testers_out(cluster: OpenShift, runs: Sequence[Run], showing_page: Sequ
         _remove(cluster, names)
 
 
-def _let_in(cluster: OpenShift, run: Run, lines: list[str]) -> None:
-    """Make the testers' Route of one Route, and try whether its list holds."""
+def _let_in(cluster: OpenShift, run: Run) -> str:
+    """Make the testers' Route of one Route, try whether its list holds, and return a line for testers."""
     settings = run.settings
     route = route_for_testers(_application(run.observed), settings.tester_addresses, settings.tester_host)
     cluster.apply("routes", route)
@@ -93,13 +90,13 @@ def _let_in(cluster: OpenShift, run: Run, lines: list[str]) -> None:
     probe = probe_of(settings, _admitted(cluster, run, route["metadata"]["name"]))
     url, addresses = probe.url, ", ".join(settings.tester_addresses)
     run.log.say(f"{url} leads to the application, for {addresses} alone")
-    lines.append(f"Testers reach the application by {url} from {addresses}.")
     if not settings.probes:
         run.log.warn(f"nobody asked for {url} (PROBES=false): {UNCHECKED}.")
     elif _is_let_in(probe, settings.tester_addresses):
         run.log.warn(f"the runner's own address is in TESTER_ADDRESSES, so that it cannot try {url}: {UNCHECKED}.")
     else:
         _require_kept_out(probe, run.log, until=made + drain_time(settings.router_reload_interval))
+    return f"Testers reach the application by {url} from {addresses}."
 
 
 def _require_kept_out(probe: Probe, log: RouteLog, *, until: float) -> None:
@@ -108,14 +105,14 @@ def _require_kept_out(probe: Probe, log: RouteLog, *, until: float) -> None:
         answer = probe.ask()
         if answer.status is not None and answer.side is not Side.ROUTER:
             raise MaintenanceError(
-                f"{probe.url} answers the runner ({answer.words}), whose address is not in TESTER_ADDRESSES: the list "
-                "keeps nobody out.",
+                f"{probe.url} answers the runner ({answer.description}), whose address is not in TESTER_ADDRESSES: "
+                "the list keeps nobody out.",
                 "A load balancer in front of the router may hide addresses. Leave TESTER_ACCESS empty.",
             )
         if time.monotonic() >= until:
             break
         time.sleep(PAUSE)
-    seen = {answer.words for answer in probe.answers}
+    seen = {answer.description for answer in probe.answers}
     if seen & KEPT_OUT:
         log.say(f"the runner, which is not among them, is kept out of {probe.url}")
     else:

@@ -68,9 +68,9 @@ class MetWatch(Watch):
         _record(self._record, self._probe, self.log)
         answers, now = self._probe.answers[self._first :], time.monotonic()
         self.details = summarize(answers[-10:])
-        if (answer.side, answer.words) not in self._known:
-            self._known.add((answer.side, answer.words))
-            self.log.say(f"{self._probe.url} is answered by {answer.side.value} ({answer.words})")
+        if (answer.side, answer.description) not in self._known:
+            self._known.add((answer.side, answer.description))
+            self.log.say(f"{self._probe.url} is answered by {answer.side.value} ({answer.description})")
             self.sign.spoke()
         wanted, began = self._condition.side, self.sign.began
         self.outcome = judge(answers, wanted, began=began, now=now, window=self._window, timeout=self.timeout)
@@ -85,15 +85,15 @@ class MetWatch(Watch):
     def _tell_outcome(self, answers: Sequence[Answer], seconds: float) -> None:
         url, wanted, last = self._probe.url, self._condition.side, answers[-1]
         if self.outcome is Outcome.UNSEEN:
-            self.log.say(f"the runner cannot see {url} ({last.words}): waited {seconds:.1f} s instead")
+            self.log.say(f"the runner cannot see {url} ({last.description}): waited {seconds:.1f} s instead")
         elif self.outcome is Outcome.NOT_YET:
             self.log.say(f"{url} is not answered by {wanted.value} alone after {seconds:.0f} s: {self.details}")
         else:
-            row = len(row_of([one for one in answers if one.side is not Side.UNSEEN], wanted))
+            row = len(row_of(answers, wanted))
             seen = f"the last {row} answers; in {seconds:.1f} s {summarize(answers)}"
             self.log.say(f"users of {url} meet {wanted.value}: {seen}")
             if wanted is Side.APPLICATION and (last.status or 0) >= 500:
-                self.log.warn(f"the application itself answers {last.words} on {url}: look at it.")
+                self.log.warn(f"the application itself answers {last.description} on {url}: look at it.")
 
     def give_up(self) -> None:
         """Say whom users meet instead; only warn where that is excused."""
@@ -136,7 +136,7 @@ def look_once(settings: RouteSettings, route: Object, log: RouteLog) -> Side | N
         return None
     [answer] = probe.answers
     front = f"; in front of it: {answer.front}" if answer.front else ""
-    log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.words}{front})")
+    log.say(f"{probe.url} is answered by {answer.side.value} now ({answer.description}{front})")
     if answer.side is Side.UNSEEN:
         seconds = drain_time(settings.router_reload_interval)
         log.warn(
@@ -155,7 +155,7 @@ def met_instead(settings: RouteSettings, route: Object, log: RouteLog) -> str:
     seen = summarize(probe.answers)
     log.say(f"{probe.url} is answered by {seen}")
     sides = {answer.side for answer in probe.answers}
-    statuses = ", ".join(sorted({answer.words for answer in probe.answers}))
+    statuses = ", ".join(sorted({answer.description for answer in probe.answers}))
     if sides == {Side.APPLICATION}:
         return f"Users of {probe.url} meet another site, neither the page nor the application: it answers {statuses}."
     if sides == {Side.ROUTER}:
@@ -180,7 +180,7 @@ def _ask(settings: RouteSettings, route: Object, times: int, log: RouteLog) -> P
 def _record(record: ProbeRun, probe: Probe, log: RouteLog) -> None:
     record.summary = summarize(probe.answers)
     new = probe.answers[len(record.answers) :]
-    record.answers += [ProbeAnswer(log.seconds(one.at), one.side.value, one.words) for one in new]
+    record.answers += [ProbeAnswer(log.seconds(one.at), one.side.value, one.description) for one in new]
 
 
 def probe_of(settings: RouteSettings, route: Object, subpath: str | None = None) -> Probe:

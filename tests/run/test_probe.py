@@ -25,7 +25,7 @@ def ask(answer: bytes | Respond, timeout: float = 2.0) -> Answer:
 
 
 def told(answer: Answer) -> tuple[Side, str, int | None]:
-    return answer.side, answer.words, answer.status
+    return answer.side, answer.description, answer.status
 
 
 # Who answers
@@ -69,7 +69,7 @@ def test_an_administrator_s_error_page_is_known_by_the_router_s_headers() -> Non
 @pytest.mark.parametrize("status", [401, 403, 407, 429, 511])
 def test_what_a_gateway_may_answer_is_neither_side(status: int) -> None:
     answer = ask(head(status))
-    assert (answer.side, answer.words) == (UNSEEN, f"{status}, as a gateway in front of it may answer")
+    assert (answer.side, answer.description) == (UNSEEN, f"{status}, as a gateway in front of it may answer")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_redirects(url: str, location: str, side: Side, words: str) -> None:
 
 def test_a_redirect_is_not_followed() -> None:
     with serving(OK) as (elsewhere, met), serving(head(302, Location=f"http://127.0.0.1:{elsewhere}/")) as (port, _):
-        assert probe_of(port).ask().words == "redirect to 127.0.0.1"
+        assert probe_of(port).ask().description == "redirect to 127.0.0.1"
         assert met == []
 
 
@@ -119,7 +119,7 @@ def test_a_redirect_is_not_followed() -> None:
 )
 def test_what_is_in_front_of_the_router_is_seen_by_its_headers(headers: dict[str, str], front: str) -> None:
     answer = ask(head(200, **{name.replace("-", "_"): value for name, value in headers.items()}))
-    assert (answer.side, answer.words) == (APPLICATION, "200")
+    assert (answer.side, answer.description) == (APPLICATION, "200")
     assert answer.front.startswith(front)
     assert bool(answer.front) == bool(front)
 
@@ -279,9 +279,9 @@ def test_certificates_are_verified_by_the_ca_for_the_host(ca: trustme.CA) -> Non
         for unfit in (others, None):
             answer = probe_of(port, URL, ca=unfit).ask()
             assert answer.side is UNSEEN
-            assert answer.words.startswith("certificate verify failed: ")
+            assert answer.description.startswith("certificate verify failed: ")
         other_host = probe_of(port, "https://other.example.test/", ca=pem).ask()
-        assert "Hostname mismatch" in other_host.words
+        assert "Hostname mismatch" in other_host.description
         assert other_host.side is UNSEEN
 
 

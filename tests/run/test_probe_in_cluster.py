@@ -74,7 +74,7 @@ def wait(probe: Probe, wanted: Side, window: float = WINDOW, timeout: float = 10
 
 
 def told(answer: Answer) -> tuple[Side, str]:
-    return answer.side, answer.words
+    return answer.side, answer.description
 
 
 def test_application_page_and_router_are_told_apart(shared: Cluster) -> None:
@@ -118,7 +118,7 @@ def test_an_allow_list(shared: Cluster, allowed: str, outcome: Outcome) -> None:
     assert ended is outcome
     if outcome is Outcome.UNSEEN:
         assert said[-1].startswith(f"the runner cannot see https://{name}.apps.example.test/ (")
-        assert {answer.words for answer in probe.answers} <= {"closed without an answer", "connection reset"}
+        assert {answer.description for answer in probe.answers} <= {"closed without an answer", "connection reset"}
 
 
 def test_certificates(shared: Cluster) -> None:

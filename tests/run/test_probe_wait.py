@@ -184,7 +184,7 @@ def test_an_interrupt_passes_through_at_once() -> None:
 
 def test_a_router_with_nothing_behind_it_for_a_whole_window_is_the_end_of_the_wait() -> None:
     def outcome(*sides: Side) -> Outcome | None:
-        answers = [Answer(at=number * 0.5, side=side, words="") for number, side in enumerate(sides)]
+        answers = [Answer(at=number * 0.5, side=side, description="") for number, side in enumerate(sides)]
         now = len(sides) * 0.5
         return judge(answers, Side.APPLICATION, began=0.0, now=now, window=2.0, timeout=60.0)
 

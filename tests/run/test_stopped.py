@@ -57,7 +57,8 @@ def test_a_change_that_is_tried_again_ends_with_the_job(asks: bool, monkeypatch:
 
 def test_nothing_is_stopped_where_no_job_is() -> None:
     require_not_stopped()
-    assert concurrently([require_not_stopped, require_not_stopped], at_once=1) == [None, None]
+    futures = concurrently([require_not_stopped, require_not_stopped], at_once=1)
+    assert [future.exception() for future in futures] == [None, None]
 
 
 class Made(Changes):
