@@ -25,12 +25,12 @@ def private_folder() -> Iterator[Path]:
         MaintenanceError: there is no place for it.
     """
     try:
-        made = tempfile.TemporaryDirectory(prefix="maintenance-ci-")  # mkdtemp makes it 0700
+        temporary = tempfile.TemporaryDirectory(prefix="maintenance-ci-")  # mkdtemp makes it 0700
     except OSError as error:
         raise MaintenanceError(
             f"No temporary folder can be made: {error.strerror}.", "Let TMPDIR name a folder with room."
         ) from error
-    with made as folder:
+    with temporary as folder:
         yield Path(folder)
 
 
@@ -44,16 +44,10 @@ def write_kubeconfig(
     skip_tls_verify: bool = False,
     proxy: Proxy | None = None,
 ) -> Path:
-    """Write a kubeconfig of one cluster, one user and one namespace into ``folder`` (0600), and return its path.
+    """Write a kubeconfig of the API server at ``url`` for a bearer token, and return its path.
 
-    Args:
-        folder: a private folder.
-        url: the API server.
-        token: a bearer token.
-        namespace: the default namespace.
-        ca: PEM certificates that the server's must come from; the system's where None.
-        skip_tls_verify: do not verify the server's certificate at all.
-        proxy: through which the server is asked.
+    With ``ca`` (PEM) the server's certificate must come from these, and not from the system's; with ``skip_tls_verify``
+    it is not verified at all. The rest is as of `write_login`.
     """
     cluster: dict[str, object] = {"server": url}
     if skip_tls_verify:
@@ -71,12 +65,15 @@ def write_login(
     namespace: str,
     proxy: Proxy | None = None,
 ) -> Path:
-    """Write a kubeconfig of a cluster and a user that are as a kubeconfig has them (0600), and return its path."""
-    named = {**cluster, "proxy-url": proxy.url} if proxy else cluster
+    """Write a kubeconfig into a private folder (0600), and return its path.
+
+    The cluster and the user are as a kubeconfig has them; the proxy is that by which the cluster is asked.
+    """
+    reached = {**cluster, "proxy-url": proxy.url} if proxy else cluster
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "okd", "cluster": named}],
+        "clusters": [{"name": "okd", "cluster": reached}],
         "users": [{"name": "pipeline", "user": user}],
         "contexts": [{"name": "okd", "context": {"cluster": "okd", "user": "pipeline", "namespace": namespace}}],
         "current-context": "okd",

@@ -121,19 +121,14 @@ def _proxy_refused(error: BaseException, proxy: Proxy, server: str) -> Maintenan
         return None
     status = int(refusal[1])
     if status == 407:
-        return _proxy_wants_login(proxy)
+        given = "refuses the user and the password in" if proxy.userinfo else "wants a user and a password, in"
+        return MaintenanceError(
+            f"The proxy {proxy.address} {given} HTTPS_PROXY (HTTP 407).",
+            "Correct it (or ALL_PROXY, or proxy-url in KUBECONFIG, if it comes from there): "
+            "http://user:password@host:port, with special characters as %XX.",
+        )
     reason = "".join(filter(str.isprintable, refusal[2]))[:MAX_REASON]
     what = f"The proxy {proxy.address} does not make the way to {server}: HTTP {status} {reason}".rstrip(" .") + "."
     if status >= 500:
         return NotReachedError(what, "Check HTTPS_PROXY and NO_PROXY, then run the job again.")
     return MaintenanceError(what, "Have the proxy let the runner through, or name the host in NO_PROXY.")
-
-
-def _proxy_wants_login(proxy: Proxy) -> MaintenanceError:
-    """Return our error of a proxy's 407: user and password are wrong, or missing."""
-    given = "refuses the user and the password in" if proxy.userinfo else "wants a user and a password, in"
-    return MaintenanceError(
-        f"The proxy {proxy.address} {given} HTTPS_PROXY (HTTP 407).",
-        "Correct it (or ALL_PROXY, or proxy-url in KUBECONFIG, if it comes from there): "
-        "http://user:password@host:port, with special characters as %XX.",
-    )

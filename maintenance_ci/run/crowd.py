@@ -20,11 +20,7 @@ RATE, MOST, AFTERWARDS = 20.0, 1200, 1.0
 
 
 class Crowd:
-    """Asks in turn while its body runs; a server that hangs is asked all the same.
-
-    Args:
-        probes: each asks for one address.
-    """
+    """Asks for the addresses of ``probes`` in turn while its body runs; a server that hangs is asked all the same."""
 
     def __init__(self, probes: Sequence[Probe]) -> None:
         self._probes = probes
@@ -44,8 +40,8 @@ class Crowd:
     @property
     def answers(self) -> list[tuple[str, Answer]]:
         """All answers so far, each with the address that was asked for, in the order of the requests."""
-        given = [(probe.url, answer) for probe in self._probes for answer in list(probe.answers)]
-        return sorted(given, key=lambda one: one[1].at)
+        pairs = [(probe.url, answer) for probe in self._probes for answer in list(probe.answers)]
+        return sorted(pairs, key=lambda pair: pair[1].at)
 
     def _ask_all(self) -> None:
         for number, probe in enumerate(itertools.cycle(self._probes)):

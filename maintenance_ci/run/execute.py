@@ -42,7 +42,7 @@ class Run(Planned):
         changes: makes its changes.
         met_before: who answered users before the first change; None where nobody looked.
         tried: the steps so far; of the last one the answer may be lost.
-        made: whether the last one's change was made: what fails then is a wait.
+        change_made: whether the last one's change was made: what fails then is a wait.
         seen: what users were seen to meet at last; None where nobody looked.
         ended: whether all its steps were made, and have come: from then on nothing undoes it.
         error: why it did not come to its end.
@@ -51,7 +51,7 @@ class Run(Planned):
     changes: Changes
     met_before: Side | None = None
     tried: list[Step] = field(default_factory=list)
-    made: bool = False
+    change_made: bool = False
     seen: Outcome | None = None
     ended: bool = False
     error: BaseException | None = None
@@ -80,7 +80,7 @@ class Run(Planned):
     def begin_step(self) -> None:
         """Go on to the next step."""
         self.tried.append(self.plan.steps[len(self.tried)])
-        self.made = False
+        self.change_made = False
 
     def end_step(self, teller: Teller) -> None:
         """Note that the run has come to its end, where nothing failed, and no step is left."""
@@ -260,14 +260,14 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
             futures = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
             for run, future in zip(runs, futures, strict=True):
                 run.error = future.exception()
-                run.made = run.error is None
+                run.change_made = run.error is None
         finally:  # also where the job is stopped: each change may have been made
             for run in runs:
                 teller.after_change(run)
         for run in runs:
             if run.error:
                 undoing.begin(run)
-        _wait(cluster, [run for run in runs if run.made], undoing, judged=True)
+        _wait(cluster, [run for run in runs if run.change_made], undoing, judged=True)
 
 
 def _change(run: Run) -> None:
@@ -283,7 +283,7 @@ def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, und
         return
     with _phase(log, title_of_wait(runs[0].step), runs):
         for run in runs:
-            run.made = True
+            run.change_made = True
         for run in _wait(cluster, runs, undoing, judged=False):
             teller.after_wait(run)
 

@@ -20,12 +20,7 @@ REST = 3.0
 
 
 class SharedLooks:
-    """How the Routes of a namespace look now, for one wait or for many at the same time.
-
-    Args:
-        cluster: the namespace.
-        number: of the waits.
-    """
+    """How the Routes of a namespace look now, for a ``number`` of waits at the same time."""
 
     def __init__(self, cluster: OpenShift, number: int = 1) -> None:
         self.cluster, self.number = cluster, number

@@ -41,13 +41,10 @@ def observe(settings: RouteSettings, routes: Iterable[Object]) -> Observed:
 
 
 def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[Object]:
-    """Return the Routes that send users to the page now, by their names' order.
+    """Return the Routes that send users to the page now, in the order of their names.
 
-    The server selects by ``spec.to`` alone: a Route with the page among its ``alternateBackends`` is seen as it was.
-
-    Args:
-        cluster: the namespace.
-        listed: its Routes as the job has read them.
+    The server selects by ``spec.to`` alone: a Route with the page among its ``alternateBackends`` is seen as it was
+    ``listed`` by the job.
     """
     now = cluster.select("routes", fields=f"spec.to.name={PAGE}")
     others = [route for route in listed if route["spec"].get("to", {}).get("name") != PAGE]

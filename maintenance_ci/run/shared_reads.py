@@ -24,13 +24,9 @@ Value = TypeVar("Value")
 
 
 class SharedReads:
-    """Reads of one namespace, for a job about one Route or many; threads may share it.
+    """Reads of one namespace, for a job about a ``number`` of Routes; threads may share it.
 
     Every method raises what the cluster raised, to each Route that asks.
-
-    Args:
-        cluster: the namespace.
-        number: of the Routes that the job is about.
     """
 
     def __init__(self, cluster: OpenShift, number: int = 1) -> None:

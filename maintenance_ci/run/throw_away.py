@@ -77,15 +77,15 @@ def make_application(
 
 def made_by_rehearsals(cluster: OpenShift) -> dict[str, list[tuple[str, Object]]]:
     """Return what rehearsals have made and is there still, by the ids of their runs: plurals and objects."""
-    made: dict[str, list[tuple[str, Object]]] = {}
+    by_run: dict[str, list[tuple[str, Object]]] = {}
     for plural in REMOVED:
         labels = {"routes": None, "secrets": {MANAGED_BY_LABEL: MANAGED_BY}}.get(plural, REHEARSAL_LABEL)
         for one in cluster.select(plural, labels):
             if run := run_of(one):
-                made.setdefault(run, []).append((plural, one))
+                by_run.setdefault(run, []).append((plural, one))
     if page_run := run_of_page(_page(cluster)):
-        made.setdefault(page_run, [])
-    return made
+        by_run.setdefault(page_run, [])
+    return by_run
 
 
 def remove_made(cluster: OpenShift, helm: RehearsalHelm, run: str, say: Callable[[str], None]) -> list[str]:
@@ -103,8 +103,7 @@ def remove_made(cluster: OpenShift, helm: RehearsalHelm, run: str, say: Callable
             left.append(f"{what} ({error.what.rstrip('.')})")
 
     try:
-        made = retried(partial(made_by_rehearsals, cluster), PAUSES)
-        for plural, one in made.get(run, []):
+        for plural, one in retried(partial(made_by_rehearsals, cluster), PAUSES).get(run, []):
             attempt(f"{plural}/{one['metadata']['name']}", partial(cluster.delete, plural, one))
         routes = retried(partial(cluster.select, "routes"), PAUSES)
         known = [line.partition(" ")[0] for line in left]

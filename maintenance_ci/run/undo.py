@@ -1,4 +1,4 @@
-"""When a switch fails, either way: users meet again what they met before it; and what the log then says of users."""
+"""When a switch to the page, or back, fails: users meet again what they met before; and what the log says of them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,7 @@ TO_END = "To end it: run the job delete."
 
 
 class Undo(Teller):
-    """Notes what users see while plans are executed, and undoes those that fail.
-
-    Args:
-        cluster: the Routes' namespace.
-    """
+    """Notes what users see while the plans of a namespace are executed, and undoes those that fail."""
 
     def __init__(self, cluster: OpenShift) -> None:
         self._cluster = cluster
@@ -58,16 +54,16 @@ class Undo(Teller):
     def after_wait(self, run: Run) -> None:
         """Note that users were seen to meet what they are to meet."""
         if run.plan.direction is Direction.END:
-            left = [*(commands_to_forget(run.observed) if run.observed.snapshot.value else [])]
-            left += commands_to_remove_page(run.observed.namespace)
-            run.log.outcome.set(f"{back(run)} the application.", manual_steps=left, next_step=AGAIN)
+            forget = commands_to_forget(run.observed) if run.observed.snapshot.value else []
+            left = [*forget, *commands_to_remove_page(run.observed.namespace)]
+            run.log.outcome.set(f"{_sent_back(run)} the application.", manual_steps=left, next_step=AGAIN)
 
     def ended(self, run: Run) -> None:
         """Note how the maintenance stands from now on."""
         if run.plan.direction is not Direction.END:
             run.log.outcome.set("Users were sent to the maintenance page.", next_step=TO_END, manual_steps=[])
         elif run.step.change.verb is Verb.FORGET:
-            users = f"{back(run)} the application. Only the page may be left."
+            users = f"{_sent_back(run)} the application. Only the page may be left."
             run.log.outcome.set(users, manual_steps=commands_to_remove_page(run.observed.namespace), next_step=AGAIN)
 
     def undo(self, run: Run) -> None:
@@ -81,17 +77,17 @@ class Undo(Teller):
         """Undo the begin of a maintenance: a failure, a fault of ours, SIGTERM."""
         log, error = run.log, run.error
         why = error.what if isinstance(error, MaintenanceError) else "The job was stopped."
-        kept = run.made or len(run.tried) > 1 or run.observed.active_strategy is not None
-        commands = commands_to_end(run.plan, run.observed, snapshot=kept)
+        has_snapshot = run.change_made or len(run.tried) > 1 or run.observed.active_strategy is not None
+        commands = commands_to_end(run.plan, run.observed, snapshot=has_snapshot)
         log.outcome.set("What users see now is not certain.", needs_person=True, manual_steps=commands)
         with undisturbed():
             try:
                 with log.phase("Roll back"):
                     log.report_rollback(why)
-                    seen = self._make(run, run.plan.to_undo(run.tried, waited=run.made, gave_up=False))
+                    seen = self._make(run, run.plan.to_undo(run.tried, waited=run.change_made, gave_up=False))
             except MaintenanceError as fault:
                 if isinstance(fault, HostLostError):  # the original is there, and waits for its host; ours is gone
-                    self._tell_host_lost(run, kept=kept)
+                    self._tell_host_lost(run, has_snapshot=has_snapshot)
                 run.error = MaintenanceError(f"{why} The rollback failed, too: {fault.what}", fault.advice)
                 run.error.__cause__ = error
                 return
@@ -106,11 +102,11 @@ class Undo(Teller):
         known = Force.ENDPOINTS in run.settings.force
         gave_up = known or not isinstance(error, MaintenanceError) or isinstance(error, (HostLostError, TryAgainError))
         if isinstance(error, HostLostError) and run.step.moves_users:
-            self._tell_host_lost(run, kept=run.observed.snapshot.value is not None)
-        steps = run.plan.to_undo(run.tried, waited=run.made, gave_up=gave_up)
+            self._tell_host_lost(run, has_snapshot=run.observed.snapshot.value is not None)
+        steps = run.plan.to_undo(run.tried, waited=run.change_made, gave_up=gave_up)
         if not steps:
             return
-        if run.made and run.step.moves_users and isinstance(error, MaintenanceError):
+        if run.change_made and run.step.moves_users and isinstance(error, MaintenanceError):
             self._show_page_again(run, steps, error)
             return
         with undisturbed():
@@ -160,17 +156,17 @@ class Undo(Teller):
                 seen = seen or ended.outcome is Outcome.SEEN
         return seen
 
-    def _tell_host_lost(self, run: Run, *, kept: bool) -> None:
+    def _tell_host_lost(self, run: Run, *, has_snapshot: bool) -> None:
         """Note what users meet whose host somebody else holds, and what a person can do: the original waits for it."""
         observed = run.observed
         lost = observed.restored.value or observed.route_to_mirror or observed.saved_original or {"spec": {}}
         commands = commands_to_find_holder(lost["spec"].get("host") or "")
-        commands += commands_to_forget(observed) if kept else []
+        commands += commands_to_forget(observed) if has_snapshot else []
         users = met_instead(run.settings, lost, run.log)
         run.log.outcome.set(users, needs_person=True, manual_steps=commands)
 
 
-def back(run: Run) -> str:
+def _sent_back(run: Run) -> str:
     """Say how sure it is that users reach the application again."""
     return "Users reach" if run.seen is Outcome.SEEN else "Users were sent back to"
 
