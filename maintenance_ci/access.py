@@ -85,10 +85,10 @@ def exclusive(
     The wait for it ends after LEASE_TIMEOUT, or after ``patience`` seconds where these are fewer.
     """
     from maintenance_ci.run.concurrently import require_not_stopped
-    from maintenance_ci.run.lease import Holder, holding_lease
+    from maintenance_ci.run.lease import Holder, Lease
 
     holder = Holder(settings.ci_pipeline_id, settings.ci_job_name or job, settings.ci_pipeline_url)
-    with holding_lease(cluster, holder, timeout=min(settings.lease_timeout, patience), say=log.say) as lease:
+    with Lease(cluster, holder, say=log.say).holding(min(settings.lease_timeout, patience)) as lease:
 
         def guard() -> None:
             require_not_stopped()

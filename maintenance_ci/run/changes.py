@@ -73,7 +73,7 @@ class Changes:
             NotNowError: nor was it sent.
             ForbiddenError: the token is still refused.
         """
-        self._patience.insist(
+        self._patience.retry(
             lambda: self.insist_once(change),
             _subject(change),
             kind=(change.verb, change.shows_page, even_if_forbidden),

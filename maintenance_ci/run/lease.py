@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from maintenance_ci.errors import (
     ConflictError,
@@ -70,6 +70,10 @@ class Holder:
     url: str
 
 
+# By which annotation of its Lease a holder's fields are noted.
+ANNOTATIONS = {"pipeline": PIPELINE_ANNOTATION, "job": JOB_ANNOTATION, "url": PIPELINE_URL_ANNOTATION}
+
+
 @dataclass(frozen=True)
 class Observation:
     """A version of somebody's Lease, and when we first saw it, by our own clock: others' clocks may be wrong."""
@@ -97,11 +101,7 @@ def patience(theirs: Object) -> float:
 def holder_of(lease: Object) -> Holder:
     """Return the holder as its Lease names it; empty where somebody else's tool wrote the Lease."""
     annotations = lease["metadata"].get("annotations") or {}
-    return Holder(
-        pipeline=annotations.get(PIPELINE_ANNOTATION, ""),
-        job=annotations.get(JOB_ANNOTATION, ""),
-        url=annotations.get(PIPELINE_URL_ANNOTATION, ""),
-    )
+    return Holder(**{field: annotations.get(name, "") for field, name in ANNOTATIONS.items()})
 
 
 def describe(lease: Object) -> str:
@@ -123,11 +123,7 @@ def new_lease(holder: Holder, identity: str, *, duration: float, now: datetime) 
         "metadata": {
             "name": LEASE,
             "labels": {MANAGED_BY_LABEL: MANAGED_BY},
-            "annotations": {
-                JOB_ANNOTATION: holder.job,
-                PIPELINE_ANNOTATION: holder.pipeline,
-                PIPELINE_URL_ANNOTATION: holder.url,
-            },
+            "annotations": {name: getattr(holder, field) for field, name in ANNOTATIONS.items()},
         },
         "spec": {
             "holderIdentity": identity,
@@ -163,44 +159,25 @@ def _micro_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@contextlib.contextmanager
-def holding_lease(
-    cluster: OpenShift,
-    holder: Holder,
-    *,
-    timeout: float,
-    say: Callable[[str], None],
-    duration: float = DURATION,
-    renew_every: float = RENEW_EVERY,
-) -> Iterator[Lease]:
-    """Hold the namespace's Lease while the body runs; it is released however the body ends.
+class Lease:
+    """The namespace's Lease, which this process takes, renews and releases (`holding`).
 
     Args:
         cluster: the namespace; its Lease is renewed through the same connections, from another thread.
         holder: who we are.
-        timeout: seconds to wait until it is free.
         say: what the job says, also from that thread.
         duration: seconds without a renewal after which others take it; whole ones.
         renew_every: seconds between two renewals.
-
-    Raises:
-        TryAgainError: it was not free in time, or the cluster is away.
-        ForbiddenError: the token has no right on Leases.
     """
-    lease = Lease(cluster, holder, say=say, duration=duration, renew_every=renew_every)
-    try:
-        lease.acquire(timeout)
-        yield lease
-    finally:
-        with undisturbed():  # a job that is cancelled now has come to its end
-            lease.release()
-
-
-class Lease:
-    """The namespace's Lease, held by this process. `holding_lease` makes it, and ends it."""
 
     def __init__(
-        self, cluster: OpenShift, holder: Holder, *, say: Callable[[str], None], duration: float, renew_every: float
+        self,
+        cluster: OpenShift,
+        holder: Holder,
+        *,
+        say: Callable[[str], None],
+        duration: float = DURATION,
+        renew_every: float = RENEW_EVERY,
     ) -> None:
         self._cluster, self._holder, self._say = cluster, holder, say
         self._name = f"Lease {LEASE} of namespace {cluster.namespace}"
@@ -218,6 +195,21 @@ class Lease:
         self._ended = threading.Event()
         self._renewal = threading.Thread(target=self._keep_renewing, name="lease", daemon=True)
 
+    @contextlib.contextmanager
+    def holding(self, timeout: float) -> Iterator[Self]:
+        """Wait ``timeout`` seconds for the Lease, hold it while the body runs, and release it however that ends.
+
+        Raises:
+            TryAgainError: it was not free in time, or the cluster is away.
+            ForbiddenError: the token has no right on Leases.
+        """
+        try:
+            self._acquire(timeout)
+            yield self
+        finally:
+            with undisturbed():  # a job that is cancelled now has come to its end
+                self._release()
+
     def require(self) -> None:
         """Go on only as the holder: to be called before each step that changes something. Makes no request.
 
@@ -234,20 +226,13 @@ class Lease:
             late = f"was not renewed for {time.monotonic() - self._renewed_at:.0f} s, so that others may take it"
             raise NotNowError(f"The {self._name} {late}: nothing is changed now.", goes_on, run_again=True)
 
-    def acquire(self, timeout: float) -> None:
-        """Take the Lease, waiting ``timeout`` seconds for it, and renew it from then on; raises as `holding_lease`."""
-        taken = wait_for(
-            self._attempt,
-            timeout=timeout,
-            say=self._say,
-            subject=f"the {self._name}",
-            every=min(LOOK_EVERY, self._renew_every),
-        )
-        if not taken:
+    def _acquire(self, timeout: float) -> None:
+        subject, every = f"the {self._name}", min(LOOK_EVERY, self._renew_every)
+        if not wait_for(self._attempt, timeout=timeout, say=self._say, subject=subject, every=every):
             raise self._trouble or self._not_free(timeout)
         self._renewal.start()
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Stop renewing, and delete the Lease if it is ours. A failure is only said: how the job ended counts more."""
         self._ended.set()
         if self._renewal.is_alive():

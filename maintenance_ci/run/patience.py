@@ -28,7 +28,7 @@ class SharedPatience:
         # By kind: since when it fails, and when it did so last.
         self._failing: dict[object, tuple[float, float]] = {}
 
-    def insist(
+    def retry(
         self,
         change: Callable[[], object],
         subject: str,

@@ -20,9 +20,9 @@ from maintenance_ci.run.lease import (
     DURATION,
     RENEW_EVERY,
     Holder,
+    Lease,
     describe,
     holder_of,
-    holding_lease,
     new_lease,
     observe,
     patience,
@@ -124,7 +124,7 @@ def said_at_the_end(folder: Path, port: int, monkeypatch: pytest.MonkeyPatch) ->
     with (
         contextlib.closing(OpenShift(str(config), "web", timeout=0.5)) as cluster,
         pytest.raises(MaintenanceError),
-        holding_lease(cluster, OURS, timeout=60, say=said.append, renew_every=0.1),
+        Lease(cluster, OURS, say=said.append, renew_every=0.1).holding(60),
     ):
         raise AssertionError("it has the Lease")
     return " ".join(said)

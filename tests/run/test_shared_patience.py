@@ -43,7 +43,7 @@ class Cluster:
 
 
 def insist(cluster: Cluster, patience: SharedPatience, kind: str = "place", *, even_if_forbidden: bool = False) -> None:
-    patience.insist(
+    patience.retry(
         cluster.change,
         "it",
         kind=kind,

@@ -15,7 +15,7 @@ from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.names import LEASE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.trouble import parse_trouble
-from maintenance_ci.run.lease import Holder, Lease, holding_lease, new_lease
+from maintenance_ci.run.lease import Holder, Lease, new_lease
 from tests.tools.clusters import Cluster
 
 # Quick, and with room for a machine that is busy: the holder gives up after 2.7 s, others take it after 3.
@@ -31,7 +31,7 @@ def pipeline(number: int | str, job: str = "deploy-route") -> Holder:
 def taking(
     client: OpenShift, holder: Holder, say: Callable[[str], None] = print, timeout: float = 20
 ) -> contextlib.AbstractContextManager[Lease]:
-    return holding_lease(client, holder, timeout=timeout, say=say, duration=DURATION, renew_every=RENEW_EVERY)
+    return Lease(client, holder, say=say, duration=DURATION, renew_every=RENEW_EVERY).holding(timeout)
 
 
 def lease_of(cluster: Cluster) -> dict[str, Any] | None:

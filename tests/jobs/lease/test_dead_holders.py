@@ -32,13 +32,12 @@ from tests.tools.clusters import Cluster, start_alone
 HOLD = """
 import signal, sys, time
 from maintenance_ci.run.interruption import interrupted_when_cancelled
-from maintenance_ci.run.lease import Holder, holding_lease
+from maintenance_ci.run.lease import Holder, Lease
 from maintenance_ci.cluster.openshift import OpenShift
 cluster = OpenShift(sys.argv[1], "web")
 holder = Holder(sys.argv[2], "deploy-route", "")
-with interrupted_when_cancelled(), holding_lease(
-    cluster, holder, timeout=5, say=print, duration=3, renew_every=0.3
-):
+lease = Lease(cluster, holder, say=print, duration=3, renew_every=0.3)
+with interrupted_when_cancelled(), lease.holding(5):
     print("held", flush=True)
     time.sleep(60)
 """

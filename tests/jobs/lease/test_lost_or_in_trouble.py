@@ -15,7 +15,7 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, NotNowError,
 from maintenance_ci.names import LEASE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.rights import User
-from maintenance_ci.run.lease import Lease, holding_lease, new_lease
+from maintenance_ci.run.lease import Lease, new_lease
 from tests.jobs.lease.leases import (
     DURATION,
     RENEW_EVERY,
@@ -79,7 +79,7 @@ def test_a_lease_that_another_took_is_lost_and_stays_theirs(cluster: Cluster, cl
 
 
 def test_a_lease_that_another_took_since_the_last_renewal_is_not_deleted(cluster: Cluster, client: OpenShift) -> None:
-    with holding_lease(client, pipeline(1), timeout=5, say=print):  # renewed every 5 s: it knows of nothing
+    with Lease(client, pipeline(1), say=print).holding(5):  # renewed every 5 s: it knows of nothing
         taken_by_another(cluster)
     release_of_another(cluster)
 
@@ -210,7 +210,7 @@ def test_a_release_in_trouble_leaves_nothing(cluster: Cluster, client: OpenShift
 def test_a_renewal_under_way_at_the_end_leaves_nothing(cluster: Cluster, client: OpenShift) -> None:
     """Its request arrives after the release; it must not bring the Lease back."""
     expect(cluster, "PUT leases: delay 2.6")
-    with holding_lease(client, pipeline(1), timeout=5, say=print, renew_every=RENEW_EVERY):
+    with Lease(client, pipeline(1), say=print, renew_every=RENEW_EVERY).holding(5):
         wait_until(lambda: cluster.inside.troubles.met)
     assert lease_of(cluster) is None
     time.sleep(1.5)
