@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from maintenance_ci.log.log import JobLog
     from maintenance_ci.plan.steps import Condition, Side
     from maintenance_ci.run.probe import Outcome
+    from maintenance_ci.run.undo import Undo
 
 # Runs that are undone at the same time: each mostly waits.
 UNDONE_AT_ONCE = 32
@@ -82,11 +83,11 @@ class Run(Planned):
         self.tried.append(self.plan.steps[len(self.tried)])
         self.change_made = False
 
-    def end_step(self, teller: Teller) -> None:
+    def end_step(self, undo: Undo) -> None:
         """Note that the run has come to its end, where nothing failed, and no step is left."""
         if self.error is None and not self.goes_on:
             self.ended, self.log.row.outcome = True, "done"
-            teller.ended(self)
+            undo.ended(self)
 
     def note_failure(self) -> None:
         """Note in the report why it did not come to its end."""
@@ -105,43 +106,24 @@ def begin_runs(planned: Iterable[Planned], cluster: OpenShift) -> list[Run]:
     return [Run(one.settings, one.observed, one.log, one.plan, Changes(one, cluster, patience)) for one in planned]
 
 
-class Teller:
-    """Is told what happens to each run, and undoes it; the jobs' own is `maintenance_ci.run.undo.Undo`."""
-
-    def before_change(self, run: Run) -> None:
-        """A change is about to be made."""
-
-    def after_change(self, run: Run) -> None:
-        """It was made, or has failed; where the job was stopped meanwhile, nobody knows."""
-
-    def after_wait(self, run: Run) -> None:
-        """What the step waits for has come."""
-
-    def ended(self, run: Run) -> None:
-        """All its steps were made, and have come."""
-
-    def undo(self, run: Run) -> None:
-        """Undo a run that failed."""
-
-
-def execute(cluster: OpenShift, runs: Sequence[Run], teller: Teller, log: JobLog) -> None:
+def execute(cluster: OpenShift, runs: Sequence[Run], undo: Undo, log: JobLog) -> None:
     """Make all steps of all plans; what fails is noted in its run, and undone while the others go on.
 
     Raises:
         BaseException: whatever stops the job itself, such as KeyboardInterrupt; all that are under way are undone, and
             those that had come to their end stay so.
     """
-    undoing = _Undoing(teller, runs)
+    undoing = _Undoing(undo, runs)
     try:
         while wave := _next_wave(runs):
             for run in wave:
                 run.begin_step()
-            _change_all(cluster, wave, teller, undoing, log)
+            _change_all(cluster, wave, undo, undoing, log)
             undoing.work_off()
-            _wait_for_users(cluster, [run for run in wave if run.error is None], teller, undoing, log)
+            _wait_for_users(cluster, [run for run in wave if run.error is None], undo, undoing, log)
             undoing.work_off()
             for run in wave:
-                run.end_step(teller)
+                run.end_step(undo)
     except BaseException as error:
         _undo_stopped(runs, error, undoing)
         raise
@@ -184,8 +166,8 @@ def _next_wave(runs: Sequence[Run]) -> list[Run]:
 class _Undoing:
     """Undoes what failed: the only plan in between, each of several in its own thread while the others go on."""
 
-    def __init__(self, teller: Teller, runs: Sequence[Run]) -> None:
-        self._teller, self._alone = teller, len(runs) == 1
+    def __init__(self, undo: Undo, runs: Sequence[Run]) -> None:
+        self._undo_with, self._alone = undo, len(runs) == 1
         self._begun: list[Run] = []
         self._undone: set[Run] = set()
         self._each = {run: threading.Lock() for run in runs}
@@ -229,7 +211,7 @@ class _Undoing:
     def _undo(self, run: Run) -> None:
         """Undo a run; a fault of ours on the way becomes the run's error, and is shown as one, also from a thread."""
         try:
-            self._teller.undo(run)
+            self._undo_with.undo(run)
         except Exception as fault:  # noqa: BLE001 - raised by whoever executes the runs
             fault.__cause__ = fault.__cause__ or run.error
             run.error = fault
@@ -248,14 +230,14 @@ def _phase(log: JobLog, title: str, runs: Sequence[Run]) -> Iterator[None]:
             raise _WaveError
 
 
-def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing: _Undoing, log: JobLog) -> None:
+def _change_all(cluster: OpenShift, wave: Sequence[Run], undo: Undo, undoing: _Undoing, log: JobLog) -> None:
     """Make the step of each run, and wait until the routers have judged what was made."""
     runs = [run for run in wave if run.step.change.changes_cluster or run.conditions(judged=True)]
     if not runs:
         return
     with _phase(log, title_of_all([run.step.change for run in runs]), runs):
         for run in runs:
-            teller.before_change(run)
+            undo.before_change(run)
         try:
             futures = concurrently([partial(_change, run) for run in runs], at_once=AT_ONCE)
             for run, future in zip(runs, futures, strict=True):
@@ -263,7 +245,7 @@ def _change_all(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing
                 run.change_made = run.error is None
         finally:  # also where the job is stopped: each change may have been made
             for run in runs:
-                teller.after_change(run)
+                undo.after_change(run)
         for run in runs:
             if run.error:
                 undoing.begin(run)
@@ -276,7 +258,7 @@ def _change(run: Run) -> None:
     make(run.step.change)
 
 
-def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, undoing: _Undoing, log: JobLog) -> None:
+def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], undo: Undo, undoing: _Undoing, log: JobLog) -> None:
     """Wait until users meet what they are to meet."""
     runs = [run for run in wave if run.conditions(judged=False)]
     if not runs:
@@ -285,7 +267,7 @@ def _wait_for_users(cluster: OpenShift, wave: Sequence[Run], teller: Teller, und
         for run in runs:
             run.change_made = True
         for run in _wait(cluster, runs, undoing, judged=False):
-            teller.after_wait(run)
+            undo.after_wait(run)
 
 
 def _wait(cluster: OpenShift, runs: Sequence[Run], undoing: _Undoing, *, judged: bool) -> list[Run]:

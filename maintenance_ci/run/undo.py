@@ -13,7 +13,6 @@ from maintenance_ci.plan.describe import (
 )
 from maintenance_ci.plan.steps import Direction, Met, Reloaded, Side, Verb
 from maintenance_ci.plan.strategies import SUBPATH
-from maintenance_ci.run.execute import Run, Teller
 from maintenance_ci.run.interruption import undisturbed
 from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.probe import Outcome
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
 
     from maintenance_ci.cluster.openshift import OpenShift
     from maintenance_ci.plan.steps import Condition, Step
+    from maintenance_ci.run.execute import Run
 
 AGAIN = "Run the job delete again."
 TO_END = "To end it: run the job delete."
 
 
-class Undo(Teller):
+class Undo:
     """Notes what users see while the plans of a namespace are executed, and undoes those that fail."""
 
     def __init__(self, cluster: OpenShift) -> None:

@@ -20,7 +20,8 @@ from maintenance_ci.plan.steps import Change
 from maintenance_ci.plan.strategies import SWAP
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.concurrently import concurrently, require_not_stopped
-from maintenance_ci.run.execute import Run, Teller, execute
+from maintenance_ci.run.execute import Run, execute
+from maintenance_ci.run.undo import Undo
 from tests.tools.observations import observed_in, settings
 
 
@@ -71,12 +72,15 @@ class Made(Changes):
         self._act()
 
 
-class Told(Teller):
+class Told(Undo):
     """Counts what it is told, and has a fault."""
 
     def __init__(self, fault: BaseException | None = None) -> None:
         self.told: list[str] = []
         self._fault = fault
+
+    def before_change(self, run: Run) -> None:
+        pass
 
     def after_change(self, run: Run) -> None:
         self.told.append("after the change")
@@ -97,8 +101,8 @@ def refuse() -> None:
     raise MaintenanceError("The snapshot is refused.")
 
 
-def executed(runs: list[Run], teller: Teller) -> None:
-    execute(OpenShift.__new__(OpenShift), runs, teller, JobLog(io.StringIO()))
+def executed(runs: list[Run], undo: Undo) -> None:
+    execute(OpenShift.__new__(OpenShift), runs, undo, JobLog(io.StringIO()))
 
 
 @pytest.mark.parametrize("several", [1, 3])
@@ -112,10 +116,10 @@ def test_a_fault_of_ours_while_a_run_is_undone_is_its_error(several: int) -> Non
 
 def test_what_a_run_failed_with_stays_its_error_where_it_is_undone() -> None:
     runs = [run_of(refuse)]
-    teller = Told()
-    executed(runs, teller)
+    undo = Told()
+    executed(runs, undo)
     assert isinstance(runs[0].error, MaintenanceError)
-    assert teller.told == ["after the change", "undo after MaintenanceError"]
+    assert undo.told == ["after the change", "undo after MaintenanceError"]
 
 
 @pytest.mark.parametrize("several", [1, 3])
@@ -123,12 +127,12 @@ def test_a_job_that_is_stopped_in_a_change_undoes_it_and_says_that_it_may_be_mad
     several: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maintenance_ci.run.concurrently.STOPPED_PATIENCE", 0.1)
-    begun, teller = threading.Event(), Told()
+    begun, undo = threading.Event(), Told()
     runs = [run_of(partial(wait_for_stop, begun)) for _ in range(several)]
     stop_when(begun)
     with pytest.raises(KeyboardInterrupt):
-        executed(runs, teller)
-    assert sorted(teller.told) == ["after the change"] * several + ["undo after KeyboardInterrupt"] * several
+        executed(runs, undo)
+    assert sorted(undo.told) == ["after the change"] * several + ["undo after KeyboardInterrupt"] * several
 
 
 @pytest.mark.parametrize("several", [1, 3])
@@ -150,12 +154,12 @@ def test_a_rollback_that_fails_is_the_error_of_a_job_that_is_stopped(
 
 
 def test_a_run_that_failed_before_and_was_undone_is_not_what_a_stopped_job_ends_with() -> None:
-    begun, teller = threading.Event(), Told()
+    begun, undo = threading.Event(), Told()
     runs = [run_of(refuse), run_of(partial(wait_for_stop, begun))]
     stop_when(begun)
     with pytest.raises(KeyboardInterrupt):
-        executed(runs, teller)
-    assert len([told for told in teller.told if told.startswith("undo")]) == 2
+        executed(runs, undo)
+    assert len([told for told in undo.told if told.startswith("undo")]) == 2
 
 
 def wait_for_stop(begun: threading.Event) -> None:
