@@ -204,10 +204,9 @@ class Api:
             yield
         except Exception as error:
             # The client wraps TLS faults in its own ApiException with status 0, and lets urllib3's others through.
-            ours = isinstance(error, TimeoutError | urllib3.exceptions.HTTPError) or getattr(error, "status", None) == 0
-            if not ours:
-                raise
-            raise self._server.fault(error) from error
+            if isinstance(error, TimeoutError | urllib3.exceptions.HTTPError) or getattr(error, "status", None) == 0:
+                raise self._server.fault(error) from error
+            raise
 
 
 def _require_pair(certificate: str | None, key: str | None) -> None:

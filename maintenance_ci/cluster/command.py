@@ -164,9 +164,10 @@ class Lines:
 
 
 def _end(child: subprocess.Popen[bytes], output: selectors.BaseSelector) -> None:
-    """End what runs still of a command and of what it started, which is its process group.
+    """End what still runs of a command and of what it started: its process group.
 
-    Politely first, so that Helm can note in its release that it failed, and with an open ear; then for good.
+    First by SIGTERM, so that Helm can note in its release that it failed, while its output is still read; then by
+    SIGKILL.
     """
     try:
         if child.poll() is None:
@@ -200,7 +201,7 @@ def _start(argv: Sequence[str], environment: Mapping[str, str], *, stderr: int) 
 
 
 def _bound_to_us() -> list[str]:
-    """Return what a command is started through to be killed, by the kernel, when this process is (Linux alone can).
+    """Return what a command's argv begins with, so that the kernel kills it when this process dies (on Linux alone).
 
     Without it the Helm of a job that was killed goes on changing the cluster, while the next job does, too.
     A Python of its own, some 15 ms, and no ``preexec_fn``: that runs between fork and exec, where a lock that another

@@ -42,7 +42,7 @@ def _ignore(numbers: Iterable[signal.Signals]) -> None:
 
 @contextlib.contextmanager
 def signals_restored(numbers: Iterable[signal.Signals] = CANCELLING) -> Iterator[None]:
-    """Let the signals do, after the body, what they did before."""
+    """Let the signals do after the body what they did before it."""
     before = {number: signal.getsignal(number) for number in numbers}
     try:
         yield

@@ -1,7 +1,7 @@
 """The Lease: one job at a time in a namespace, whichever pipeline it belongs to.
 
 A Lease of `coordination.k8s.io`, made when a job begins and deleted when it ends, so that nothing is left; renewed in
-between, so that one left behind by a killed job is known for dead. Every change of it is atomic: a POST fails where it
+between, so that others know when a killed job has left one behind. Every change of it is atomic: a POST fails where it
 is there already, a PUT and a DELETE name the version that they are about.
 """
 
@@ -183,7 +183,7 @@ class Lease:
         self._name = f"Lease {LEASE} of namespace {cluster.namespace}"
         self._duration, self._renew_every = duration, renew_every
         origin = f"pipeline-{holder.pipeline}" if holder.pipeline else "terminal"
-        # Of this process alone: by it a Lease is known for ours when the answer to its creation was lost.
+        # Of this process alone: by it a Lease is recognized as ours when the answer to its creation was lost.
         self._identity = f"{origin}/{holder.job}/{secrets.token_hex(8)}"
         self._observed: Observation | None = None
         self._away = Standing(AWAY)

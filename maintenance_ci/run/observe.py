@@ -175,18 +175,18 @@ def _with_missing_rights(reads: SharedReads, observed: Observed, plan: Plan, fur
 
 def _page_route(settings: RouteSettings, cluster: OpenShift, route_template: str, observed: Observed) -> Object:
     """Return the Route that is to show the page."""
-    original, name = observed.route_to_mirror or {}, strategy_of(settings, observed)
+    original, strategy = observed.route_to_mirror or {}, strategy_of(settings, observed)
     announced = announcement(settings, observed)
     if not original["spec"].get("host"):
         return original  # which a check refuses
     certificate = _certificate(settings, cluster, original)
-    if rewrite := STRATEGIES[name].rewrite:
-        return announced.on(rewrite(original, notes(settings.route_name, name), certificate))
+    if rewrite := STRATEGIES[strategy].rewrite:
+        return announced.on(rewrite(original, notes(settings.route_name, strategy), certificate))
     values = maintenance_values(
         original,
         route_name=settings.route_name,
         subpath=settings.subpath,
-        strategy=name,
+        strategy=strategy,
         announced_notes=announced.notes,
         certificate=certificate,
     )

@@ -52,13 +52,13 @@ GATEWAY_STATUSES = {401, 403, 407, 429, 511}
 REDIRECTS = {301, 302, 303, 307, 308}
 
 # By these a cache or a proxy in front of the router says that it was there: RFC 9110 (Via), RFC 9111 (Age), RFC 9211
-# (Cache-Status), and what CDNs write of their own; not what an application writes for caches (Cache-Control). And so
-# much of their values as a log bears.
+# (Cache-Status), and what CDNs write of their own; not what an application writes for caches (Cache-Control).
 FRONT_HEADER = re.compile(
     r"(?!.*Control)(Age|Via|X-Varnish|X-Served-By|CF-.*|(.*-)?(Cache|CDN)(-.*)?"
     r"|(X-)?(Akamai|Amz-Cf|Azure|Fastly|Iinfo|MSEdge|Sucuri)(-.*)?)",
     re.IGNORECASE,
 )
+# Characters of such a value, and such headers, that a log shows.
 MAX_FRONT_VALUE, MAX_FRONT_HEADERS = 40, 4
 # Names of a certificate that a message shows.
 MAX_CERTIFICATE_NAMES = 5

@@ -43,8 +43,7 @@ def measure_reloads(
         MaintenanceError: the routers do not follow at all.
     """
     taken: list[float] = []
-    targets = [*list(PORTS)[1:], *list(PORTS)[:1]] * (CHANGES // 2)
-    for target in targets:
+    for target in [*reversed(PORTS)] * (CHANGES // 2):
         route = cluster.get("routes", route_name)
         if route is None:
             raise MaintenanceError(f"Somebody deleted the rehearsal's Route {route_name}.", run_again=True)

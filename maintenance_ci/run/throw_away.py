@@ -61,15 +61,14 @@ def make_application(
             say(messages_of(troubles))
         lasting = [trouble for trouble in troubles if trouble.lasting]
         if stuck.holds(bool(lasting)):
-            raise MaintenanceError(
-                f"The rehearsal's application cannot run: {messages_of(lasting)}.".replace("..", "."), lasting[0].advice
-            )
+            what = f"The rehearsal's application cannot run: {messages_of(lasting).rstrip('.')}."
+            raise MaintenanceError(what, lasting[0].advice)
         return None
 
     if not wait_for(runs, timeout=timeout, say=say, subject="the rehearsal's application", every=1.0):
-        reason = messages_of(troubles) or "its Pod says nothing"
+        reason = messages_of(troubles).rstrip(".") or "its Pod says nothing"
         raise MaintenanceError(
-            f"The rehearsal's application does not run within {timeout:.0f} s: {reason}.".replace("..", "."),
+            f"The rehearsal's application does not run within {timeout:.0f} s: {reason}.",
             f"What keeps it from running may keep the page from it, too: oc describe pods -n {cluster.namespace} "
             f"-l {REHEARSAL_LABEL}={run}",
         )

@@ -32,53 +32,55 @@ from maintenance_ci.run.lease import (
 from tests.tools.misbehaving_server import head, serving
 
 NOW = datetime(2026, 11, 23, 6, 0, 0, 0, tzinfo=UTC)
-OURS = Holder("7", "deploy-route", "https://gitlab.example.test/ops/-/pipelines/7")
+HOLDER = Holder("7", "deploy-route", "https://gitlab.example.test/ops/-/pipelines/7")
 TERMINAL = Holder("", "deploy-route", "")
 
 
-def found(holder: Holder = OURS, *, identity: str = "theirs", duration: float = 30, version: int = 5) -> dict[str, Any]:
+def lease_of(
+    holder: Holder = HOLDER, *, identity: str = "theirs", duration: float = 30, version: int = 5
+) -> dict[str, Any]:
     lease = new_lease(holder, identity, duration=duration, now=NOW)
     return lease | {"metadata": lease["metadata"] | {"uid": "u", "resourceVersion": str(version)}}
 
 
-@pytest.mark.parametrize("theirs", [OURS, replace(OURS, job="delete"), replace(OURS, pipeline="8"), TERMINAL])
+@pytest.mark.parametrize("theirs", [HOLDER, replace(HOLDER, job="delete"), replace(HOLDER, pipeline="8"), TERMINAL])
 def test_how_long_a_lease_must_be_unchanged(theirs: Holder) -> None:
     """Our own as well: its first run believes to hold it until shortly before."""
-    assert patience(found(theirs)) == DURATION == 30
+    assert patience(lease_of(theirs)) == DURATION == 30
     assert DURATION - RENEW_EVERY == 25  # when the holder itself changes nothing further
 
 
 def test_the_lease_itself_says_how_long_its_holder_may_be_silent() -> None:
-    assert patience(found(TERMINAL, duration=60)) == 60
+    assert patience(lease_of(TERMINAL, duration=60)) == 60
     assert patience({"metadata": {}, "spec": {}}) == DURATION
 
 
 def test_a_lease_is_observed_from_its_last_change_on() -> None:
-    first = observe(None, found(version=5), 100.0)
+    first = observe(None, lease_of(version=5), 100.0)
     assert first.since == 100.0
-    assert observe(first, found(version=5), 120.0).since == 100.0
-    assert observe(first, found(version=6), 120.0).since == 120.0
-    made_anew = found(version=5)
+    assert observe(first, lease_of(version=5), 120.0).since == 100.0
+    assert observe(first, lease_of(version=6), 120.0).since == 120.0
+    made_anew = lease_of(version=5)
     made_anew["metadata"]["uid"] = "other"
     assert observe(first, made_anew, 120.0).since == 120.0
 
 
 def test_a_wrong_clock_of_the_holder_does_not_matter() -> None:
-    long_ago = renewed(found(), NOW - timedelta(days=365))
+    long_ago = renewed(lease_of(), NOW - timedelta(days=365))
     assert observe(None, long_ago, 100.0).since == 100.0
 
 
 def test_what_is_written() -> None:
-    spec = new_lease(OURS, "pipeline-7/deploy-route/0a", duration=1.5, now=NOW)["spec"]
+    spec = new_lease(HOLDER, "pipeline-7/deploy-route/0a", duration=1.5, now=NOW)["spec"]
     assert spec["holderIdentity"] == "pipeline-7/deploy-route/0a"
     assert spec["leaseDurationSeconds"] == 2  # whole seconds, never fewer than the holder counts with
     for name in ("acquireTime", "renewTime"):
         assert re.fullmatch(r"2026-11-23T06:00:00\.000000Z", spec[name])
-    assert holder_of(new_lease(OURS, "x", duration=30, now=NOW)) == OURS
+    assert holder_of(new_lease(HOLDER, "x", duration=30, now=NOW)) == HOLDER
 
 
 def test_a_renewal_changes_the_time_alone() -> None:
-    before = found()
+    before = lease_of()
     after = renewed(before, NOW + timedelta(seconds=5))
     assert after["spec"].pop("renewTime") == "2026-11-23T06:00:05.000000Z"
     del before["spec"]["renewTime"]
@@ -86,12 +88,12 @@ def test_a_renewal_changes_the_time_alone() -> None:
 
 
 def test_a_take_over_names_the_version_and_counts() -> None:
-    theirs = found(replace(OURS, pipeline="8"))
-    ours = new_lease(OURS, "ours", duration=30, now=NOW)
+    theirs = lease_of(replace(HOLDER, pipeline="8"))
+    ours = new_lease(HOLDER, "ours", duration=30, now=NOW)
     taken = taken_over(theirs, ours)
     assert (taken["metadata"]["uid"], taken["metadata"]["resourceVersion"]) == ("u", "5")
     assert (taken["spec"]["holderIdentity"], taken["spec"]["leaseTransitions"]) == ("ours", 1)
-    assert holder_of(taken) == OURS
+    assert holder_of(taken) == HOLDER
     again = taken_over(taken, ours)
     assert again["spec"]["leaseTransitions"] == 1  # it was ours already
     foreign = {"metadata": {"uid": "u", "resourceVersion": "5"}}
@@ -101,9 +103,9 @@ def test_a_take_over_names_the_version_and_counts() -> None:
 @pytest.mark.parametrize(
     ("lease", "said"),
     [
-        (found(), f"job deploy-route of pipeline 7 ({OURS.url}), since 2026-11-23T06:00:00.000000Z"),
-        (found(replace(OURS, url="")), "job deploy-route of pipeline 7, since 2026-11-23T06:00:00.000000Z"),
-        (found(TERMINAL, identity="terminal/x/1"), "terminal/x/1, since 2026-11-23T06:00:00.000000Z"),
+        (lease_of(), f"job deploy-route of pipeline 7 ({HOLDER.url}), since 2026-11-23T06:00:00.000000Z"),
+        (lease_of(replace(HOLDER, url="")), "job deploy-route of pipeline 7, since 2026-11-23T06:00:00.000000Z"),
+        (lease_of(TERMINAL, identity="terminal/x/1"), "terminal/x/1, since 2026-11-23T06:00:00.000000Z"),
         ({"metadata": {}}, "somebody, since an unknown time"),
     ],
 )
@@ -124,7 +126,7 @@ def said_at_the_end(folder: Path, port: int, monkeypatch: pytest.MonkeyPatch) ->
     with (
         contextlib.closing(OpenShift(str(config), "web", timeout=0.5)) as cluster,
         pytest.raises(MaintenanceError),
-        Lease(cluster, OURS, say=said.append, renew_every=0.1).holding(60),
+        Lease(cluster, HOLDER, say=said.append, renew_every=0.1).holding(60),
     ):
         raise AssertionError("it has the Lease")
     return " ".join(said)
