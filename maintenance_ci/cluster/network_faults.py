@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 UNKNOWN_ISSUER, INTERMEDIATE_ALONE = {2, 18, 19, 20, 21}, 2
 NOT_YET_VALID, EXPIRED = 9, 10
 OTHER_NAME = {62, 64}
-# How Python's http.client says that a proxy does not make the way.
+# How Python's http.client says that a proxy does not connect us.
 REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}) ?(.*)", re.DOTALL)
 # Characters of a proxy's own reason.
 MAX_REASON = 100
@@ -128,7 +128,7 @@ def _proxy_refused(error: BaseException, proxy: Proxy, server: str) -> Maintenan
             "http://user:password@host:port, with special characters as %XX.",
         )
     reason = "".join(filter(str.isprintable, refusal[2]))[:MAX_REASON]
-    what = f"The proxy {proxy.address} does not make the way to {server}: HTTP {status} {reason}".rstrip(" .") + "."
+    what = f"The proxy {proxy.address} does not connect to {server}: HTTP {status} {reason}".rstrip(" .") + "."
     if status >= 500:
         return NotReachedError(what, "Check HTTPS_PROXY and NO_PROXY, then run the job again.")
     return MaintenanceError(what, "Have the proxy let the runner through, or name the host in NO_PROXY.")

@@ -126,7 +126,7 @@ def test_a_proxy_that_makes_no_way(
     proxy.status = status
     with (
         asking(tmp_path, lab, HTTPS_PROXY=proxy.url()) as client,
-        pytest.raises(MaintenanceError, match=f"does not make the way to the cluster {API}: HTTP {status}") as caught,
+        pytest.raises(MaintenanceError, match=f"does not connect to the cluster {API}: HTTP {status}") as caught,
     ):
         client.get("services", "nothing")
     assert type(caught.value) is kind
@@ -169,7 +169,7 @@ def test_gitlab_behind_a_proxy_with_another_password(monkeypatch: pytest.MonkeyP
         with pytest.raises(MaintenanceError, match=r"refuses the user and the password in HTTPS_PROXY \(HTTP 407\)"):
             project.read("shop.yaml")
         proxy.login, proxy.status = None, 403
-        with pytest.raises(MaintenanceError, match=r"does not make the way to GitLab: HTTP 403 As it is\.$"):
+        with pytest.raises(MaintenanceError, match=r"does not connect to GitLab: HTTP 403 As it is\.$"):
             project.read("shop.yaml")
         assert not requests
 
