@@ -41,11 +41,13 @@ class Description(NamedTuple):
         title: the heading of the job's log.
         title_of_several: the same for several Routes.
         line: a line of a plan; empty for none.
+        awaited: what is waited for while it is tried again, as it goes on after "Waited 60 s in vain for".
     """
 
     title: str
     title_of_several: str
     line: str
+    awaited: str
 
 
 # By verb, and by whether the Route shows the page.
@@ -54,54 +56,76 @@ DESCRIPTIONS: dict[tuple[Verb, bool], Description] = {
         "Keep a snapshot of the original",
         "Keep snapshots of {number} originals",
         "keep a snapshot of Route {name} in the Secret {snapshot}",
+        "the snapshot to be there",
     ),
     (Verb.FORGET, False): Description(
-        "Remove the snapshot", "Remove {number} snapshots", "remove the Secret {snapshot}"
+        "Remove the snapshot", "Remove {number} snapshots", "remove the Secret {snapshot}", "the snapshot to be deleted"
     ),
     (Verb.PLACE, True): Description(
         "Create the maintenance Route {name}",
         "Create {number} maintenance Routes",
         "create Route {name}, which shows the page on {url}",
+        "Route {name} to show the page",
     ),
-    (Verb.PLACE, False): Description("Put Route {name} back", "Put {number} Routes back", "create Route {name} again"),
+    (Verb.PLACE, False): Description(
+        "Put Route {name} back",
+        "Put {number} Routes back",
+        "create Route {name} again",
+        "the original Route to be there",
+    ),
     (Verb.REMOVE, True): Description(
-        "Delete the maintenance Route {name}", "Delete {number} maintenance Routes", "delete Route {name}"
+        "Delete the maintenance Route {name}",
+        "Delete {number} maintenance Routes",
+        "delete Route {name}",
+        "the maintenance Route to be deleted",
     ),
     (Verb.REMOVE, False): Description(
         "Delete the original Route {name}, which the snapshot keeps",
         "Delete {number} original Routes, which their snapshots keep",
         "delete Route {name}, which leaves its host to {page}",
+        "Route {name} to be deleted again",
     ),
     (Verb.REWRITE, True): Description(
         "Send Route {name} to the page",
         "Send {number} Routes to the page",
         "send Route {name} to the page by one patch; its host stays its own",
+        "Route {name} to show the page",
     ),
     (Verb.REWRITE, False): Description(
         "Put Route {name} back",
         "Put {number} Routes back",
         "send Route {name} back to the application by one patch",
+        "the original Route to be there",
     ),
     (Verb.CERTIFY, False): Description(
         "Give the re-created Route {name} its certificate back",
         "Give {number} re-created Routes their certificates back",
         "give Route {name} the certificate that it lost",
+        "the certificate to be restored",
     ),
     (Verb.ANNOTATE, True): Description(
         "Note this pipeline on Route {name}",
         "Note this pipeline on {number} Routes",
         "note this pipeline, the newest, on Route {name}",
+        "the pipeline, or the texts, to be noted",
     ),
     (Verb.INFORM, True): Description(
         "Change what users of Route {name} read",
         "Change what users of {number} Routes read",
         "change what users of Route {name} read, by one patch",
+        "the pipeline, or the texts, to be noted",
     ),
     (Verb.LEAVE, True): Description(
-        "Confirm that users of Route {name} meet the page", "Confirm that users of {number} Routes meet the page", ""
+        "Confirm that users of Route {name} meet the page",
+        "Confirm that users of {number} Routes meet the page",
+        "",
+        "Route {name} to be looked at",
     ),
     (Verb.LEAVE, False): Description(
-        "Check that the routers would serve Route {name}", "Check that the routers would serve {number} Routes", ""
+        "Check that the routers would serve Route {name}",
+        "Check that the routers would serve {number} Routes",
+        "",
+        "Route {name} to be looked at",
     ),
 }
 

@@ -14,6 +14,7 @@ from maintenance_ci.names import notes, page_route_name, snapshot_name
 from maintenance_ci.plan.announcement import announced_notes
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_ours
+from maintenance_ci.plan.describe import DESCRIPTIONS
 from maintenance_ci.plan.marks import as_we_applied_it, by_name, stands_for
 from maintenance_ci.plan.page_texts import headers_of
 from maintenance_ci.plan.repoint import merge_patch, pointed_back
@@ -63,10 +64,8 @@ class Changes:
     def insist(self, change: Change, *, even_if_forbidden: bool = False) -> None:
         """Make a change to what is there, again while the cluster is away or somebody else writes the same object.
 
-        Args:
-            change: to be made.
-            even_if_forbidden: also while the token is refused: an API server that is rolled out refuses everybody for a
-                moment, and a rollback must not end there.
+        With ``even_if_forbidden`` also while the token is refused: an API server that is rolled out refuses everybody
+        for a moment, and a rollback must not end there.
 
         Raises:
             TryAgainError: not within the admission timeout.
@@ -75,7 +74,7 @@ class Changes:
         """
         self._patience.retry(
             lambda: self.insist_once(change),
-            _subject(change),
+            DESCRIPTIONS[change.verb, change.shows_page].awaited.format(name=change.name),
             kind=(change.verb, change.shows_page, even_if_forbidden),
             timeout=self._settings.admission_timeout,
             say=self._say,
@@ -210,23 +209,3 @@ class Changes:
     def _note_lost_texts(self, change: Change, answer: Object | None) -> None:
         """Note whether the server has kept what a Route is to say; an older one drops the field, with a warning."""
         self.texts_are_lost = answer is not None and headers_of(answer) != headers_of(change.route)
-
-
-def _subject(change: Change) -> str:
-    """Return what is waited for, as it goes on after "Waited 60 s in vain for"."""
-    match change.verb:
-        case Verb.PLACE | Verb.REWRITE if not change.shows_page:
-            return "the original Route to be there"
-        case Verb.PLACE | Verb.REWRITE:
-            return f"Route {change.name} to show the page"
-        case Verb.REMOVE if change.shows_page:
-            return "the maintenance Route to be deleted"
-        case Verb.REMOVE:
-            return f"Route {change.name} to be deleted again"
-        case Verb.FORGET:
-            return "the snapshot to be deleted"
-        case Verb.CERTIFY:
-            return "the certificate to be restored"
-        case Verb.ANNOTATE | Verb.INFORM:
-            return "the pipeline, or the texts, to be noted"
-    return f"Route {change.name} to be looked at"
