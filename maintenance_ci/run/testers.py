@@ -86,7 +86,7 @@ def _let_in(cluster: OpenShift, run: Run) -> str:
     settings = run.settings
     route = route_for_testers(_application(run.observed), settings.tester_addresses, settings.tester_host)
     cluster.apply("routes", route)
-    made = time.monotonic()
+    created_at = time.monotonic()
     probe = probe_of(settings, _admitted(cluster, run, route["metadata"]["name"]))
     url, addresses = probe.url, ", ".join(settings.tester_addresses)
     run.log.say(f"{url} leads to the application, for {addresses} alone")
@@ -95,7 +95,7 @@ def _let_in(cluster: OpenShift, run: Run) -> str:
     elif _is_let_in(probe, settings.tester_addresses):
         run.log.warn(f"the runner's own address is in TESTER_ADDRESSES, so that it cannot try {url}: {UNCHECKED}.")
     else:
-        _require_kept_out(probe, run.log, until=made + drain_time(settings.router_reload_interval))
+        _require_kept_out(probe, run.log, until=created_at + drain_time(settings.router_reload_interval))
     return f"Testers reach the application by {url} from {addresses}."
 
 
