@@ -116,7 +116,7 @@ class Changes:
         return live is not None and self._has_created(live) and not admitting_routers(live)
 
     def _has_created(self, live: Object) -> bool:
-        return self._created.get(live["metadata"]["name"]) == live["metadata"]["uid"]
+        return bool(live["metadata"]["uid"] == self._created.get(live["metadata"]["name"]))
 
     def _keep(self, change: Change) -> None:
         """Write the original into its Secret.
