@@ -85,8 +85,10 @@ def first_root(text: str, line: int, room: Room, *, is_json: bool = False) -> No
     """
     room.take(1, line)  # also a text that is empty takes its time
     text = _TEXT_TO_GO.sub(lambda match: _STAND_INS[match[0]], text)
+    # kubectl ends the last line, too: a block scalar there has its line break.
+    lines = text if text.endswith("\n") else f"{text}\n"
     try:
-        return _YamlComposer(text, line, room, is_json=is_json).first_root()
+        return _YamlComposer(lines, line, room, is_json=is_json).first_root()
     except MarkedYAMLError as error:
         mark: Any = error.problem_mark
         problem, above = str(error.problem), text[: mark.index]  # libyaml's messages quote no value

@@ -65,6 +65,8 @@ FILES: list[str | tuple[str, str]] = [
     HEAD + "# \ufeff\n", HEAD + "\ufeffspec: {v: 1}\n", HEAD + "spec:\n  v:\n  - a\n  - b\n", HEAD.rstrip(),
     HEAD + "spec:\n   v: 1\n  w: 2\n", HEAD + "   \n", "apiVersion: v1\nkind: Template\n- name: HOST\n",
     HEAD + "spec:\n  : a\n", HEAD + "spec:\n  ? a\n  : b\n  ? c\n", HEAD + f"spec:\n  {'k' * 1100}: b\n",
+    *(HEAD + f"spec:\n  v: {style}\n    a" for style in ("|", "|+", "|-", ">", ">+", "a", "'x")),
+    HEAD + "spec:\n  v: |\n    a\n    ", HEAD + "spec:\n  v: |+\n    a\n---",
     HEAD + 'spec:\n  "a\n    b": c\n', HEAD + "spec: {\nv: a\n}\n", HEAD + "spec:\n  v: [\n  a\n]\n",
     JSON, "\ufeff" + JSON, JSON + "\n" + JSON, JSON + "\n---\n" + JSON, JSON + "\n---\n" + HEAD, HEAD + "---\n" + JSON,
     JSON + " x", JSON.replace("}}", "},}"), JSON.replace('"kind"', '# x\n"kind"'), "# x\n" + JSON,
