@@ -53,6 +53,8 @@ LOGIN_TIMEOUT = 75.0
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
 NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
+# What a request can say by whom it is sent, and http.client sends.
+HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 # Characters of an answer in plain text that a message repeats.
 MAX_TEXT = 300
 
@@ -78,7 +80,7 @@ class Api:
         timeout: seconds to wait for the next bytes of an answer.
 
     Raises of every method:
-        TryAgainError: the server cannot be reached, or answers that it is too busy or broken (429, 5xx).
+        TryAgainError: the server cannot be reached, or answers that it is too busy or broken (408, 429, 5xx).
         ForbiddenError: the token is refused (401), or lacks the right (403).
         ConflictError: the server refuses a change for the state that the object is in (409).
         MissingError: there is no such object (404).
@@ -103,6 +105,8 @@ class Api:
             with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
             if login.faults:
                 raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
+            if not HEADER_VALUE.fullmatch(configuration.api_key.get("BearerToken", "")):
+                raise VariableError(["KUBECONFIG: its program gave what is no token: one line of ASCII is expected"])
             proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
             _require_pair(configuration.cert_file, configuration.key_file)
             if configuration.ssl_ca_cert:
@@ -267,7 +271,7 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         return ConflictError(f"The cluster refuses a change: {message}.", run_again=True)
     if "failed to create typed patch object" in message:  # a 500, and yet the manifest is at fault
         return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
-    if status == 429 or status >= 500:
+    if status in (408, 429) or status >= 500:  # 408: a proxy that did not wait for the request
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", run_again=True)
     what = f"The cluster refuses (HTTP {status}): {message}."
     if status == 410:

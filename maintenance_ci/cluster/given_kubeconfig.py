@@ -133,7 +133,8 @@ def _choose(config: Object, context: str) -> Object:
     names = list(config["contexts"])
     listed = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
     contexts = f"its contexts: {listed}" if names else "it has no context at all"
-    fault = "is no context of KUBECONFIG" if context else "is missing, and KUBECONFIG has no current context"
+    current = "names a current context that it has not" if name else "has no current context"
+    fault = "is no context of KUBECONFIG" if context else f"is missing, and KUBECONFIG {current}"
     raise VariableError([f"KUBE_CONTEXT: {fault}; {contexts}"])
 
 
@@ -141,7 +142,8 @@ def _entry(config: Object, kind: str, name: str) -> tuple[Path, Object]:
     if name not in config[kind]:
         raise ValueError(f"has no entry of {kind} that its context names")
     folder, entry = config[kind][name]
-    return folder, dict(entry)
+    # To kubectl null is an absent field; not to the client.
+    return folder, {field: value for field, value in entry.items() if value is not None}
 
 
 def _cluster(cluster: Object, folder: Path) -> Object:

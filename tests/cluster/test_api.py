@@ -95,6 +95,16 @@ def test_a_program_that_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.M
         OpenShift(str(config), "web")
 
 
+@pytest.mark.parametrize("status", [408, 429, 500, 520])
+def test_a_server_or_a_proxy_that_cannot_answer_now(tmp_path: Path, status: int) -> None:
+    answer = head(status, Retry_After="3600", Content_Length="0")
+    with (
+        asking(tmp_path, answer) as client,
+        pytest.raises(TryAgainError, match=rf"cannot answer now \(HTTP {status}\)"),
+    ):
+        client.get("routes", "shop")
+
+
 def answered(answer: object, status: int = 200) -> bytes:
     body = json.dumps(answer).encode()
     return head(status, Content_Type="application/json", Content_Length=str(len(body))) + body
@@ -196,6 +206,16 @@ def test_a_program_that_does_not_log_in(
     with pytest.raises(VariableError, match=f"^KUBECONFIG: {message}"):
         OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("token", ["secret\n", "sec\nret", "secret\u20ac"])
+def test_a_program_whose_token_is_none(tmp_path: Path, token: str) -> None:
+    """No request can carry it: the client raised an error of its own, with the token in it, at the first one."""
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
+    plugin = {"apiVersion": credential["apiVersion"], "command": "echo", "args": [json.dumps(credential)]}
+    with pytest.raises(VariableError, match=r"^KUBECONFIG: its program gave what is no token") as refused:
+        OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")
+    assert "sec" not in str(refused.value)
 
 
 def kubeconfig(folder: Path, *, user: dict[str, object] | None = None, **cluster: object) -> str:

@@ -210,6 +210,14 @@ def test_fields_of_a_user_that_are_empty_do_no_harm(tmp_path: Path) -> None:
     assert login_of(tmp_path, user={"token": "t", "as": "", "auth-provider": None}).secrets == ["t"]
 
 
+def test_null_is_an_absent_field(tmp_path: Path) -> None:
+    """As tools write it that fill in all fields; the client itself takes it for a text, or a boolean."""
+    cluster = dict.fromkeys(("certificate-authority-data", "insecure-skip-tls-verify", "tls-server-name", "proxy-url"))
+    user = {"token": "t", **dict.fromkeys(("client-certificate-data", "client-key-data", "exec", "username"))}
+    login = login_of(tmp_path, cluster, user)
+    assert (login.cluster, login.user) == ({"server": "https://c:1"}, {"token": "t"})
+
+
 @pytest.mark.parametrize("text", ["{ no: yaml", "- a list", "text", "\x00"])
 def test_what_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text)
@@ -242,6 +250,9 @@ def test_without_a_context_the_message_lists_them(files: Path) -> None:
     (files / "b/config").write_text((files / "b/config").read_text().replace('"current-context"', '"x"'))
     with pytest.raises(VariableError, match=r"KUBE_CONTEXT: is missing, .*: x, group/project:agent, pair"):
         read(files, "")
+    (files / "c").write_text("current-context: old\n")
+    with pytest.raises(VariableError, match=r"KUBECONFIG names a current context that it has not; its contexts: x, gr"):
+        read_login(paths(files, "c:b"), "", {})
     with pytest.raises(VariableError, match=r"KUBE_CONTEXT: is no context of KUBECONFIG; its contexts: x, group/proj"):
         read(files, "group/project:other")
     with pytest.raises(VariableError, match=r"KUBE_CONTEXT: is missing, .*it has no context at all"):
