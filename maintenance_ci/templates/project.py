@@ -6,7 +6,6 @@ import itertools
 import re
 from dataclasses import dataclass
 from functools import partial
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gitlab
@@ -19,7 +18,7 @@ from maintenance_ci.templates.session import BoundedGitLabSession, EndlessAnswer
 from maintenance_ci.waiting import retried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from maintenance_ci.settings.proxies import Proxy
 
@@ -144,8 +143,8 @@ class TemplateProject:
         for page in range(1, MAX_FILES // PAGE_SIZE + 1):
             # Page by page: the links that GitLab sends along may lead elsewhere, and the token with them.
             options = {"page": page, "per_page": PAGE_SIZE, "get_all": False, "recursive": recursive, **self._reading}
-            entries = self._ask(what, methodcaller("repository_tree", folder, **options))
-            files += [entry["path"] for entry in entries if entry["type"] == "blob"]
+            entries = self._ask(what, partial(_entries, folder=folder, options=options))
+            files += [path for path, kind in entries if kind == "blob"]
             if len(entries) < PAGE_SIZE:
                 return sorted(files)
         raise MaintenanceError(
@@ -176,8 +175,8 @@ class TemplateProject:
         """
         branch = self._ref
         if not branch:
-            project = self._ask("the project", lambda _: self._gitlab.projects.get(self.name, **IMPATIENT))
-            branch = str(project.default_branch or "main")
+            project = partial(self._gitlab.projects.get, self.name, **IMPATIENT)
+            branch = str(self._ask("the project", lambda _: project().default_branch) or "main")
         data = {"branch": branch, "content": text, "commit_message": message}
         attempts = itertools.count()
 
@@ -219,6 +218,8 @@ class TemplateProject:
             ) from error
         except (requests.RequestException, OSError, ValueError) as error:
             raise self._server.fault(error) from error
+        except (AttributeError, LookupError, TypeError) as error:  # JSON, of something that is not asked for
+            raise MaintenanceError(f"GitLab answered, but not with {what}.", "Check CI_SERVER_URL.") from error
 
     def _refused(self, error: gitlab.GitlabError, what: str, path: str) -> MaintenanceError:
         where = f"{what} in {self.name}" + (f" at {self._ref}" if self._ref else "")
@@ -251,7 +252,7 @@ class TemplateProject:
                 advice = f"{advice} {PROXY_DECODES}"
             kind = MISSING.get(message, MaintenanceError)
             return kind(f"{_sentence(where)} is not there, or the token may not see it (404).", advice)
-        if code == 429 or (code or 0) >= 500:
+        if code in (408, 429) or (code or 0) >= 500:
             return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", run_again=True)
         return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")
 
@@ -279,6 +280,11 @@ class TemplateProject:
         return self._refused(error, f"the template {path}", path)
 
 
+def _entries(project: Any, *, folder: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return path and kind of all that is in a folder, by one page of the list."""
+    return [(entry["path"], entry["type"]) for entry in project.repository_tree(folder, **options)]
+
+
 def _html_page(kind: type[MaintenanceError], what: str) -> MaintenanceError:
     return kind(
         f"GitLab answered with an HTML page instead of {what}: it may be the sign-in page.",
@@ -291,8 +297,9 @@ def _sentence(text: str) -> str:
 
 
 def _message(error: gitlab.GitlabError) -> str:
-    """Return GitLab's text as one line of a length that a log bears."""
-    return " ".join(str(error.error_message).split())[:200]
+    """Return GitLab's text as one line of a length that a log bears; none for a page of HTML, which is a proxy's."""
+    text = " ".join(str(error.error_message).split())[:200]
+    return "" if text.startswith("<") else text
 
 
 def _text(content: bytes, path: str) -> str:
