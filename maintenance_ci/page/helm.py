@@ -101,14 +101,19 @@ class Helm:
         """Return the release's last revision, or None when there is no such release."""
         argv = ["helm", "history", release, "--max", "1", "--output", "json", "--namespace", self._namespace]
         try:
-            revisions: list[dict[str, Any]] = json.loads(
-                command.output(argv, environment=self._environment, timeout=TIMEOUT)
-            )
+            printed = command.output(argv, environment=self._environment, timeout=TIMEOUT)
         except CommandError as error:
             if NOT_FOUND not in error.output:
                 raise
             return None
-        return revisions[-1]
+        try:
+            last = json.loads(printed)[-1]
+            return {"revision": "?", "updated": "an unknown time", **last, "status": str(last["status"])}
+        except (ValueError, LookupError, TypeError):
+            raise CommandError(
+                "helm history printed what is no list of revisions.",
+                "Look at the helm that the job has on PATH: it must be Helm 3 or 4, and print nothing of its own.",
+            ) from None
 
     def _run(self, *arguments: str) -> None:
         argv = ["helm", *arguments, "--namespace", self._namespace]
