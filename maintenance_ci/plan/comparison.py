@@ -20,6 +20,8 @@ SHOWN = re.compile(
     r"|tls\.(termination|insecureEdgeTerminationPolicy|externalCertificate\.name))"
 )
 SIDES = ("in the template", "in the cluster")
+# What `kubectl apply` keeps of the file that it was given, to know next time which fields have been removed from it.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Annotations that the router acts upon: without them the application is not reached as before.
 ROUTER_PREFIXES = ("haproxy.router.openshift.io/", "router.openshift.io/", "kubernetes.io/tls-acme")
 
@@ -39,6 +41,8 @@ def keep_bookkeeping(restored: Object, original: Mapping[str, Any]) -> Object:
     merged = {
         part: {**had, **(metadata.get(part) or {})} for part, had in bookkeeping.items() if had or metadata.get(part)
     }
+    if LAST_APPLIED in bookkeeping["annotations"]:  # a template's is from the day of its export
+        merged["annotations"][LAST_APPLIED] = bookkeeping["annotations"][LAST_APPLIED]
     return {**restored, "metadata": {**metadata, **merged}}
 
 

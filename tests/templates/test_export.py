@@ -76,6 +76,16 @@ def test_an_exported_template_brings_the_route_back(manifest: dict[str, Any]) ->
         assert {key: val for key, val in (again["metadata"].get(part) or {}).items() if key not in OURS} == had
 
 
+def test_of_what_kubectl_applied_last_the_snapshot_knows_more_than_a_template() -> None:
+    """`oc get -o yaml` exports the annotation, too; `oc apply` itself takes none of a file."""
+    noted = "kubectl.kubernetes.io/last-applied-configuration"
+    template = {"metadata": {"name": "shop", "annotations": {noted: "of its export", "team": "a"}}, "spec": {}}
+    snapshot = {"metadata": {"name": "shop", "annotations": {noted: "of yesterday", "team": "b"}}, "spec": {}}
+    restored = keep_bookkeeping(template, snapshot)
+    assert restored["metadata"]["annotations"] == {noted: "of yesterday", "team": "a"}
+    assert keep_bookkeeping(template, {"metadata": {"name": "shop"}}) == template
+
+
 @some
 @given(manifest=routes())
 def test_what_no_template_should_hold_is_not_in_it(manifest: dict[str, Any]) -> None:
