@@ -32,9 +32,10 @@ PAGE_DEFAULTS = {"requests.cpu": "5m", "requests.memory": "12Mi", "limits.memory
 TAG = r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"
 REPOSITORY = r"([A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{1,5})?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
 IMAGE = re.compile(rf"(?P<repository>{REPOSITORY})(:{TAG})?(?P<digest>@sha256:[0-9a-f]{{64}})|{REPOSITORY}:{TAG}")
-IMAGE_STREAM = "(?i:imagestreamtag):"
+# No image of a registry has such a name, though it reads as one.
+IMAGE_STREAM = "(?i:imagestream(tag|image)):"
 IMAGE_STREAM_TAG = re.compile(
-    rf"{IMAGE_STREAM}((?P<namespace>{DNS_LABEL.pattern})/)?(?P<stream>{OBJECT_NAME.pattern}):(?P<tag>{TAG})"
+    rf"(?i:imagestreamtag):((?P<namespace>{DNS_LABEL.pattern})/)?(?P<stream>{OBJECT_NAME.pattern}):(?P<tag>{TAG})"
 )
 
 

@@ -40,7 +40,7 @@ ADDRESS_URL = re.compile(
     r"(?P<scheme>https?)://(\[(?P<ip6>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[a-z0-9.-]+)):(?P<port>[0-9]{1,5})"
 )
 # ISO 8601, with an offset, so that the runner's time zone does not matter.
-MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,4}(\.[0-9]{1,6})?")
 # What means something to a shell: scripts read addresses from GitLab.
 FOR_SHELLS = r";$()<>\\\"'`{}|^"
@@ -88,7 +88,7 @@ def _several(read_one: Callable[[str], str]) -> BeforeValidator:
     """
 
     def check(value: str) -> tuple[str, ...]:
-        parts = [read_one(part) for part in value.split()]
+        parts = [read_one(part) for part in value.split() or [value]]  # a no-break space alone is no name
         right = " ".join(sorted(set(parts)))
         if value != right:
             raise ValueError(f"must be sorted, each once, with one space between two: give '{right}'")

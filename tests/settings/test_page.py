@@ -158,6 +158,8 @@ def test_a_base_image(value: str, base: BaseImage) -> None:
         "a:1 b:2",
         "a,b=c:1",
         "imagestreamtag:nginx",
+        f"imagestreamimage:nginx@sha256:{'a' * 64}",
+        f"ImageStreamTag:nginx@sha256:{'a' * 64}",
         "imagestreamtag:a/b/c:1",
         "imagestreamtag:Shared/nginx:1",
         "imagestream:nginx:1",

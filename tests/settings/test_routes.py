@@ -111,8 +111,8 @@ def test_another_order_would_be_another_environment(variable: str, bad: str, rig
 
 
 @pytest.mark.parametrize(
-    "bad", ["pay,shop", "pay, shop", "pay;shop", "Pay shop", "pay -shop", "pay/shop", "'pay shop'", "*", "shop *",
-            "pay " + "r" * 228, "glpat-Secret pay"]
+    "bad", ["\u00a0", "\u3000", "pay,shop", "pay, shop", "pay;shop", "Pay shop", "pay -shop", "pay/shop", "'pay shop'",
+            "*", "shop *", "pay " + "r" * 228, "glpat-Secret pay"]
 )  # fmt: skip
 def test_what_is_no_route_s_name_is_not_shown(bad: str) -> None:
     [fault] = faults({**PLAIN, "ROUTE_NAME": bad})

@@ -120,7 +120,7 @@ def test_a_text_that_nobody_would_see_is_told(name: str) -> None:
     assert "secret" not in fault
 
 
-@pytest.mark.parametrize("end", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-10:00"])
+@pytest.mark.parametrize("end", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-10:00", "2026-11-29T10:00+01:60"])
 def test_an_end_that_has_no_date_of_http_is_refused(end: str) -> None:
     (fault,) = faults({"MAINTENANCE_END": end})
     assert fault.startswith("MAINTENANCE_END: must be a time with its offset")
