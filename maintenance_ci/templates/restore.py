@@ -6,10 +6,12 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
+from maintenance_ci.names import PAGE
 from maintenance_ci.plan.certificates import carry_over_certificates
 from maintenance_ci.plan.checks import require_same_route
 from maintenance_ci.plan.comparison import differences, keep_bookkeeping, moved
 from maintenance_ci.plan.observed import Remark
+from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.repoint import merge_patch, pointed_back
 from maintenance_ci.plan.rights import TEMPLATE_RIGHT, require_rights
 from maintenance_ci.templates.file import CORRECT_IT
@@ -51,7 +53,10 @@ def rendered_route(
     if file.template:
         template = template_to_process(file, parameters, foreign_parameters=foreign_parameters)
         objects = _processed(cluster, template, path) if objects else []
-    return expected_route(file, objects, name=route_name, namespace=settings.project)
+    template_route = expected_route(file, objects, name=route_name, namespace=settings.project)
+    if PAGE in backend_services(template_route.route):  # it was exported while the Route was repointed
+        raise template_route.source.refusal({("spec",): f"{PAGE} is the Service of the page, not of the application"})
+    return template_route
 
 
 def _processed(cluster: OpenShift, template: Object, path: str) -> list[Object]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from maintenance_ci.names import PAGE
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.apiserver.store import Object
 from maintenance_ci.rehearsal.trouble import parse_trouble
@@ -91,6 +92,11 @@ NO_GOOD: dict[str, tuple[Callable[[Stage], Variables], str]] = {
     "plain": (template(changed(tls=None)), "spec.tls"),
     "refused by the API": (template(changed(path="no-slash")), "spec.path"),
     "refused policy": (template(changed(wildcardPolicy="Sometimes")), "wildcardPolicy"),
+    "exported while repointed": (template(changed(to={"name": PAGE})), f"spec: {PAGE} is the Service of the page"),
+    "page beside it": (
+        template(changed(alternateBackends=[{"name": PAGE}])),
+        f"spec: {PAGE} is the Service of the page",
+    ),
     "another Route": (template(GOOD.replace(b"name: shop\n", b"name: other\n", 1)), "another Route"),
     "another namespace": (template(GOOD.replace(b"namespace: web", b"namespace: other-team")), "another Route"),
     "a Secret": (template(SECRET), "must hold one Route or one Template with a Route"),

@@ -103,6 +103,11 @@ LABEL_RULE = (
             ),
         ),
         ({"to": {"kind": "Service", "name": ""}}, "spec.to.name: Required value"),
+        ({"port": {}}, "spec.port.targetPort: Required value"),
+        (
+            {"alternateBackends": [{"name": name} for name in "bcde"]},
+            "spec.alternateBackends: Required value: cannot specify more than 3 alternate backends",
+        ),
         (
             {"to": {"kind": "Service", "name": "a", "weight": 300}},
             "spec.to.weight: Invalid value: 300: weight must be an integer between 0 and 256",

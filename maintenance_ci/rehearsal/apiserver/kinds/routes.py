@@ -27,6 +27,7 @@ Object = dict[str, Any]
 
 HOST_GENERATED = "openshift.io/host.generated"
 TERMINATIONS = ("edge", "passthrough", "reencrypt")
+MAX_OTHER_BACKENDS = 3
 INSECURE_POLICIES = ("None", "Allow", "Redirect")
 CERTIFICATE_FIELDS = ("caCertificate", "certificate", "destinationCACertificate", "key")
 TLS_SECRET = "kubernetes.io/tls"  # noqa: S105 - a type
@@ -124,8 +125,12 @@ def validate(route: Object, _old: Object | None) -> list[Cause]:
     causes += _validate_path(spec)
     if not spec["to"]["name"]:
         causes.append(required_value("spec.to.name"))
+    others = spec.get("alternateBackends", [])
+    # Not recorded, nor is that of the port: as openshift/library-go has it.
+    if len(others) > MAX_OTHER_BACKENDS:
+        causes.append(required_value("spec.alternateBackends", "cannot specify more than 3 alternate backends"))
     for field, target in [("spec.to", spec["to"])] + [
-        (f"spec.alternateBackends[{index}]", target) for index, target in enumerate(spec.get("alternateBackends", []))
+        (f"spec.alternateBackends[{index}]", target) for index, target in enumerate(others)
     ]:
         if not 0 <= target["weight"] <= 256:  # the limits of HAProxy's server weights
             detail = "weight must be an integer between 0 and 256"
@@ -134,6 +139,8 @@ def validate(route: Object, _old: Object | None) -> list[Cause]:
             causes.append(unsupported_value(f"{field}.kind", target["kind"], ["Service"]))
     if spec["wildcardPolicy"] not in ("None", "Subdomain"):
         causes.append(unsupported_value("spec.wildcardPolicy", spec["wildcardPolicy"], ["None", "Subdomain"]))
+    if "port" in spec and spec["port"].get("targetPort") in (None, "", 0):
+        causes.append(required_value("spec.port.targetPort"))
     causes += http_headers.validate(spec)
     return causes + (_validate_tls(spec["tls"]) if spec.get("tls") is not None else [])
 
