@@ -109,11 +109,11 @@ def _read(path: Path) -> Object:
         entries: Object = {}
         for entry in _list(config, name):
             content = entry.get(kind) or {} if isinstance(entry, dict) else None
-            if not isinstance(content, dict) or not _text(entry, "name"):
-                raise ValueError(f"has an entry of {name} that is none: {path}")
-            if entry["name"] in entries:
+            if not isinstance(content, dict):
+                raise ValueError(f"has an entry of {name} that is none: {path}")  # noqa: TRY004 - as above
+            if (key := _text(entry, "name")) in entries:
                 raise ValueError(f"has two {name} of one name: {path}")
-            entries[entry["name"]] = (path.absolute().parent, content)
+            entries[key] = (path.absolute().parent, content)  # one without a name does no harm, as with kubectl
         merged[name] = entries
     return merged
 
@@ -127,10 +127,10 @@ def _merged(files: list[Object]) -> Object:
 
 def _choose(config: Object, context: str) -> Object:
     name = context or config["current-context"]
-    if name in config["contexts"]:
+    if name and name in config["contexts"]:
         chosen: Object = config["contexts"][name][1]
         return chosen
-    names = list(config["contexts"])
+    names = list(filter(None, config["contexts"]))
     listed = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
     contexts = f"its contexts: {listed}" if names else "it has no context at all"
     current = "names a current context that it has not" if name else "has no current context"

@@ -218,6 +218,15 @@ def test_null_is_an_absent_field(tmp_path: Path) -> None:
     assert (login.cluster, login.user) == ({"server": "https://c:1"}, {"token": "t"})
 
 
+@pytest.mark.parametrize("name", ["", None])
+def test_an_entry_without_a_name_does_no_harm(tmp_path: Path, name: str | None) -> None:
+    context = {"cluster": "c", "user": "u"}
+    more = [{"name": "x", "context": context}, {"name": name, "context": context}]
+    assert login_of(tmp_path, contexts=more).user == {"token": "t"}
+    with pytest.raises(VariableError, match=r"^KUBE_CONTEXT: is missing, .* its contexts: x$"):
+        login_of(tmp_path, contexts=more, **{"current-context": ""})
+
+
 @pytest.mark.parametrize("text", ["{ no: yaml", "- a list", "text", "\x00"])
 def test_what_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     (tmp_path / "config").write_text(text)
