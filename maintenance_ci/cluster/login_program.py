@@ -2,7 +2,8 @@
 
 The kubeconfig that all clients get names this file, as a script of a Python without packages, in the program's place.
 The program may write anything to its standard error, a token too, and each client would hand that on to the job's log.
-Only a terminal gets it: somebody may be asked there to log in.
+Only a terminal gets it: somebody may be asked there to log in. Of the credential that it prints a null is left out: to
+Helm and oc that is an absent field, and to the Python client a token, or a time.
 
     login_program.py SECONDS COMMAND ARGUMENT...
 """
@@ -10,6 +11,7 @@ Only a terminal gets it: somebody may be asked there to log in.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -27,7 +29,9 @@ def main(seconds: float, argv: list[str]) -> str | int:
     # In a group of its own, to be ended with all that it starts; but a terminal lets only its own group read.
     errors, group = (None, None) if terminal else (subprocess.DEVNULL, 0)
     try:
-        program = subprocess.Popen(argv, stderr=errors, process_group=group)  # noqa: S603 - an argv list, no shell
+        program = subprocess.Popen(  # noqa: S603 - an argv list, no shell
+            argv, stdout=subprocess.PIPE, stderr=errors, process_group=group
+        )
     except OSError as error:
         return f"{argv[0]} cannot be run: {error.strerror}"
     try:
@@ -42,7 +46,21 @@ def main(seconds: float, argv: list[str]) -> str | int:
                 program.kill()
             else:
                 os.killpg(program.pid, signal.SIGKILL)
-    return program.returncode and f"{argv[0]} ended with exit code {program.returncode}: run it by itself to see why"
+    if program.returncode:
+        return f"{argv[0]} ended with exit code {program.returncode}: run it by itself to see why"
+    assert program.stdout
+    sys.stdout.buffer.write(without_nulls(program.stdout.read()))
+    return 0
+
+
+def without_nulls(credential: bytes) -> bytes:
+    """Return what a program prints, as it is, or without the nulls of its status where it is a credential."""
+    try:
+        read = json.loads(credential)
+        read["status"] = {field: value for field, value in read["status"].items() if value is not None}
+    except (ValueError, LookupError, TypeError, AttributeError):  # each client says what is wrong with it
+        return credential
+    return json.dumps(read).encode()
 
 
 if __name__ == "__main__":

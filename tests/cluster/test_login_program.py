@@ -86,6 +86,20 @@ def test_nor_what_it_writes_while_it_logs_in(tmp_path: Path, capfd: pytest.Captu
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_null_of_its_credential_is_an_absent_field(tmp_path: Path) -> None:
+    nulls = {"expirationTimestamp": None, "clientCertificateData": None, "clientKeyData": None}
+    credential = json.loads(CREDENTIAL)
+    credential["status"] |= nulls
+    config = kubeconfig(tmp_path, f"echo {shlex.quote(json.dumps(credential))}")
+    OpenShift(config, "web").close()
+    assert "127.0.0.1:1 was refused" in by_kubectl(config), "it logged in, and asked"
+
+
+@pytest.mark.parametrize("printed", [b"", b"text", b"[]", b"7", b"{}", b'{"status": null}', b'{"status": []}', b"\xff"])
+def test_what_is_no_credential_is_handed_on_as_it_is(printed: bytes) -> None:
+    assert login_program.without_nulls(printed) == printed
+
+
 def test_a_terminal_gets_what_it_writes(tmp_path: Path) -> None:
     """It may ask somebody to log in."""
     ours, theirs = os.openpty()
