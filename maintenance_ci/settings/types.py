@@ -214,7 +214,7 @@ def _parameters(value: str) -> dict[str, Any]:
         parsed = None
     if not isinstance(parsed, dict):
         raise ValueError('must be a JSON object, such as {"PORT": "8080"}')  # noqa: TRY004 - pydantic's way
-    if not all(re.fullmatch(r"[A-Za-z_]\w{0,99}", name) for name in parsed):
+    if not all(re.fullmatch(r"[A-Za-z0-9_]{1,100}", name) for name in parsed):
         raise ValueError("has a parameter whose name is not letters, digits and '_'")
     return parsed
 
@@ -279,7 +279,7 @@ Certificates = Annotated[str, BeforeValidator(read_certificates)]
 FilePattern = Annotated[
     str,
     _matching(
-        rf"(?s)(?!/|(.*/)?\.\.(/|$))([\w./@+-]|{ROUTE_NAME_PLACE.pattern})+",
+        rf"(?s)(?!/|(.*/)?\.\.(/|$))([\w./@+-]|\b \b|{ROUTE_NAME_PLACE.pattern})+",
         "a file's path in the template project; {{ route_name }} may stand in it",
     ),
 ]

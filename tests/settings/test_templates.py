@@ -57,6 +57,25 @@ def test_a_gitlab_may_be_below_a_path() -> None:
     assert read_settings(DriftSettings, given).ci_server_url == "https://code.example.test/gitlab"
 
 
+@pytest.mark.parametrize("path", ["OpenShift Routes/{{ route_name }}.yaml", "./a//b.yaml", "größe/{{route_name}}"])
+def test_folders_may_have_any_name(path: str) -> None:
+    assert read_settings(DriftSettings, {**PLAIN, "ROUTE_TEMPLATE_PATH": f"{path}{{{{ route_name }}}}"})
+
+
+@pytest.mark.parametrize("path", ["a  b", " a", "a ", "a /b", "a\tb", "a\nb", "a\u00a0b"])
+def test_a_blank_is_one_within_a_name(path: str) -> None:
+    assert faults(TemplatesSettings, {**PLAIN, "ROUTE_TEMPLATE_PATH": path}) == ["ROUTE_TEMPLATE_PATH"]
+
+
+def test_parameters_are_named_as_openshift_names_them() -> None:
+    """As its API server does (openshift/origin, pkg/template: parameterNameExp)."""
+    given = {**PLAIN, "ROUTE_TEMPLATE_PARAMETERS": '{"1ST_PORT": "8080", "_a": ""}'}
+    assert read_settings(TemplatesSettings, given).route_template_parameters == {"1ST_PORT": "8080", "_a": ""}
+    for name in ("", "A-B", "A B", "\u00c4", "a" * 101):
+        bad = {**PLAIN, "ROUTE_TEMPLATE_PARAMETERS": f'{{"{name}": "x"}}'}
+        assert faults(TemplatesSettings, bad) == ["ROUTE_TEMPLATE_PARAMETERS"]
+
+
 def test_these_commands_read_no_variable_of_their_own() -> None:
     """So that the README's table, compared with the jobs' variables, is theirs, too."""
     for model in (DriftSettings, ExportSettings, CommitSettings, TemplatesSettings):
