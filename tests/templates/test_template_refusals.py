@@ -11,7 +11,7 @@ from maintenance_ci.plan.comparison import differences
 from maintenance_ci.templates.file import read_template
 from maintenance_ci.templates.rendering import read_rendered
 from maintenance_ci.templates.route import expected_route, without_values
-from tests.templates.test_template_cases import EDGE, HOST, TO, route
+from tests.templates.test_template_cases import A_ROUTE, EDGE, HOST, TO, route, template
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,13 @@ def test_only_what_can_be_a_name_is_shown(metadata: str, says: str) -> None:
 
 def test_what_no_oc_takes_is_not_said_to_be_taken_by_an_older_one() -> None:
     file = read_template(route().removeprefix("apiVersion: route.openshift.io/v1\n"), path="t")
+    assert expected_route(file, [file.routes[0].manifest], name="shop", namespace="web").remarks == ()
+
+
+def test_an_old_route_in_a_template_of_today_is_taken_by_every_oc() -> None:
+    """The server gives it its group (openshift/library-go, pkg/template/templateprocessing)."""
+    file = read_template(template(A_ROUTE), path="t")
+    assert "apiVersion: v1, kind: Route" in A_ROUTE
     assert expected_route(file, [file.routes[0].manifest], name="shop", namespace="web").remarks == ()
 
 
