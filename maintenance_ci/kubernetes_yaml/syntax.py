@@ -31,13 +31,7 @@ _ORIGINALS = {ord(stand_in): character for character, stand_in in _STAND_INS.ite
 
 
 class NotYamlError(ValueError):
-    """A text that kubectl would not read either.
-
-    Args:
-        problem: what is wrong, without any value of the text.
-        line: where, counted from 1.
-        column: where, counted from 1.
-    """
+    """A text that kubectl would not read either: a problem, which names no value, and its place, counted from 1."""
 
     def __init__(self, problem: str, line: int, column: int) -> None:
         super().__init__(problem)
@@ -74,11 +68,7 @@ def fault(problem: str, mark: Any) -> NotYamlError:
 def first_root(text: str, line: int, room: Room, *, is_json: bool = False) -> Node | None:
     """Return the root of a text's first document; None where there is none. What follows ``...`` is not read.
 
-    Args:
-        text: of the document.
-        line: how many lines stand above it.
-        room: for its values.
-        is_json: its escapes are JSON's.
+    Above the text stand ``line`` lines. With ``is_json`` its escapes are JSON's.
 
     Raises:
         NotYamlError: kubectl would not read it either.

@@ -61,10 +61,7 @@ def fingerprint(cluster: OpenShift) -> Fingerprint:
 
 
 class RehearsalHelm(Helm):
-    """Helm for the jobs of a rehearsal: what it installs is labelled, and it removes nothing before it is told to.
-
-    Args:
-        run: the id of the rehearsal's run.
+    """Helm for the jobs of a rehearsal: it labels what it installs with the id of the ``run``, and keeps it.
 
     Attributes:
         keeps: whether the page stays: until the last round is over, and always where it was there before.
