@@ -159,7 +159,8 @@ def expected_route(file: TemplateFile, objects: Sequence[Object], *, name: str, 
         "metadata": {"name": name, **metadata, "namespace": namespace},
         "spec": _spec(route["spec"]),
     }
-    return TemplateRoute(completed, tuple(_remarks(file, source)), source)
+    remark = "; ".join(_remarks(file, source))
+    return TemplateRoute(completed, (remark,) if remark else (), source)
 
 
 def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespace: str) -> int:
