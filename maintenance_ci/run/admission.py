@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from maintenance_ci.cluster.openshift import Object
     from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Admitted, Judged
-    from maintenance_ci.run.looks import SharedLooks
+    from maintenance_ci.run.shared_reads import SharedLooks
 
 HOST_LOST = (
     "Another Route holds its host: have that one removed (an administrator finds it by oc get routes -A), "

@@ -187,11 +187,9 @@ class Changes:
                 self._cluster.apply("routes", manifest_of(change.route))
             return
         if change.shows_page:
-            annotations = change.route["metadata"]["annotations"]
-            metadata = {**live["metadata"], "annotations": annotations}
-            self._cluster.patch(
-                "routes", live, merge_patch(live, {**live, "metadata": metadata, "spec": change.route["spec"]})
-            )
+            metadata = {**live["metadata"], "annotations": change.route["metadata"]["annotations"]}
+            rewritten = {**live, "metadata": metadata, "spec": change.route["spec"]}
+            self._cluster.patch("routes", live, merge_patch(live, rewritten))
         elif rewriting_strategy(live):
             newest, _ = carry_over_certificates(change.route, {"the live Route": live})
             before = self._observed.saved_original

@@ -19,8 +19,8 @@ from maintenance_ci.plan.steps import Direction, Judged, Step
 from maintenance_ci.run.changes import Changes
 from maintenance_ci.run.concurrently import concurrently
 from maintenance_ci.run.interruption import undisturbed
-from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.patience import SharedPatience
+from maintenance_ci.run.shared_reads import SharedLooks
 from maintenance_ci.run.targets import AT_ONCE, Planned
 from maintenance_ci.run.wait import Waiting, wait_for_all
 

@@ -1,8 +1,9 @@
-"""What several Routes of one job need alike: it is asked for once, whichever of them needs it first."""
+"""What several Routes of one job need alike: asked for once, or now and then, whichever of them needs it first."""
 
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.names import PAGE, SERVICE_LABEL
 from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.rights import missing
-from maintenance_ci.run.looks import FEW
 from maintenance_ci.settings.types import DNS_LABEL
 
 if TYPE_CHECKING:
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from maintenance_ci.plan.rights import Right
 
 Value = TypeVar("Value")
+
+# Routes up to which each is read by itself; more are read by one list.
+FEW = 3
+# Seconds for which a list is good while Routes are waited for; where reading it takes long, a multiple of that time.
+GOOD_FOR = 0.4
+REST = 3.0
 
 
 class SharedReads:
@@ -112,3 +119,34 @@ class SharedReads:
             except BaseException as error:  # noqa: BLE001 - raised below
                 future.set_exception(error)
         return cast("Value", future.result())
+
+
+class SharedLooks:
+    """How the Routes of a namespace look now, for a ``number`` of waits at the same time."""
+
+    def __init__(self, cluster: OpenShift, number: int = 1) -> None:
+        self.cluster, self.number = cluster, number
+        self._lock = threading.Lock()
+        self._due = 0.0
+        self._routes: dict[str, Object] = {}
+        self._error: MaintenanceError | None = None
+
+    def route(self, name: str) -> Object | None:
+        """Return the Route as it is now, or was a moment ago; raises as `OpenShift.get`."""
+        if self.number <= FEW:
+            return self.cluster.get("routes", name)
+        with self._lock:
+            began = time.monotonic()
+            if began >= self._due:
+                self._read()
+                now = time.monotonic()
+                self._due = now + max(GOOD_FOR, REST * (now - began))
+            if self._error:
+                raise self._error
+            return self._routes.get(name)
+
+    def _read(self) -> None:
+        try:
+            self._routes, self._error = by_name(self.cluster.select("routes")), None
+        except MaintenanceError as error:
+            self._error = error

@@ -14,8 +14,8 @@ from maintenance_ci.plan.describe import (
 from maintenance_ci.plan.steps import Direction, Met, Reloaded, Side, Verb
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.interruption import undisturbed
-from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.probe import Outcome
+from maintenance_ci.run.shared_reads import SharedLooks
 from maintenance_ci.run.users import met_instead
 from maintenance_ci.run.wait import Waiting, wait_for_all
 from maintenance_ci.settings.force import Force

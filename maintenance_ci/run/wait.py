@@ -17,8 +17,8 @@ from maintenance_ci.waiting import in_background
 if TYPE_CHECKING:
     from maintenance_ci.log.route_log import RouteLog
     from maintenance_ci.plan.steps import Condition
-    from maintenance_ci.run.looks import SharedLooks
     from maintenance_ci.run.probe import Outcome
+    from maintenance_ci.run.shared_reads import SharedLooks
     from maintenance_ci.run.targets import Target
     from maintenance_ci.run.watch import Watch
     from maintenance_ci.settings.variables import RouteSettings

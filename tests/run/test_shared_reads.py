@@ -11,8 +11,7 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.rehearsal import application_manifests as manifests
-from maintenance_ci.run.looks import FEW
-from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.shared_reads import FEW, SharedReads
 from tests.tools.clusters import Cluster
 
 NAMESPACE = manifests.NAMESPACE

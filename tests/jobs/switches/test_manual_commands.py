@@ -20,10 +20,9 @@ from maintenance_ci.plan.plans import plan_end
 from maintenance_ci.plan.steps import Admitted, Direction, Judged, Plan
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.run.changes import Changes
-from maintenance_ci.run.looks import SharedLooks
 from maintenance_ci.run.observe import observe, observe_begin, observe_end, observe_snapshot
 from maintenance_ci.run.patience import SharedPatience
-from maintenance_ci.run.shared_reads import SharedReads
+from maintenance_ci.run.shared_reads import SharedLooks, SharedReads
 from maintenance_ci.run.targets import Planned
 from maintenance_ci.run.wait import Waiting, wait_for_all
 from maintenance_ci.settings.variables import RouteSettings, read_settings
