@@ -100,15 +100,15 @@ def _run(
         last.append(line.strip())
 
     child = _start(argv, environment, stderr=subprocess.PIPE if take_output else subprocess.STDOUT)
-    with selectors.DefaultSelector() as printing, contextlib.ExitStack() as streams:
+    with selectors.DefaultSelector() as selector, contextlib.ExitStack() as streams:
         for stream, taker in ((child.stdout, take_output or take), (child.stderr, take)):
             if stream:
-                printing.register(streams.enter_context(stream), selectors.EVENT_READ, (Lines(), taker))
+                selector.register(streams.enter_context(stream), selectors.EVENT_READ, (Lines(), taker))
         try:
-            _listen(child, printing, timeout, stop=stop)
+            _listen(child, selector, timeout, stop=stop)
             late = child.poll() is None and not (stop and stop.is_set())
         finally:
-            _end(child, printing)
+            _end(child, selector)
     if late or child.returncode:
         why = f"did not end within {timeout:.0f} s" if late else f"failed (exit code {child.returncode})"
         lines = " / ".join(filter(None, last))
@@ -117,7 +117,7 @@ def _run(
 
 def _listen(
     child: subprocess.Popen[bytes],
-    printing: selectors.BaseSelector,
+    selector: selectors.BaseSelector,
     timeout: float,
     *,
     stop: threading.Event | None = None,
@@ -133,17 +133,17 @@ def _listen(
         ended = child.poll() is not None
         if ended and not to_its_end:  # what it printed last is there already
             deadline = min(deadline, time.monotonic() + IDLE)
-        ready = printing.select(0 if ended and not to_its_end else IDLE) if printing.get_map() else []
+        ready = selector.select(0 if ended and not to_its_end else IDLE) if selector.get_map() else []
         for key, _ in ready:
             lines, take = key.data
             chunk = os.read(key.fd, CHUNK)
             for line in lines.take(chunk):
                 take(line)
             if not chunk:
-                printing.unregister(key.fileobj)
-        if ended and not (ready or (to_its_end and printing.get_map())):
+                selector.unregister(key.fileobj)
+        if ended and not (ready or (to_its_end and selector.get_map())):
             return
-        if not printing.get_map():
+        if not selector.get_map():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(IDLE)
 
@@ -163,7 +163,7 @@ class Lines:
         return [line.decode(errors="replace").removesuffix("\r") for line in lines]
 
 
-def _end(child: subprocess.Popen[bytes], printing: selectors.BaseSelector) -> None:
+def _end(child: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> None:
     """End what still runs of a command and of what it started: its process group.
 
     First by SIGTERM, so that Helm can note in its release that it failed, while its output is still read; then by
@@ -172,7 +172,7 @@ def _end(child: subprocess.Popen[bytes], printing: selectors.BaseSelector) -> No
     try:
         if child.poll() is None:
             _signal_group(child, signal.SIGTERM)
-            _listen(child, printing, GRACE, to_its_end=True)
+            _listen(child, selector, GRACE, to_its_end=True)
     finally:
         _signal_group(child, signal.SIGKILL)
         child.wait()
