@@ -103,9 +103,8 @@ def observe_begin(
     if templates and settings.subpath is None:
         reading = _read_remarked(partial(original_from_template, settings, reads.cluster, templates, observed))
         observed = replace(observed, original_from_template=reading)
-    testers = (
-        rights_for_testers(settings.route_name, host=settings.tester_host is not None) if settings.tester_access else ()
-    )
+    own_host = settings.tester_host is not None
+    testers = rights_for_testers(settings.route_name, host=own_host) if settings.tester_access else ()
     return _with_missing_rights(reads, observed, plan, testers), plan
 
 
@@ -119,16 +118,14 @@ def observe_end(
 ) -> tuple[Observed, Plan]:
     """Read what the end of a maintenance needs, besides its snapshot (`observe_snapshot`), and return it with the plan.
 
-    Raises:
-        TryAgainError: the cluster, or GitLab, is away. What a server refuses is for the checks.
-        VariableError: a variable is wrong.
+    Raises as `observe_begin`.
     """
     if templates and observed.is_away:
         reading = _read_remarked(partial(original_to_restore, settings, reads.cluster, templates, observed))
         observed = replace(observed, restored=reading)
-    back = observed.restored.value if observed.is_away else observed.original
-    if observed.annotated_route and back:
-        observed = replace(observed, endpoint_slices=_read(partial(reads.endpoints, backend_services(back))))
+    original = observed.restored.value if observed.is_away else observed.original
+    if observed.annotated_route and original:
+        observed = replace(observed, endpoint_slices=_read(partial(reads.endpoints, backend_services(original))))
     host = observed.page_route["spec"].get("host") if observed.page_route else None
     if host and settings.subpath is None:
         observed = replace(observed, claims=_read(partial(reads.claims, host)))

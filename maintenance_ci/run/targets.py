@@ -156,12 +156,7 @@ def for_each(targets: Sequence[One], do: Callable[[One], Result]) -> list[Result
 
 
 def raise_refusals(refused: Sequence[tuple[RouteLog, MaintenanceError]]) -> None:
-    """Raise what was refused: one thing as it is, several as one.
-
-    Raises:
-        MaintenanceError: the only refusal.
-        RefusedError: there are several.
-    """
+    """Raise what was refused: the only `MaintenanceError` as it is, several as one `RefusedError`."""
     raise_any(named(refused))
 
 
