@@ -84,6 +84,15 @@ class _Tls(_Manifest):
     externalCertificate: dict[str, Any] | None = None  # noqa: N815
 
 
+class _Header(_Manifest):
+    name: str = Field(min_length=1)
+    action: dict[str, Any]
+
+
+class _HttpHeaders(_Manifest):
+    actions: dict[str, list[_Header] | None] | None = None
+
+
 class _Spec(_Manifest):
     host: str | None = None
     subdomain: str | None = None
@@ -92,6 +101,7 @@ class _Spec(_Manifest):
     alternateBackends: list[_Backend] | None = None  # noqa: N815
     port: _Port | None = None
     tls: _Tls | None = None
+    httpHeaders: _HttpHeaders | None = None  # noqa: N815
     wildcardPolicy: str | None = None  # noqa: N815
 
 

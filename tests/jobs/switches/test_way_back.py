@@ -92,6 +92,7 @@ NO_GOOD: dict[str, tuple[Callable[[Stage], Variables], str]] = {
     "plain": (template(changed(tls=None)), "spec.tls"),
     "refused by the API": (template(changed(path="no-slash")), "spec.path"),
     "refused policy": (template(changed(wildcardPolicy="Sometimes")), "wildcardPolicy"),
+    "headers that are none": (template(changed(httpHeaders="hunter2")), "spec.httpHeaders: input should be a mapping"),
     "exported while repointed": (template(changed(to={"name": PAGE})), f"spec: {PAGE} is the Service of the page"),
     "page beside it": (
         template(changed(alternateBackends=[{"name": PAGE}])),
