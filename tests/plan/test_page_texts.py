@@ -22,7 +22,13 @@ IN_JSON = re.compile(r'(?:[^"\\|]|\\.)*(\|(?:[^"\\|]|\\.)*){3}')
 COOKIES = "%[req.hdr(cookie),lower]"
 ROUTE = {"metadata": {"name": "shop"}, "spec": {"host": "shop.example.test"}}
 # What a pipeline's form takes.
-LETTERS = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\u202a\u202b\u202c\u202d\u202e"))
+NOT_IN_XML = [chr(plane << 16 | code) for plane in range(17) for code in (0xFFFE, 0xFFFF)]
+LETTERS = st.text(
+    st.characters(
+        exclude_categories=["Cc", "Cs"],
+        exclude_characters=["\u202a", "\u202b", "\u202c", "\u202d", "\u202e", *NOT_IN_XML],
+    )
+)
 
 
 def headers(**variables: str) -> dict[str, str]:
