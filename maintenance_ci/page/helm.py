@@ -111,7 +111,7 @@ class Helm:
             return {"revision": "?", "updated": "an unknown time", **last, "status": str(last["status"])}
         except (ValueError, LookupError, TypeError):
             raise CommandError(
-                "helm history printed what is no list of revisions.",
+                "The output of helm history is no list of revisions.",
                 "Look at the helm that the job has on PATH: it must be Helm 3 or 4, and print nothing of its own.",
             ) from None
 

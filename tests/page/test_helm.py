@@ -19,7 +19,7 @@ def helm_that_prints(folder: Path, text: str) -> Helm:
 
 @pytest.mark.parametrize("printed", ["", "helm 3.17.2 (of .tool-versions)\n[]", "[]", "{}", "[7]", '[{"revision": 1}]'])
 def test_a_history_that_is_none_is_one_line(tmp_path: Path, printed: str) -> None:
-    with pytest.raises(CommandError, match=r"^helm history printed what is no list of revisions\.$") as caught:
+    with pytest.raises(CommandError, match=r"^The output of helm history is no list of revisions\.$") as caught:
         helm_that_prints(tmp_path, printed).upgrade("maintenance-page", tmp_path, {})
     assert "the helm that the job has on PATH" in caught.value.advice
 
