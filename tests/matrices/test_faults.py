@@ -187,13 +187,13 @@ def untouched() -> Iterator[Stage]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("part", range(5))
 @pytest.mark.parametrize("scene", SWITCHES, ids=str)
 def test_a_switch_meets_each_fault_at_each_request(scene: Scene, part: int, record_property: Record) -> None:
     with matrix("faults", record_property, build=quick_stage) as it:
         steps = scene.steps(it.stage)
         assert len(steps) >= 6
-        it.play(cases(scene, faults(steps[part::3])))
+        it.play(cases(scene, faults(steps[part::5])))
 
 
 @pytest.mark.slow
@@ -214,10 +214,10 @@ def test_a_switch_meets_each_fault_of_gitlab(scene: Scene, record_property: Reco
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("part", range(6))
 def test_the_page_meets_each_fault_at_each_request(part: int, record_property: Record) -> None:
     scene = Scene("build-and-deploy", keep_page=False)
     with matrix("faults", record_property, build=partial(quick_stage, keep_page=False)) as it:
         steps = [step for step in scene.steps(it.stage) if step.client == "ours"]
         assert len(steps) >= 6
-        it.play(cases(scene, faults(steps[part::3])))
+        it.play(cases(scene, faults(steps[part::6])))
