@@ -92,6 +92,8 @@ def wait_for_all(waits: Sequence[Waiting[One]]) -> Iterator[Waiting[One]]:
             looking[in_background(one.look)] = one
         next_due = min((one.due for one in left), default=now + HEED)
         pause = min(HEED, max(0.0, next_due - now)) if len(looking) < LOOKS_AT_ONCE else HEED
+        if not looking:  # waiting for no future at all would end at once, and take a whole processor
+            time.sleep(pause)
         for future in wait_for_futures(looking, timeout=pause, return_when=FIRST_COMPLETED).done:
             one = looking.pop(future)
             if future.result():
