@@ -30,12 +30,17 @@ def main(seconds: float, argv: list[str]) -> str | int:
     errors, group = (None, None) if terminal else (subprocess.DEVNULL, 0)
     try:
         program = subprocess.Popen(  # noqa: S603 - an argv list, no shell
-            argv, stdout=subprocess.PIPE, stderr=errors, process_group=group
+            argv, bufsize=0, stdout=subprocess.PIPE, stderr=errors, process_group=group
         )
     except OSError as error:
         return f"{argv[0]} cannot be run: {error.strerror}"
+    assert program.stdout
+    # Read while it runs, since a pipe holds 64 KiB; and never waited for: what it started may hold the pipe open.
+    os.set_blocking(program.stdout.fileno(), False)
+    printed = b""
     try:
         while program.poll() is None and os.getppid() == client:
+            printed += program.stdout.read() or b""
             if time.monotonic() > deadline:
                 return f"{argv[0]} did not end within {seconds:g} s, and was stopped"
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -48,8 +53,8 @@ def main(seconds: float, argv: list[str]) -> str | int:
                 os.killpg(program.pid, signal.SIGKILL)
     if program.returncode:
         return f"{argv[0]} ended with exit code {program.returncode}: run it by itself to see why"
-    assert program.stdout
-    sys.stdout.buffer.write(without_nulls(program.stdout.read()))
+    printed += program.stdout.read() or b""
+    sys.stdout.buffer.write(without_nulls(printed))
     return 0
 
 

@@ -77,6 +77,12 @@ def test_what_it_writes_of_a_failure_is_not_shown(tmp_path: Path, client: Callab
     assert SECRET not in message
 
 
+def test_a_credential_that_is_larger_than_a_pipe_is_read(tmp_path: Path) -> None:
+    padding = f"yes {'x' * 99} | head -n 3000 | tr -d '\\n'"
+    script = f"""printf '%s' '{CREDENTIAL[:-1]}, "more": "'; {padding}; printf '"}}'"""
+    assert "127.0.0.1:1 was refused" in by_kubectl(kubeconfig(tmp_path, script)), "it logged in, and asked"
+
+
 def test_nor_what_it_writes_while_it_logs_in(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = kubeconfig(tmp_path, f"echo the token {SECRET} is new >&2; echo {shlex.quote(CREDENTIAL)}")
     OpenShift(config, "web").close()
