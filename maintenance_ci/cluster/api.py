@@ -22,7 +22,7 @@ from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
 from maintenance_ci.cluster.command import CHUNK, Lines
-from maintenance_ci.cluster.network_faults import Server
+from maintenance_ci.cluster.network_faults import Server, may_pass
 from maintenance_ci.errors import (
     ConflictError,
     ExpiredError,
@@ -53,7 +53,7 @@ LOGIN_TIMEOUT = 75.0
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
 NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
-# What a request can say by whom it is sent, and http.client sends.
+# The value of a header, as http.client sends it; of another one it raises an error that shows the value.
 HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 # Characters of an answer in plain text that a message repeats.
 MAX_TEXT = 300
@@ -271,7 +271,7 @@ def _refusal(status: int, content: bytes, path: str) -> MaintenanceError:
         return ConflictError(f"The cluster refuses a change: {message}.", run_again=True)
     if "failed to create typed patch object" in message:  # a 500, and yet the manifest is at fault
         return MaintenanceError(f"The cluster cannot read the manifest: {message}.", "Correct the template.")
-    if status in (408, 429) or status >= 500:  # 408: a proxy that did not wait for the request
+    if may_pass(status):
         return TryAgainError(f"The cluster cannot answer now (HTTP {status}): {message}.", run_again=True)
     what = f"The cluster refuses (HTTP {status}): {message}."
     if status == 410:

@@ -85,6 +85,11 @@ class Server:
         return MaintenanceError(what, advice)
 
 
+def may_pass(status: int) -> bool:
+    """Tell whether the same request may succeed later: the server is broken or busy, or a proxy did not wait (408)."""
+    return status in (408, 429) or status >= 500
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and all that it was made of: its causes, and those that libraries put into it."""
     left, seen = [error], set()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gitlab
 import requests
 
-from maintenance_ci.cluster.network_faults import Server
+from maintenance_ci.cluster.network_faults import Server, may_pass
 from maintenance_ci.errors import ConflictError, ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.kubernetes_yaml.reader import decode
 from maintenance_ci.templates.session import BoundedGitLabSession, EndlessAnswerError, HtmlPageError
@@ -252,7 +252,7 @@ class TemplateProject:
                 advice = f"{advice} {PROXY_DECODES}"
             kind = MISSING.get(message, MaintenanceError)
             return kind(f"{_sentence(where)} is not there, or the token may not see it (404).", advice)
-        if code in (408, 429) or (code or 0) >= 500:
+        if may_pass(code or 0):
             return TryAgainError(f"GitLab cannot answer now (HTTP {code}).", run_again=True)
         return MaintenanceError(f"GitLab does not give {where} ({f'HTTP {code}' if code else 'no answer of its API'}).")
 
