@@ -1,4 +1,4 @@
-"""What concerns all tests: the totals of the matrices are printed at the end, and what fails says what it compared."""
+"""What concerns all tests: each ends, the totals of the matrices are printed, and what fails says what it compared."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,8 +10,9 @@ clean()  # before any module of a test, or a library, looks at the environment
 
 from tests.matrices.totals import pytest_terminal_summary  # noqa: E402
 from tests.tools.clusters import cluster, shared  # noqa: E402
+from tests.tools.last_net import pytest_runtest_protocol  # noqa: E402
 
-__all__ = ["cluster", "pytest_terminal_summary", "shared"]
+__all__ = ["cluster", "pytest_runtest_protocol", "pytest_terminal_summary", "shared"]
 
 heeded_by_children()
 
