@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maintenance_ci.errors import NotNowError, TryAgainError
 
@@ -93,17 +94,36 @@ def retried(attempt: Callable[[], Result], pauses: Iterable[float], *, within: f
 
 
 def in_background(work: Callable[[], Result]) -> Future[Result]:
-    """Do ``work`` in a thread of its own, which ends with the job at the latest."""
+    """Do ``work`` in a thread, which ends with the job at the latest; one that has nothing left to do is used again."""
     future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - raised where its result is asked for
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
+    try:
+        due = _idle.pop()
+    except IndexError:
+        due = SimpleQueue()
+        threading.Thread(target=_work_off, args=(due,), daemon=True).start()
+    due.put((work, future))
     return future
+
+
+# Of each thread that waits for work, where it gets it. A job asks its servers thousands of things, each in a thread.
+_idle: list[SimpleQueue[tuple[Callable[[], Any], Future[Any]]]] = []
+
+
+def _work_off(due: SimpleQueue[tuple[Callable[[], Any], Future[Any]]]) -> None:
+    while True:
+        _do(*due.get(), due)
+
+
+def _do(work: Callable[[], Any], future: Future[Any], due: SimpleQueue[Any]) -> None:
+    """Do a piece of work; its thread is free for the next one before anybody learns of this one's end."""
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001 - raised where its result is asked for
+        _idle.append(due)
+        future.set_exception(error)
+    else:
+        _idle.append(due)
+        future.set_result(result)
 
 
 def with_deadline(seconds: float, work: Callable[[], Result]) -> Result:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -29,6 +30,27 @@ def test_what_is_done_in_the_background_is_returned_or_raised_where_it_is_asked_
     assert in_background(lambda: threading.current_thread()).result(5) is not threading.current_thread()
     with pytest.raises(KeyError, match="why"):
         in_background(lambda: nothing["why"]).result(5)
+
+
+def test_a_thread_that_has_ended_its_work_does_the_next_and_one_that_hangs_is_left_alone() -> None:
+    ends, seen = threading.Event(), set()
+    with pytest.raises(TimeoutError):
+        with_deadline(0.1, lambda: (seen.add(threading.get_ident()), ends.wait(60)))
+    hanging = set(seen)
+    threads = {with_deadline(5, threading.get_ident) for _ in range(100)}
+    assert len(threads) == 1
+    assert not threads & hanging
+    ends.set()
+
+
+def test_a_result_is_held_by_nobody_but_who_asked_for_it() -> None:
+    class Large:
+        """Stands for an answer of many megabytes."""
+
+    large = with_deadline(5, Large)
+    held = weakref.ref(large)
+    del large
+    assert held() is None
 
 
 def test_what_is_true_without_a_break_stands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,10 +93,10 @@ def _served(case: Case) -> None:
 
 
 def _page(case: Case) -> list[Remark]:
-    slices = case.observed.endpoint_slices.require() or ()
-    if case.page_later and PAGE not in checks.ready_services(slices):
+    ready = case.observed.ready_services.require() or ()
+    if case.page_later and PAGE not in ready:
         return _warnings(["the page is not there yet: build-and-deploy, which runs before, makes it"])
-    checks.require_ready_page(slices, case.observed.page_trouble)
+    checks.require_ready_page(ready, case.observed.page_trouble)
     return []
 
 
@@ -113,8 +113,8 @@ def _snapshot_is_ours(case: Case) -> Iterator[Remark]:
 
 
 def _application(case: Case) -> list[Remark]:
-    slices = case.observed.endpoint_slices.require() or ()
-    return _warnings(checks.require_ready_endpoints(case.returning or {}, slices, force=case.settings.force))
+    ready = case.observed.ready_services.require() or ()
+    return _warnings(checks.require_ready_endpoints(case.returning or {}, ready, force=case.settings.force))
 
 
 def _require_no_rival(case: Case, page_route: Object) -> None:

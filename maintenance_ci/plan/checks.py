@@ -74,9 +74,9 @@ def require_deletable(original: Mapping[str, Any]) -> None:
         )
 
 
-def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], trouble: str = "") -> None:
+def require_ready_page(ready: Container[str], trouble: str = "") -> None:
     """Refuse to send users to a page that does not serve, with the ``trouble`` that the cluster tells of it."""
-    if PAGE not in ready_services(endpoint_slices):
+    if PAGE not in ready:
         reason = f" ({trouble})" if trouble else ""
         raise MaintenanceError(
             f"The maintenance page is not ready: Service {PAGE} has no ready endpoint{reason}.",
@@ -84,12 +84,9 @@ def require_ready_page(endpoint_slices: Iterable[Mapping[str, Any]], trouble: st
         )
 
 
-def require_ready_endpoints(
-    route: Mapping[str, Any], endpoint_slices: Iterable[Mapping[str, Any]], *, force: Container[Force]
-) -> list[str]:
+def require_ready_endpoints(route: Mapping[str, Any], ready: Container[str], *, force: Container[Force]) -> list[str]:
     """Refuse to bring back a Route none of whose Services has a ready endpoint; return what to say otherwise."""
     serving = [name for name, weight in weighted_services(route) if weight > 0]
-    ready = ready_services(endpoint_slices)
     name, unready = route["metadata"]["name"], [service for service in serving if service not in ready]
     if serving and len(unready) < len(serving):
         return [f"Service {service} of Route {name} has no ready endpoint; the others serve" for service in unready]

@@ -21,7 +21,7 @@ from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP, rewriting_
 from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from maintenance_ci.plan.rights import Right
 
@@ -85,7 +85,8 @@ class Observed:
         wanted_page_route: the Route that is to show the page: a Route of its own, or the original rewritten.
         original_from_template: the original as its template would bring it back, before a maintenance begins.
         restored: the original to restore, of its template or of its snapshot, with the newest certificate.
-        endpoint_slices: of the page (deploy-route), or of the application's Services, maybe among others (delete).
+        ready_services: those that have a ready endpoint, of the page's (deploy-route), or of the application's, maybe
+            among others (delete).
         page_trouble: why the page does not run, as far as the cluster tells.
         claims: the Routes of all namespaces on the Route's host; None where the token may not look.
         missing_rights: which the plan needs, and the token lacks.
@@ -100,7 +101,7 @@ class Observed:
     wanted_page_route: Reading[Object] = Reading()
     original_from_template: Reading[Object] = Reading()
     restored: Reading[Object] = Reading()
-    endpoint_slices: Reading[Sequence[Object]] = Reading()
+    ready_services: Reading[Container[str]] = Reading()
     page_trouble: str = ""
     claims: Reading[Sequence[Object]] = Reading()
     missing_rights: Reading[list[Right]] = Reading()

@@ -45,15 +45,22 @@ def concurrently(works: Sequence[Callable[[], Result]], *, at_once: int) -> list
         KeyboardInterrupt: the job is stopped; work under way had `STOPPED_PATIENCE` seconds to come to its end.
     """
     slots, stopped = threading.Semaphore(at_once), threading.Event()
+    futures: list[Future[Result]] = []
 
     def do(work: Callable[[], Result]) -> Result:
-        with slots:
-            _own.stopped = stopped
+        _own.stopped = stopped
+        try:
             require_not_stopped()
             return work()
+        finally:
+            _own.stopped = None  # the thread may do something else next
+            slots.release()
 
     try:
-        futures = [in_background(partial(do, work)) for work in works]
+        for work in works:
+            while not slots.acquire(timeout=HEED):
+                pass
+            futures.append(in_background(partial(do, work)))
         while wait(futures, timeout=HEED).not_done:
             pass
     except BaseException:

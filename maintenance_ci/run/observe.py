@@ -10,7 +10,6 @@ from maintenance_ci.errors import MaintenanceError, TryAgainError, VariableError
 from maintenance_ci.names import PAGE, notes, snapshot_name
 from maintenance_ci.plan.announcement import announcement
 from maintenance_ci.plan.certificates import passthrough_certificate
-from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import stands_for
 from maintenance_ci.plan.observed import Observed, Reading, Remark
 from maintenance_ci.plan.page_route import backend_services, is_passthrough, maintenance_values
@@ -23,7 +22,7 @@ from maintenance_ci.templates.rendering import render_page_route
 from maintenance_ci.templates.restore import original_from_template, original_to_restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.plan.rights import Right
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-def observe(settings: RouteSettings, routes: Iterable[Object]) -> Observed:
-    """Return what the namespace's Routes say of one of them, or of one path of it."""
-    return Observed.of(settings.project, routes, settings.route_name, settings.subpath)
+def observe(settings: RouteSettings, routes: Mapping[str, Object]) -> Observed:
+    """Return what the namespace's Routes, by their names, say of one of them, or of one path of it."""
+    return Observed(settings.project, settings.route_name, settings.subpath, routes)
 
 
 def page_users(cluster: OpenShift, listed: Iterable[Object]) -> list[Object]:
@@ -92,9 +91,9 @@ def observe_begin(
     observed = replace(
         observed,
         wanted_page_route=_read(partial(_page_route, settings, reads.cluster, route_template, observed)),
-        endpoint_slices=_read(reads.page_endpoints),
+        ready_services=_read(reads.ready_page),
     )
-    if not page_later and PAGE not in ready_services(observed.endpoint_slices.value or ()):
+    if not page_later and PAGE not in (observed.ready_services.value or ()):
         observed = replace(observed, page_trouble=_read(reads.page_trouble).value or "")
     plan = plan_begin(settings, observed)
     host = (observed.route_to_mirror or {})["spec"].get("host")
@@ -125,7 +124,7 @@ def observe_end(
         observed = replace(observed, restored=reading)
     original = observed.restored.value if observed.is_away else observed.original
     if observed.annotated_route and original:
-        observed = replace(observed, endpoint_slices=_read(partial(reads.endpoints, backend_services(original))))
+        observed = replace(observed, ready_services=_read(partial(reads.ready, backend_services(original))))
     host = observed.page_route["spec"].get("host") if observed.page_route else None
     if host and settings.subpath is None:
         observed = replace(observed, claims=_read(partial(reads.claims, host)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError
 from maintenance_ci.names import PAGE, SERVICE_LABEL
 from maintenance_ci.page.rollout import why_page_does_not_run
+from maintenance_ci.plan.checks import ready_services
 from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.rights import missing
 from maintenance_ci.settings.types import DNS_LABEL
@@ -43,21 +44,25 @@ class SharedReads:
         self._reads: dict[object, Future[Any]] = {}
         self._may_look_everywhere = True
 
-    def page_endpoints(self) -> list[Object]:
-        """Return the EndpointSlices of the page."""
-        return self._once("page endpoints", lambda: self.cluster.select("endpointslices", {SERVICE_LABEL: PAGE}))
+    def ready_page(self) -> set[str]:
+        """Return the page's Service, where it has a ready endpoint."""
+        return self._ready(f"{SERVICE_LABEL}={PAGE}")
 
-    def endpoints(self, services: Iterable[str]) -> list[Object]:
-        """Return the EndpointSlices of these Services, maybe among others: a namespace may have thousands of them.
+    def ready(self, services: Iterable[str]) -> set[str]:
+        """Return which of these Services, maybe among others, have a ready endpoint.
 
-        Where many Routes ask, those of the whole namespace are read, once.
+        Where many Routes ask, the EndpointSlices of the whole namespace, which may be thousands, are read, once.
         """
         # What is no name of a Service has no endpoints, and is refused as a label's value.
         named = sorted(name for name in services if DNS_LABEL.fullmatch(name))
         if not named:
-            return []
-        selector = f"{SERVICE_LABEL} in ({','.join(named)})" if self._number <= FEW else ""
-        return self._once(("endpoints", selector), lambda: self.cluster.select("endpointslices", selector))
+            return set()
+        return self._ready(f"{SERVICE_LABEL} in ({','.join(named)})" if self._number <= FEW else "")
+
+    def _ready(self, selector: str) -> set[str]:
+        return self._once(
+            ("endpoints", selector), lambda: ready_services(self.cluster.select("endpointslices", selector))
+        )
 
     def page_trouble(self) -> str:
         """Return why the page does not run, as far as the cluster tells."""

@@ -11,6 +11,7 @@ from maintenance_ci.errors import MaintenanceError, RefusedError, SeveralFailedE
 from maintenance_ci.log.outcome import listed
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL
 from maintenance_ci.plan.checks import raise_any
+from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.page_texts import headers_of, lines_of_texts
 from maintenance_ci.plan.route_access import public_url
 from maintenance_ci.plan.selection import names_selected
@@ -82,7 +83,8 @@ def read_targets(settings: RoutesSettings, cluster: OpenShift, log: JobLog) -> l
         row = its_log.row
         row.route, row.subpath = one.route_name, one.subpath
         row.strategy = SUBPATH if one.subpath else one.route_strategy
-    return [Target(one, observe(one, routes), its_log) for one, its_log in zip(each, logs, strict=True)]
+    live = by_name(routes)
+    return [Target(one, observe(one, live), its_log) for one, its_log in zip(each, logs, strict=True)]
 
 
 def require_routes(targets: Sequence[Target]) -> None:

@@ -32,13 +32,8 @@ from maintenance_ci.settings.variables import RouteSettings
 from tests.tools.observations import CART, observed_in, original, page_route, settings, status
 
 
-def endpoints(*services: str) -> Reading[Any]:
-    return Reading(
-        [
-            {"metadata": {"labels": {"kubernetes.io/service-name": name}}, "endpoints": [{"addresses": ["10.0.0.1"]}]}
-            for name in services
-        ]
-    )
+def ready(*services: str) -> Reading[Any]:
+    return Reading(set(services))
 
 
 def refused(what: str) -> Reading[Any]:
@@ -66,7 +61,7 @@ class Scene:
             "wanted_page_route": copy.deepcopy(observed.wanted_page_route),
             "original_from_template": Reading(original()),
             "restored": observed.restored,
-            "endpoint_slices": endpoints(PAGE, "app"),
+            "ready_services": ready(PAGE, "app"),
             "claims": Reading([original()]),
             "missing_rights": Reading([]),
         }
@@ -208,8 +203,8 @@ BEGIN: list[tuple[str, Spoiler]] = [
     (PAGE_MADE, given("wanted_page_route", refused("The page's template"))),
     (RIVAL, rival),
     (SERVED, unserved),
-    ("the page is ready", given("endpoint_slices", endpoints("app"))),
-    ("the page is ready", given("endpoint_slices", refused("The list of endpoints"))),
+    ("the page is ready", given("ready_services", ready("app"))),
+    ("the page is ready", given("ready_services", refused("The list of endpoints"))),
     ("the Route serves SUBPATH", elsewhere),
     ("the Route serves SUBPATH", passthrough),
     (SNAPSHOT, foreign_snapshot),
@@ -237,8 +232,8 @@ END: list[tuple[str, Spoiler]] = [
     (TRACE, untouched),
     (RESTORED, given("restored", refused("The Route's template"))),
     (PLACE, elsewhere),
-    (READY, given("endpoint_slices", endpoints(PAGE))),
-    (READY, given("endpoint_slices", refused("The list of endpoints"))),
+    (READY, given("ready_services", ready(PAGE))),
+    (READY, given("ready_services", refused("The list of endpoints"))),
     (RIVAL, rival),
     (CLAIM, claimed),
     (CLAIM, given("claims", refused("The list of all Routes"))),

@@ -8,6 +8,7 @@ from maintenance_ci.errors import ForbiddenError, MaintenanceError, RefusedError
 from maintenance_ci.plan.checks import (
     gathering,
     raise_any,
+    ready_services,
     require_below,
     require_deletable,
     require_host,
@@ -50,13 +51,13 @@ def ready(*conditions: bool | None, service: str = "maintenance-page") -> dict[s
 )
 def test_a_page_without_a_ready_endpoint(slices: list[dict[str, Any]]) -> None:
     with pytest.raises(MaintenanceError, match="has no ready endpoint"):
-        require_ready_page(slices)
+        require_ready_page(ready_services(slices))
 
 
 def test_a_page_with_one() -> None:
-    require_ready_page([ready(False), ready(False, True)])
-    require_ready_page([ready(None)])  # the API's rule: unknown is ready
-    require_ready_page([ready() | {"endpoints": [{}]}])
+    require_ready_page(ready_services([ready(False), ready(False, True)]))
+    require_ready_page(ready_services([ready(None)]))  # the API's rule: unknown is ready
+    require_ready_page(ready_services([ready() | {"endpoints": [{}]}]))
 
 
 def backends(*weights: tuple[str, int | None]) -> dict[str, Any]:
@@ -78,20 +79,21 @@ def test_a_route_whose_users_would_be_answered_503(
     weights: list[tuple[str, int | None]], serving: list[str], why: str
 ) -> None:
     slices = [ready(True, service=name) for name in serving] + [ready(False, service="a")] * ("a" not in serving)
+    there = ready_services(slices)
     with pytest.raises(MaintenanceError, match=why) as caught:
-        require_ready_endpoints(backends(*weights), slices, force={*Force} - {Force.ENDPOINTS})
+        require_ready_endpoints(backends(*weights), there, force={*Force} - {Force.ENDPOINTS})
     assert "FORCE=endpoints" in caught.value.advice
-    [said] = require_ready_endpoints(backends(*weights), slices, force={Force.ENDPOINTS})
+    [said] = require_ready_endpoints(backends(*weights), there, force={Force.ENDPOINTS})
     assert said.startswith("forced")
     assert why in said
 
 
 def test_a_route_that_has_a_ready_backend() -> None:
-    slices = [ready(False, service="a"), ready(True, service="a"), ready(False, service="b")]
+    there = ready_services([ready(False, service="a"), ready(True, service="a"), ready(False, service="b")])
     for force in ((), tuple(Force)):
-        assert require_ready_endpoints(backends(("a", None)), slices, force=force) == []
-        assert require_ready_endpoints(backends(("a", 1), ("b", 0)), slices, force=force) == []
-        [said] = require_ready_endpoints(backends(("a", 1), ("b", 1)), slices, force=force)
+        assert require_ready_endpoints(backends(("a", None)), there, force=force) == []
+        assert require_ready_endpoints(backends(("a", 1), ("b", 0)), there, force=force) == []
+        [said] = require_ready_endpoints(backends(("a", 1), ("b", 1)), there, force=force)
         assert said == "Service b of Route shop has no ready endpoint; the others serve"
 
 
