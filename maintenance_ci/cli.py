@@ -188,13 +188,14 @@ def _build_and_deploy(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.jobs.deploy_route import deploy_route
     from maintenance_ci.settings.variables import RoutesSettings, read_settings
     from maintenance_ci.templates import rendering
 
     settings = read_settings(RoutesSettings)
     template = find_folder(MAINTENANCE_ROUTE).read_text()
     rendering.begin()  # ready by the time that the page's Route is rendered
+    from maintenance_ci.jobs.deploy_route import deploy_route
+
     with connect(settings, log) as (cluster, _kubeconfig, _private):
         templates = templates_of(settings)
         with exclusive(settings, "deploy-route", cluster, log):
@@ -202,13 +203,14 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.jobs.delete import delete
     from maintenance_ci.settings.variables import RoutesSettings, read_settings
     from maintenance_ci.templates import rendering
 
     settings = read_settings(RoutesSettings)
     if settings.needs_templates:
         rendering.begin()  # ready by the time that the original's template is rendered
+    from maintenance_ci.jobs.delete import delete
+
     with connect(settings, log) as (cluster, kubeconfig, private):
         templates, helm = templates_of(settings), helm_of(settings, kubeconfig, private, log)
         with exclusive(settings, "delete", cluster, log):
