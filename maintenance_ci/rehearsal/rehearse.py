@@ -12,7 +12,7 @@ import os
 import shlex
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from maintenance_ci.errors import EXIT_FAILED, EXIT_TRY_AGAIN, MaintenanceError, VariableError
@@ -22,7 +22,15 @@ from maintenance_ci.rehearsal.cluster import EmbeddedOpenShift
 from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.tools import ToolMissingError
 from maintenance_ci.rehearsal.users import APPLICATION, UNKNOWN, Users
-from maintenance_ci.rehearsal.verdict import Phase, Verdict, format_table, judge, under
+from maintenance_ci.rehearsal.verdict import (
+    MINIMUM_SECONDS,
+    Phase,
+    Verdict,
+    format_table,
+    judge,
+    under,
+    watched_seconds,
+)
 from maintenance_ci.rehearsal.workplace import Workplace, prepare
 from maintenance_ci.settings.variables import RouteSettings, read_settings
 
@@ -32,8 +40,9 @@ if TYPE_CHECKING:
 
 JOBS = ("build-and-deploy", "deploy-route", "delete")
 IMAGE_TAG = "v1"
-# Seconds for which each side must be seen to serve, beyond the jobs' own time.
-HOLD = 11.0
+# Seconds for which each side must be seen to serve, beyond the jobs' own time; and at the most, where a machine that
+# does something else lets too few users in.
+HOLD, HOLD_AT_MOST = 11.0, 120.0
 # Who serves when the job has ended.
 SERVES = {"deploy-route": "the page serves", "delete": "the application serves again"}
 PATHS = ("/", "/cart", "/checkout", "/checkout/payment?step=2", "/static/app.js")
@@ -158,11 +167,11 @@ class Rehearsal:
         finally:
             answers = await self._users.stop()
         phases.append(self._phase(phases, failed))
-        verdict = judge(answers, phases, minimum_seconds=min(10.0, self._options.hold))
+        verdict = judge(answers, phases, minimum_seconds=self._minimum_seconds)
         faults = [f"the job {failed.job} ended with exit code {failed.code}"] if failed else []
         for never, seen in self._cluster.troubles.never.items():
             faults.append(f"the trouble '{never}' never came true ({seen} such requests were made)")
-        verdict = Verdict(verdict.rows, (*verdict.faults, *faults))
+        verdict = replace(verdict, faults=(*verdict.faults, *faults))
         _say("")
         _say(format_table(verdict))
         for trouble, request in self._cluster.troubles.met:
@@ -204,13 +213,23 @@ class Rehearsal:
         name = ("application", "maintenance", "application again")[len(before)]
         return Phase(name, self._began, now, self._in_maintenance if len(before) == 1 else APPLICATION)
 
+    @property
+    def _minimum_seconds(self) -> float:
+        return min(MINIMUM_SECONDS, self._options.hold)
+
     async def _hold(self, what: str) -> None:
         self._tell(f"{what}: {self._options.hold:g} s, and until the router has reloaded")
         await asyncio.sleep(self._options.hold)
+        while self._users.elapsed < self._began + HOLD_AT_MOST and not self._is_watched():  # noqa: ASYNC110 - users come
+            await asyncio.sleep(1)
         await self._cluster.healthy()
         if self._cluster.options.busy:
             # The worst moment for a switch: from here a busy router waits out a whole interval.
             await self._cluster.router.next_reload()
+
+    def _is_watched(self) -> bool:
+        """Whether enough users asked in this phase, in enough seconds."""
+        return watched_seconds(self._users.answers, self._began, self._users.elapsed) >= int(self._minimum_seconds)
 
     async def _job(self, job: str) -> int:
         self._tell(f"job {job}")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from maintenance_ci.rehearsal.users import Answer
 
 SWITCHING = "(switching)"
+# Requests a second, and seconds with so many, that a phase must have: enough to see what goes wrong for a moment.
+MINIMUM_RATE, MINIMUM_SECONDS = 50.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The table, and what was wrong: nothing, when it is passed."""
+    """The table; what was wrong: nothing, when it is passed; and what is to be said besides."""
 
     rows: tuple[Row, ...]
     faults: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -95,26 +98,34 @@ def judge(
     answers: Iterable[Answer],
     phases: Sequence[Phase],
     *,
-    minimum_rate: float = 50.0,
-    minimum_seconds: float = 10.0,
+    minimum_rate: float = MINIMUM_RATE,
+    minimum_seconds: float = MINIMUM_SECONDS,
 ) -> Verdict:
     """Judge the whole stream.
 
     At any time a 5xx, or a request without an answer, is a fault. In a phase the expected side must answer every
     request that begins and ends in it; between phases, while a switch is under way, the sides of both may. A phase must
-    last ``minimum_seconds``, and at least ``minimum_rate`` requests must be sent in each full second of it and, per
-    second, over all of it.
+    have ``minimum_seconds`` in each of which at least ``minimum_rate`` requests are sent. A second with fewer, on a
+    machine that does something else, proves less: it is remarked, and does not count.
     """
     if not phases:
         return Verdict((), ("there is no phase to judge",))
     stretches = _cut(answers, sorted(phases, key=lambda phase: phase.start))
+    remarks: list[str] = []
     faults = [f"the phases {a.name} and {b.name} overlap" for a, b in pairwise(phases) if b.start < a.end]
     for stretch in stretches:
         faults += _broken(stretch)
         faults += _wrong_side(stretch)
         if stretch.name != SWITCHING:
             faults += _too_little(stretch, minimum_rate, minimum_seconds)
-    return Verdict(tuple(_row(stretch) for stretch in stretches), tuple(faults))
+            remarks += _poor_seconds(stretch, minimum_rate)
+    return Verdict(tuple(_row(stretch) for stretch in stretches), tuple(faults), tuple(remarks))
+
+
+def watched_seconds(answers: Iterable[Answer], start: float, end: float, minimum_rate: float = MINIMUM_RATE) -> int:
+    """Return how many full seconds between ``start`` and ``end`` have so many requests at the least."""
+    in_second = Counter(int(answer.time - start) for answer in answers if start <= answer.time < end)
+    return sum(in_second[second] >= minimum_rate for second in range(int(end - start)))
 
 
 def format_table(verdict: Verdict) -> str:
@@ -130,6 +141,7 @@ def format_table(verdict: Verdict) -> str:
             "-" * (sum(widths) + 2 * len(widths) - 2),
             *(_aligned(line, widths) for line in body),
             "",
+            *verdict.remarks,
             f"{outcome}: {requests} requests, {retried} of them sent twice (idle connection closed)",
             *(f"  {fault}" for fault in verdict.faults),
         ]
@@ -195,20 +207,25 @@ def _wrong_side(stretch: _Stretch) -> list[str]:
     return [_fault(stretch, answers, what) for what, answers in kinds.items()]
 
 
+def _watched(stretch: _Stretch, minimum_rate: float) -> int:
+    return watched_seconds(stretch.answers, stretch.start, stretch.end, minimum_rate)
+
+
 def _too_little(stretch: _Stretch, minimum_rate: float, minimum_seconds: float) -> list[str]:
     seconds = stretch.end - stretch.start
     if seconds < minimum_seconds:
         return [f"{stretch.name}: lasted {seconds:.1f} s, less than {minimum_seconds:g} s"]
-    if len(stretch.answers) < minimum_rate * seconds:
-        rate = len(stretch.answers) / seconds
-        return [f"{stretch.name}: {rate:.1f} requests per second, less than {minimum_rate:g}"]
-    in_second = Counter(int(answer.time - stretch.start) for answer in stretch.answers)
-    poor = [second for second in range(int(seconds)) if in_second[second] < minimum_rate]
-    return [
-        f"{stretch.name}: only {in_second[second]} requests in the second from {stretch.start + second:.1f} s, "
-        f"less than {minimum_rate:g}: this machine may be too busy to tell"
-        for second in poor
-    ]
+    watched, needed = _watched(stretch, minimum_rate), int(minimum_seconds)
+    if watched < needed or len(stretch.answers) < minimum_rate * minimum_seconds:
+        found = f"{watched} of {int(seconds)} seconds have {minimum_rate:g} requests or more, and {needed} are needed"
+        return [f"{stretch.name}: {found}: this machine may be too busy to tell"]
+    return []
+
+
+def _poor_seconds(stretch: _Stretch, minimum_rate: float) -> list[str]:
+    seconds = int(stretch.end - stretch.start)
+    poor = seconds - _watched(stretch, minimum_rate)
+    return [f"{stretch.name}: {poor} of {seconds} seconds have less than {minimum_rate:g} requests"] if poor else []
 
 
 def _fault(stretch: _Stretch, answers: list[Answer], what: str) -> str:

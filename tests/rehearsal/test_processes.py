@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maintenance_ci.rehearsal import processes
-from tests.tools.clusters import start_alone
+from tests.tools.clusters import in_session, start_alone
 
 CLUSTER = """
 import asyncio, sys
@@ -25,13 +25,6 @@ async def main():
         await asyncio.sleep(60)
 asyncio.run(main())
 """
-
-
-def in_session(session: int) -> list[str]:
-    listed = subprocess.run(
-        ["ps", "-o", "stat=,args=", "-s", str(session)], capture_output=True, text=True, check=False
-    )
-    return [line for line in listed.stdout.splitlines() if not line.startswith("Z")]
 
 
 def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:

@@ -158,6 +158,14 @@ def start_alone(arguments: Sequence[str], temporary: Path) -> subprocess.Popen[s
     )
 
 
+def in_session(session: int) -> list[str]:
+    """The processes of a session, but for those that have ended and nobody has asked about yet."""
+    listed = subprocess.run(
+        ["ps", "-o", "stat=,args=", "-s", str(session)], capture_output=True, text=True, check=False
+    )
+    return [line for line in listed.stdout.splitlines() if not line.startswith("Z")]
+
+
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A cluster of the test's own, with the application ``shop`` and its Route."""

@@ -29,9 +29,13 @@ def pipeline(number: int | str, job: str = "deploy-route") -> Holder:
 
 
 def taking(
-    client: OpenShift, holder: Holder, say: Callable[[str], None] = print, timeout: float = 20
+    client: OpenShift,
+    holder: Holder,
+    say: Callable[[str], None] = print,
+    timeout: float = 20,
+    duration: float = DURATION,
 ) -> contextlib.AbstractContextManager[Lease]:
-    return Lease(client, holder, say=say, duration=DURATION, renew_every=RENEW_EVERY).holding(timeout)
+    return Lease(client, holder, say=say, duration=duration, renew_every=RENEW_EVERY).holding(timeout)
 
 
 def lease_of(cluster: Cluster) -> dict[str, Any] | None:

@@ -113,7 +113,7 @@ def test_a_note_on_the_lease_is_no_loss(cluster: Cluster, client: OpenShift) -> 
 def test_renewals_survive_a_server_that_is_away_for_a_moment(cluster: Cluster, client: OpenShift, trouble: str) -> None:
     said: list[str] = []
     expect(cluster, f"PUT leases: {trouble} x3")
-    with taking(client, pipeline(1), said.append) as lease:
+    with taking(client, pipeline(1), said.append, duration=5 * DURATION) as lease:  # a machine may stall as well
         wait_until(lambda: len(cluster.inside.troubles.met) == 3)
         lease.require()
         renewed = spec_of(cluster)["renewTime"]
