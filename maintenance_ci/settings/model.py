@@ -21,8 +21,8 @@ class Variables(BaseModel):
         own_action: the ACTION with which no other command may change something; empty for none.
     """
 
-    # Built when it is first used: a command uses one or two of some thirty models. Building all took a third more of
-    # the processor time until a job begins.
+    # Built when it is first used, which is when a command reads its variables, before it has threads: pydantic must not
+    # build one in several threads at once. A command uses one or two of all; building all took much of its start.
     model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True, defer_build=True)
     rules: ClassVar[Rules] = ()
     own_action: ClassVar[str] = ""

@@ -62,7 +62,7 @@ Status = Annotated[int, BeforeValidator(_status)]
 class PageTexts(BaseModel):
     """The texts of one language, or of none; an empty one is not given."""
 
-    model_config = ConfigDict(alias_generator=str.upper, frozen=True, defer_build=True)
+    model_config = ConfigDict(alias_generator=str.upper, frozen=True)
 
     title: Text = ""
     message: Text = ""

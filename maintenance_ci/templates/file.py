@@ -54,7 +54,7 @@ def _name_or_number(value: Any) -> Any:
 class _Manifest(BaseModel):
     """A part of a manifest: what is not named here is the server's to judge."""
 
-    model_config = ConfigDict(extra="allow", strict=True, defer_build=True)
+    model_config = ConfigDict(extra="allow", strict=True)
 
 
 class _Metadata(_Manifest):
