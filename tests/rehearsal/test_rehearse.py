@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -190,13 +192,19 @@ sys.exit(rehearse(Options(picture=None, hold=0.5, keep=True, cluster=ClusterOpti
 """
 
 
+def read_until(running: subprocess.Popen[str], text: str) -> IO[str]:
+    """Read what it prints until a line has ``text``, and return the rest of it."""
+    assert running.stdout is not None
+    for line in running.stdout:
+        if text in line:
+            break
+    return running.stdout
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
 def test_nothing_is_left_when_it_is_stopped(sig: signal.Signals, tmp_path: Path) -> None:
     running = start_alone(["-c", QUICK_ONE], tmp_path)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if "job build-and-deploy" in line:
-            break
+    read_until(running, "job build-and-deploy")
     time.sleep(0.7)  # Helm, the build or the rollout is under way
     running.send_signal(sig)
     output, _ = running.communicate(timeout=120)
@@ -219,16 +227,13 @@ sys.exit(rehearse(Options(None, hold=3.0, variables=variables, cluster=ClusterOp
 @pytest.mark.slow
 def test_a_machine_that_stalls_for_a_moment_is_watched_for_longer(tmp_path: Path) -> None:
     running = start_alone(["-c", STALLS], tmp_path)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if "the application serves: " in line:
-            break
+    log = read_until(running, "the application serves: ")
     time.sleep(0.5)
     running.send_signal(signal.SIGSTOP)
     time.sleep(2.5)
     running.send_signal(signal.SIGCONT)
-    output = running.stdout.read()  # `communicate` would miss what was read ahead
-    running.stdout.close()
+    output = log.read()  # `communicate` would miss what was read ahead
+    log.close()
     assert running.wait(120) == 0, output
     assert re.search(r"^application: \d+ of \d+ seconds have less than 50 requests$", output, re.MULTILINE)
 
@@ -236,10 +241,7 @@ def test_a_machine_that_stalls_for_a_moment_is_watched_for_longer(tmp_path: Path
 def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None:
     """A terminal signals its whole foreground group: HAProxy, nginx and the jobs must not be in it."""
     running = start_alone(["-m", "maintenance_ci", "rehearse", "--picture", str(tmp_path / "p.png")], tmp_path)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if "the application serves" in line:
-            break
+    read_until(running, "the application serves")
     os.killpg(running.pid, signal.SIGINT)
     output, _ = running.communicate(timeout=120)
     assert output == f"{STOPPING}\nstopped; everything that was started is removed\n"
@@ -250,20 +252,17 @@ def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None
 def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path) -> None:
     """Says so at once, and once only; another Ctrl-C does not cut it short."""
     running = start_alone(["-c", QUICK_ONE], tmp_path)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if "── Wait until users meet the page" in line:
-            break
+    log = read_until(running, "── Wait until users meet the page")
     running.send_signal(signal.SIGINT)
     shown: list[str] = []
-    for line in running.stdout:
+    for line in log:
         shown.append(line.rstrip())
         if line.rstrip() == STOPPING:
             break
     assert not any("Roll back" in line for line in shown)
     running.send_signal(signal.SIGINT)
-    output = running.stdout.read()  # `communicate` would miss what was read ahead
-    running.stdout.close()
+    output = log.read()  # `communicate` would miss what was read ahead
+    log.close()
     running.wait(120)
     assert "── Roll back" in output
     assert "ERROR: The job was interrupted. It was rolled back: users reach the application" in output
