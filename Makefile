@@ -2,8 +2,9 @@
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# The tests mostly wait: five at a time keep two cores busy. Whoever has nothing left takes over from the others.
-JOBS ?= 5
+# As many tests at a time as the machine has room for (tests/tools/busy_machine.py). Whoever has nothing left takes over
+# from the others.
+JOBS ?= auto
 SPREAD := -n $(JOBS) --dist worksteal
 BENCHMARKS := start_up requests api_server page_nginx article switch_time growth
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url

@@ -1,4 +1,4 @@
-"""What concerns all tests: each ends, the totals of the matrices are printed, and what fails says what it compared."""
+"""What concerns all tests: how many run at once, that each ends, the matrices' totals, and what a failure compared."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -9,10 +9,11 @@ from tests.tools.inherited_signals import heeded_by_children
 clean()  # before any module of a test, or a library, looks at the environment
 
 from tests.matrices.totals import pytest_terminal_summary  # noqa: E402
+from tests.tools.busy_machine import pytest_xdist_auto_num_workers  # noqa: E402
 from tests.tools.clusters import cluster, shared  # noqa: E402
 from tests.tools.last_net import pytest_runtest_protocol  # noqa: E402
 
-__all__ = ["cluster", "pytest_runtest_protocol", "pytest_terminal_summary", "shared"]
+__all__ = ["cluster", "pytest_runtest_protocol", "pytest_terminal_summary", "pytest_xdist_auto_num_workers", "shared"]
 
 heeded_by_children()
 

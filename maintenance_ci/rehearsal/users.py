@@ -76,7 +76,8 @@ class Users:
         ssl_context: verifies the router's certificate; None: these users ask by HTTP.
         paths: asked for in turn, each of every host.
         rate: requests per second.
-        concurrency: requests on the way at once, at the most; more than that wait, and the rate sinks visibly.
+        concurrency: requests on the way at once, at the most; more than that wait, and the rate sinks visibly. A
+            machine that answers less than ``concurrency / timeout`` of them a second lets users give up.
         timeout: seconds until a user gives up.
     """
 
@@ -88,7 +89,7 @@ class Users:
         *,
         paths: Sequence[str] = ("/",),
         rate: float = 100.0,
-        concurrency: int = 200,
+        concurrency: int = 50,
         timeout: float = 10.0,
         address: str = "127.0.0.1",
     ) -> None:

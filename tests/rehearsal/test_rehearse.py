@@ -190,6 +190,8 @@ from maintenance_ci.rehearsal.cluster import Options as ClusterOptions
 from maintenance_ci.rehearsal.rehearse import Options, rehearse
 sys.exit(rehearse(Options(picture=None, hold=0.5, keep=True, cluster=ClusterOptions(reload_interval=0.5))))
 """
+# The wait for users takes as long as the router: there is time to interrupt it, on a busy machine, too.
+SLOW_ROUTER = QUICK_ONE.replace("reload_interval=0.5", "reload_interval=5")
 
 
 def read_until(running: subprocess.Popen[str], text: str) -> IO[str]:
@@ -251,7 +253,7 @@ def test_a_terminal_s_ctrl_c_reaches_the_rehearsal_alone(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_a_rehearsal_that_is_stopped_shows_what_its_job_puts_back(tmp_path: Path) -> None:
     """Says so at once, and once only; another Ctrl-C does not cut it short."""
-    running = start_alone(["-c", QUICK_ONE], tmp_path)
+    running = start_alone(["-c", SLOW_ROUTER], tmp_path)
     log = read_until(running, "── Wait until users meet the page")
     running.send_signal(signal.SIGINT)
     shown: list[str] = []

@@ -1,6 +1,9 @@
 """Telling a machine that is too busy to measure from what is measured, where nothing but seconds can tell.
 
 A test that waits for an event, or compares with what it measured beside it, needs none of this.
+
+What many tests at once do to each other on a busy machine no test can tell: users, clusters and jobs then wait longer
+for a processor than for anything that is tested. There, fewer tests run at once (`workers_for`).
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import pytest
 
@@ -15,6 +19,10 @@ import pytest
 YARDSTICK = 0.1
 # From this slowdown on a machine may be too busy for what has its own measure of that.
 BUSY = 1.5
+# The tests mostly wait: five at a time keep two cores busy.
+WORKERS, WORKERS_IF_BUSY = 5, 2
+# How often the machine is measured before that is decided: what is busy for a moment is not a busy machine.
+MEASURED = 8
 CODE = f"""
 import time
 began, spent = time.monotonic(), time.process_time()
@@ -33,6 +41,17 @@ def slowdown() -> float:
     argv = [sys.executable, "-I", "-S", "-c", CODE]
     both = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(min(2, os.cpu_count() or 1))]
     return max(1.0, *(float(one.communicate()[0]) for one in both))
+
+
+def workers_for(slowdowns: Iterable[float]) -> int:
+    """Return how many tests shall run at once on a machine that was measured as this slow, again and again."""
+    return WORKERS if min(slowdowns) < BUSY else WORKERS_IF_BUSY
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Answer pytest-xdist's ``-n auto``: as many tests at once as the machine has room for now."""
+    return workers_for(slowdown() for _ in range(MEASURED))
 
 
 def require_at_most(measured: float, bound: float, what: str, *, factor: float | None = None) -> None:

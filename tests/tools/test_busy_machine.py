@@ -8,7 +8,15 @@ import sys
 
 import pytest
 
-from tests.tools.busy_machine import BUSY, require_at_least, require_at_most, slowdown
+from tests.tools.busy_machine import (
+    BUSY,
+    WORKERS,
+    WORKERS_IF_BUSY,
+    require_at_least,
+    require_at_most,
+    slowdown,
+    workers_for,
+)
 
 Skipped = pytest.skip.Exception
 
@@ -37,6 +45,18 @@ def test_a_real_failure_is_no_skip(measured: float, factor: float, ends: type[Ba
     ):
         with pytest.raises(ends, match="too busy" if ends is Skipped else "times slower than an idle one"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("slowdowns", "number"),
+    [
+        ([1.0, 1.1, 1.2], WORKERS),
+        ([3.0, 1.1, 2.8], WORKERS),  # busy for a moment
+        ([1.6, 2.9, 3.3], WORKERS_IF_BUSY),
+    ],
+)
+def test_fewer_tests_run_at_once_on_a_machine_that_stays_busy(slowdowns: list[float], number: int) -> None:
+    assert workers_for(slowdowns) == number
 
 
 def test_other_processes_make_it_slower() -> None:
