@@ -120,7 +120,7 @@ def _closing_words(run: Run, own_names: Container[str]) -> tuple[str, str]:
             f"Route {settings.route_name} is in maintenance already, as a whole: {met}.",
             f"To end it: run the job delete{_of_newest_pipeline(settings, shown)}.",
         )
-    beside = routes_beside(shown, observed.routes.values(), own_names)
+    beside = routes_beside(shown, observed.routes.on_host(shown["spec"].get("host")), own_names)
     but = f", except for what other Routes of the host serve: {', '.join(beside)}" if beside else ""
     unseen = f"Users of {url} were sent to the maintenance page{but}; the runner could not see whether they meet it."
     pipeline = f" ({settings.ci_pipeline_url})" if settings.ci_pipeline_url else ""

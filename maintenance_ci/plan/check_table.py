@@ -118,7 +118,8 @@ def _application(case: Case) -> list[Remark]:
 
 
 def _require_no_rival(case: Case, page_route: Object) -> None:
-    checks.require_no_rival(page_route, case.observed.routes.values(), case.settings.route_name)
+    neighbours = case.observed.routes.on_host((page_route.get("spec") or {}).get("host"))
+    checks.require_no_rival(page_route, neighbours, case.settings.route_name)
 
 
 def _is_whole_route(case: Case) -> bool:

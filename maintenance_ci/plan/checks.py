@@ -149,7 +149,8 @@ def _require_unclaimed(
 ) -> list[str]:
     host, namespace = str(route["spec"]["host"]), route["metadata"]["namespace"]
     if claims is None:
-        unknown = f"whether another namespace waits for {host} is unknown"
+        # The same words for every Route: many of them are told in one line.
+        unknown = "whether another namespace waits for the Route's host is unknown"
         return [f"{unknown}: the token may not list all namespaces' Routes. If one does, it takes the host; {unseen}."]
     foreign = [
         f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"

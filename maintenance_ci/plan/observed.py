@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.names import PAGE, STRATEGY_ANNOTATION, name_for_testers, page_route_name
 from maintenance_ci.plan.certificates import carry_over_certificates, certificate_of
-from maintenance_ci.plan.marks import Object, annotations_of, as_we_applied_it, by_name, stands_for
+from maintenance_ci.plan.marks import Object, annotations_of, as_we_applied_it
 from maintenance_ci.plan.page_route import backend_services
 from maintenance_ci.plan.repoint import without_notes
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP, rewriting_strategy
 from maintenance_ci.plan.verdicts import admitting_routers
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Sequence
 
     from maintenance_ci.plan.rights import Right
 
@@ -79,7 +80,7 @@ class Observed:
         namespace: of the Route.
         route_name: of the original.
         subpath: the part of it that is meant; None for the whole Route.
-        routes: all Routes of the namespace, by name.
+        routes: all Routes of the namespace.
         snapshot: the Secret that keeps the original.
         saved_original: the Route in it, where it is ours and can be read.
         wanted_page_route: the Route that is to show the page: a Route of its own, or the original rewritten.
@@ -95,7 +96,7 @@ class Observed:
     namespace: str
     route_name: str
     subpath: str | None
-    routes: Mapping[str, Object]
+    routes: Routes
     snapshot: Reading[Object] = Reading()
     saved_original: Object | None = None
     wanted_page_route: Reading[Object] = Reading()
@@ -105,11 +106,6 @@ class Observed:
     page_trouble: str = ""
     claims: Reading[Sequence[Object]] = Reading()
     missing_rights: Reading[list[Right]] = Reading()
-
-    @classmethod
-    def of(cls, namespace: str, routes: Iterable[Object], route_name: str, subpath: str | None) -> Observed:
-        """Return what the Routes alone say."""
-        return cls(namespace, route_name, subpath, by_name(routes))
 
     @property
     def original(self) -> Object | None:
@@ -139,8 +135,8 @@ class Observed:
     @cached_property
     def path_routes(self) -> list[str]:
         """The names of the maintenance Routes of single paths."""
-        names = {name for name, route in self.routes.items() if stands_for(route) == self.route_name}
-        return sorted(names - {page_route_name(self.route_name, None)})
+        whole = page_route_name(self.route_name, None)
+        return [name for name in self.routes.standing_for(self.route_name) if name != whole]
 
     @property
     def is_rewritten(self) -> bool:

@@ -18,6 +18,7 @@ from maintenance_ci.plan.due import announced_end, is_overdue, span
 from maintenance_ci.plan.marks import Object, annotations_of, by_name, stands_for
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import backend_services
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.strategies import SUBPATH, rewriting_strategy
 from maintenance_ci.plan.verdicts import admitting_routers
 
@@ -57,7 +58,7 @@ class Row:
 
 def rows(routes: Iterable[Object], snapshots: Iterable[Object], *, page_ready: bool, now: datetime) -> list[Row]:
     """Return a row for each maintenance of a namespace, and one for each that was cut short."""
-    by_route, by_snapshot = by_name(routes), by_name(snapshots)
+    by_route, by_snapshot = Routes(routes), by_name(snapshots)
     annotated = [route for route in by_route.values() if stands_for(route) or rewriting_strategy(route)]
     result = [_row_of_route(route, by_route, by_snapshot, page_ready=page_ready, now=now) for route in annotated]
     listed = {snapshot_name(row.route) for row in result if row.strategy != SUBPATH}
@@ -90,7 +91,7 @@ def table_of_maintenances(maintenances: Iterable[Row]) -> list[str]:
 
 
 def _row_of_route(
-    route: Object, routes: Mapping[str, Object], snapshots: Mapping[str, Object], *, page_ready: bool, now: datetime
+    route: Object, routes: Routes, snapshots: Mapping[str, Object], *, page_ready: bool, now: datetime
 ) -> Row:
     name = annotations_of(route).get(ROUTE_ANNOTATION) or route["metadata"]["name"]
     # A rewritten Route is older than its maintenance: its snapshot is as old.
@@ -109,7 +110,7 @@ def _state(route: Object, observed: Observed, *, page_ready: bool) -> str:
     return "shown" if page_ready else "the page is not ready"
 
 
-def _row_of_snapshot(snapshot: Object, routes: Mapping[str, Object], now: datetime) -> Row:
+def _row_of_snapshot(snapshot: Object, routes: Routes, now: datetime) -> Row:
     """Return the row of a snapshot without a maintenance: a job was ended between two steps."""
     name = annotations_of(snapshot).get(ROUTE_ANNOTATION, "")
     observed = Observed("", name, None, routes, snapshot=Reading(snapshot))

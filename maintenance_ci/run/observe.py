@@ -22,10 +22,11 @@ from maintenance_ci.templates.rendering import render_page_route
 from maintenance_ci.templates.restore import original_from_template, original_to_restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from maintenance_ci.cluster.openshift import Object, OpenShift
     from maintenance_ci.plan.rights import Right
+    from maintenance_ci.plan.routes import Routes
     from maintenance_ci.plan.steps import Plan
     from maintenance_ci.run.shared_reads import SharedReads
     from maintenance_ci.settings.variables import RouteSettings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-def observe(settings: RouteSettings, routes: Mapping[str, Object]) -> Observed:
+def observe(settings: RouteSettings, routes: Routes) -> Observed:
     """Return what the namespace's Routes, by their names, say of one of them, or of one path of it."""
     return Observed(settings.project, settings.route_name, settings.subpath, routes)
 

@@ -11,9 +11,9 @@ from maintenance_ci.errors import MaintenanceError, RefusedError, SeveralFailedE
 from maintenance_ci.log.outcome import listed
 from maintenance_ci.names import MANAGED_BY, MANAGED_BY_LABEL
 from maintenance_ci.plan.checks import raise_any
-from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.page_texts import headers_of, lines_of_texts
 from maintenance_ci.plan.route_access import public_url
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.selection import names_selected
 from maintenance_ci.plan.strategies import SUBPATH
 from maintenance_ci.run.concurrently import concurrently
@@ -83,7 +83,7 @@ def read_targets(settings: RoutesSettings, cluster: OpenShift, log: JobLog) -> l
         row = its_log.row
         row.route, row.subpath = one.route_name, one.subpath
         row.strategy = SUBPATH if one.subpath else one.route_strategy
-    live = by_name(routes)
+    live = Routes(routes)
     return [Target(one, observe(one, live), its_log) for one, its_log in zip(each, logs, strict=True)]
 
 

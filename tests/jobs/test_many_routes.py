@@ -111,7 +111,7 @@ def test_several_routes_go_into_maintenance_and_come_back(
 
 def test_each_job_holds_one_lease_and_asks_once_for_what_all_need(several: Cluster) -> None:
     first = len(several.inside.server.requests)
-    ok(several.run("deploy-route", ALL))
+    done = ok(several.run("deploy-route", ALL))
     asked = [f"{one.method} {one.path.partition('?')[0]}" for one in several.inside.server.requests[first:]]
     second = len(several.inside.server.requests)
     ok(several.run("delete", ALL))
@@ -120,6 +120,9 @@ def test_each_job_holds_one_lease_and_asks_once_for_what_all_need(several: Clust
         for shared in ("POST /apis/coordination", "POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews"):
             assert sum(one.startswith(shared) for one in requests) == 1, shared
         assert sum("endpointslices" in one for one in requests) == 1
+    assert [line.split(" whether")[0] for line in done.lines if "another namespace waits" in line] == [
+        "   WARNING: office, pay, trade:"
+    ]
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.page_texts import headers_of, with_headers
 from maintenance_ci.plan.plans import plan_begin
 from maintenance_ci.plan.repoint import merge_patch, pointed_back, repointed, without_notes
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.steps import Verb
 from tests.tools.observations import CART, original, page_route, settings
 
@@ -32,7 +33,7 @@ def pipeline(number: int, **variables: str) -> dict[str, str]:
 def observed(route: dict[str, Any] | None = None, subpath: str | None = None) -> Observed:
     """A Route in maintenance, by swap or for a path; None: not yet."""
     there = [route] if route else []
-    return Observed.of("web", [*there, *([original()] if subpath or not route else [])], "shop", subpath)
+    return Observed("web", "shop", subpath, Routes([*there, *([original()] if subpath or not route else [])]))
 
 
 def in_maintenance(number: int, subpath: str | None = None, **variables: str) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def test_a_path_announces_what_a_whole_route_does() -> None:
 def test_a_maintenance_that_was_cut_short_before_its_switch_is_the_next_pipeline_s() -> None:
     route = in_maintenance(1, MAINTENANCE_TITLE="Back soon")
     route["status"] = {}
-    cut_short = Observed.of("web", [original(), route], "shop", None)
+    cut_short = Observed("web", "shop", None, Routes([original(), route]))
     announced = announcement(settings(**pipeline(2, MAINTENANCE_TITLE="Later")), cut_short)
     assert announced.notes[PIPELINE_ANNOTATION] == "2"
     assert announced.headers["X-Maintenance-Texts"] == "Later|||"

@@ -21,6 +21,7 @@ from maintenance_ci.plan.checks import gathering, raise_any
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import Right
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
 from maintenance_ci.plan.steps import Direction, Plan
 from maintenance_ci.plan.strategies import REPOINT, SUBPATH, SWAP
@@ -81,7 +82,7 @@ class Scene:
     def case(self) -> tuple[RouteSettings, Observed, Plan]:
         """The settings, what is observed, and the job's plan."""
         given = settings(**self.variables)
-        observed = Observed.of("web", self.routes.values(), "shop", given.subpath)
+        observed = Observed("web", "shop", given.subpath, Routes(self.routes.values()))
         observed = replace(observed, saved_original=self.saved, **self.readings)  # type: ignore[arg-type]
         plan = plan_begin if self.job == "deploy-route" else plan_end
         return given, observed, plan(given, observed)

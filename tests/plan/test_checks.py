@@ -141,7 +141,7 @@ def test_where_nobody_may_look_that_is_said() -> None:
         require_host_unclaimed(route(namespace="a"), None),
         require_host_returns(route(namespace="a"), None, force=()),
     ):
-        assert ["waits for h.example.test is unknown" in line for line in said] == [True]
+        assert ["waits for the Route's host is unknown" in line for line in said] == [True]
 
 
 def test_a_route_needs_a_host_of_its_own() -> None:

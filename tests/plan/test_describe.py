@@ -8,6 +8,7 @@ import pytest
 
 from maintenance_ci.plan.describe import DESCRIPTIONS, commands_to_end, line_of_page, lines_of, title_of_all
 from maintenance_ci.plan.observed import Phase
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.steps import Change, Verb
 from maintenance_ci.plan.strategies import SWAP
 from tests.tools.observations import CART, observed_in, page_route
@@ -39,7 +40,7 @@ def test_each_change_of_each_plan_has_a_name_and_a_line(job: str, state: str) ->
 
 def test_the_page_stays_for_routes_that_do_not_end_with_the_others() -> None:
     shown, beside = observed_in(Phase.SHOWN, SWAP), page_route(CART)
-    both = replace(shown, routes={**shown.routes, beside["metadata"]["name"]: beside})
+    both = replace(shown, routes=Routes([*shown.routes.values(), beside]))
     assert line_of_page([shown]) == "remove the page"
     assert line_of_page([both]) == f"keep the page: {beside['metadata']['name']} shows it"
     assert line_of_page([both, replace(both, subpath=CART)]) == "remove the page"

@@ -10,6 +10,7 @@ from maintenance_ci.names import END_ANNOTATION, notes, page_route_name
 from maintenance_ci.plan.due import NOTHING_TO_END, announced_end, is_overdue, span, why_not_ended
 from maintenance_ci.plan.observed import Observed
 from maintenance_ci.plan.page_route import our_labels
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.settings.force import Force
 
 NOW = datetime(2026, 11, 29, 9, 0, tzinfo=UTC)
@@ -24,7 +25,7 @@ def observed(end: str, subpath: str | None = None) -> Observed:
         },
         "spec": {"host": "shop.example.test", "to": {"kind": "Service", "name": "maintenance-page"}},
     }
-    return Observed.of("web", [route], "shop", subpath)
+    return Observed("web", "shop", subpath, Routes([route]))
 
 
 @pytest.mark.parametrize("subpath", [None, "/cart"])
@@ -55,10 +56,10 @@ def test_an_end_that_lies_ahead_is_waited_for(end: str, ahead: bool, subpath: st
 
 def test_what_is_not_in_maintenance_has_no_end() -> None:
     route = {"metadata": {"name": "shop", "annotations": {END_ANNOTATION: "2026-11-29T10:00:01Z"}}, "spec": {}}
-    assert why_not_ended(Observed.of("web", [route], "shop", None), force=set(Force), now=NOW) == NOTHING_TO_END
-    assert why_not_ended(Observed.of("web", [route], "shop", "/cart"), force=(), now=NOW) == NOTHING_TO_END
+    assert why_not_ended(Observed("web", "shop", None, Routes([route])), force=set(Force), now=NOW) == NOTHING_TO_END
+    assert why_not_ended(Observed("web", "shop", "/cart", Routes([route])), force=(), now=NOW) == NOTHING_TO_END
     # A Route that is not there at all is for the check of its trace.
-    assert why_not_ended(Observed.of("web", [], "shop", None), force=(), now=NOW) is None
+    assert why_not_ended(Observed("web", "shop", None, Routes()), force=(), now=NOW) is None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from maintenance_ci.plan.marks import as_we_applied_it, pipeline_of, stands_for
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import our_labels
 from maintenance_ci.plan.repoint import repointed
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.strategies import REPOINT, SWAP
 from maintenance_ci.rehearsal.apiserver.store import Object
 
@@ -80,7 +81,7 @@ STATES: dict[str, tuple[list[Object], str | None, tuple[str | None, bool, str | 
 
 
 def observe(routes: Iterable[Object], subpath: str | None) -> Observed:
-    return Observed.of("web", routes, "shop", subpath)
+    return Observed("web", "shop", subpath, Routes(routes))
 
 
 def summary(observed: Observed) -> tuple[Any, ...]:

@@ -38,6 +38,7 @@ from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.repoint import merge_patch, pointed_back, repointed
 from maintenance_ci.plan.rights import needed_rights
 from maintenance_ci.plan.route_access import other_ways, public_url
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
 from maintenance_ci.plan.strategies import REPOINT
 from maintenance_ci.plan.verdicts import admitting_routers, refusals, serving_routers
@@ -164,14 +165,14 @@ LOOKS: dict[str, Look] = {
     "moved": moved,
     "keep_bookkeeping": keep_bookkeeping,
     "as_we_applied_it": lambda route, _: as_we_applied_it(route),
-    "observed": lambda route, other: Observed.of("web", [route, other], route["metadata"]["name"], None).phase,
+    "observed": lambda route, other: Observed("web", route["metadata"]["name"], None, Routes([route, other])).phase,
     "snapshot": lambda route, _: json.dumps(snapshot_of(route, {})) + json.dumps(manifest_of(route)),
 }
 
 
 def planned(route: Object, other: Object) -> list[object]:
     """Everything that is made of what is observed of a Route."""
-    observed = Observed.of("web", [route, other], route["metadata"]["name"], None)
+    observed = Observed("web", route["metadata"]["name"], None, Routes([route, other]))
     given = settings(ROUTE_NAME=route["metadata"]["name"])
     plans = [plan_begin(given, observed), plan_end(given, observed)]
     return [

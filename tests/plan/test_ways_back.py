@@ -13,6 +13,7 @@ from maintenance_ci.plan.describe import commands_to_end, lines_of, no_longer_fo
 from maintenance_ci.plan.observed import Observed, Phase, Reading, Remark
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import needed_rights
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of
 from maintenance_ci.plan.steps import Verb
 from maintenance_ci.plan.strategies import REPOINT, SUBPATH, SWAP
@@ -29,8 +30,7 @@ def without_certificate() -> Observed:
     bare = {**original(), "status": status(admitted=False)}
     shown = page_route(of=original(tls=CERTIFICATE))
     observed = observed_in(Phase.RETURNING, SWAP)
-    routes = {"shop": bare, shown["metadata"]["name"]: shown}
-    return replace(observed, routes=routes, saved_original=manifest_of(original(tls=CERTIFICATE)))
+    return replace(observed, routes=Routes([bare, shown]), saved_original=manifest_of(original(tls=CERTIFICATE)))
 
 
 def test_a_rollback_puts_the_original_back_before_the_page_s_route_goes_even_where_it_was_not_deleted_yet() -> None:
@@ -116,7 +116,7 @@ def test_a_route_that_somebody_sent_elsewhere_is_no_original_to_save(has_snapsho
 def test_a_person_lets_testers_in_no_more_with_the_last_maintenance_of_the_route(strategy: str) -> None:
     observed = observed_in(Phase.SHOWN, strategy)
     preview = route_for_testers(original(), ["192.0.2.7"], None)
-    let_in = replace(observed, routes={**observed.routes, "shop-preview": preview})
+    let_in = replace(observed, routes=Routes([*observed.routes.values(), preview]))
     subpath = {"SUBPATH": "/cart"} if strategy == SUBPATH else {}
     plan = plan_end(settings(**subpath), let_in)
     command = "oc delete route shop-preview -n web --ignore-not-found"
@@ -125,6 +125,6 @@ def test_a_person_lets_testers_in_no_more_with_the_last_maintenance_of_the_route
     assert no_longer_for_testers([let_in]) == ["shop-preview"]
     # Testers of another path need it still, until that one has ended, too.
     other = page_route("/help")
-    beside = replace(let_in, routes={**let_in.routes, other["metadata"]["name"]: other})
+    beside = replace(let_in, routes=Routes([*let_in.routes.values(), other]))
     assert command not in commands_to_end(plan, beside, snapshot=True)
     assert no_longer_for_testers([beside, replace(beside, subpath="/help")]) == ["shop-preview"]

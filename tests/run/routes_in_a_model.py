@@ -16,6 +16,7 @@ from maintenance_ci.names import PAGE, notes, page_route_name, snapshot_name
 from maintenance_ci.plan.observed import Observed, Reading
 from maintenance_ci.plan.page_route import backend_services, maintenance_values
 from maintenance_ci.plan.plans import plan_begin, plan_end
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of
 from maintenance_ci.plan.steps import Condition, Met, Side
 from maintenance_ci.plan.strategies import STRATEGIES
@@ -79,7 +80,7 @@ class Site:
         logs = self.log.of_routes(names(number))
         for name, log in zip(names(number), logs, strict=True):
             given = settings(ROUTE_NAME=name, **variables)
-            observed = Observed.of("web", self.model.select("routes"), name, None)
+            observed = Observed("web", name, None, Routes(self.model.select("routes")))
             route = site(name)
             rewrite = STRATEGIES[given.route_strategy].rewrite
             shown = rewrite(route, notes(name, given.route_strategy, "42"), None) if rewrite else page_of(route)

@@ -11,6 +11,7 @@ from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.page_route import maintenance_values
 from maintenance_ci.plan.plans import plan_begin, plan_end
 from maintenance_ci.plan.rights import Right, needed_rights
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH
 from maintenance_ci.rehearsal.apiserver.store import Object
@@ -126,7 +127,7 @@ def observed_in(phase: Phase, strategy: str, *, live: Object | None = None, rest
     """What is observed of Route shop in that phase."""
     route = live or original()
     subpath = CART if strategy == SUBPATH else None
-    observed = Observed.of("web", routes_in(phase, strategy, route), "shop", subpath)
+    observed = Observed("web", "shop", subpath, Routes(routes_in(phase, strategy, route)))
     shown = page_route(subpath, of=route)
     if STRATEGIES[strategy].rewrite:
         shown = rewritten(strategy, route)

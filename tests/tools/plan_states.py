@@ -8,6 +8,7 @@ from dataclasses import replace
 from maintenance_ci.names import notes, snapshot_name
 from maintenance_ci.plan.observed import Observed, Phase, Reading
 from maintenance_ci.plan.plans import plan_begin, plan_end
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.snapshot import manifest_of, snapshot_of
 from maintenance_ci.plan.steps import Plan
 from maintenance_ci.plan.strategies import STRATEGIES, SUBPATH, SWAP
@@ -38,7 +39,7 @@ def _phases() -> Iterator[tuple[str, Observed]]:
 
 
 def _with_routes(observed: Observed, *routes: Object) -> Observed:
-    return replace(observed, routes={route["metadata"]["name"]: route for route in routes})
+    return replace(observed, routes=Routes(routes))
 
 
 def _certified() -> Object:

@@ -166,7 +166,7 @@ def parse_body(content_type: str, body: bytes) -> Any:
         return protobuf.decode(body)
     try:
         if content_type in ("application/yaml", apply.CONTENT_TYPE):
-            return yaml.load(body, Loader=_YamlAsJson)  # noqa: S506 - a child of the safe loader
+            return _load_yaml(body)
         if content_type == "application/octet-stream" or content_type.endswith("json"):
             return json.loads(body)
     except (ValueError, yaml.YAMLError) as error:
@@ -175,6 +175,14 @@ def parse_body(content_type: str, body: bytes) -> Any:
         "the body of the request was in an unknown format - accepted media types include: "
         f"application/json, application/yaml, {protobuf.CONTENT_TYPE}"
     )
+
+
+def _load_yaml(body: bytes) -> Any:
+    """Read YAML; most of it is JSON, which Python reads a hundred times faster."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return yaml.load(body, Loader=_YamlAsJson)  # noqa: S506 - a child of the safe loader
 
 
 class _YamlAsJson(yaml.SafeLoader):

@@ -15,9 +15,9 @@ from maintenance_ci.cluster.kubeconfig import write_kubeconfig
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.log.log import JobLog
 from maintenance_ci.plan.describe import commands_to_end
-from maintenance_ci.plan.marks import by_name
 from maintenance_ci.plan.observed import Observed, Reading
 from maintenance_ci.plan.plans import plan_end
+from maintenance_ci.plan.routes import Routes
 from maintenance_ci.plan.steps import Admitted, Direction, Judged, Plan
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.run.changes import Changes
@@ -83,7 +83,7 @@ def begun(on: Stage, job: str, way: str, folder: Path) -> Iterator[Begun]:
         private, url=inside.server.url, token=inside.token, namespace=manifests.NAMESPACE, ca=inside.ca_file.read_text()
     )
     with contextlib.closing(OpenShift(str(kubeconfig), manifests.NAMESPACE)) as cluster:
-        observed, reads = observe(settings, by_name(cluster.select("routes"))), SharedReads(cluster)
+        observed, reads = observe(settings, Routes(cluster.select("routes"))), SharedReads(cluster)
         if job == "deploy-route":
             observed, plan = observe_begin(reads, None, PAGE_ROUTE.read_text(), settings, observed)
         else:
