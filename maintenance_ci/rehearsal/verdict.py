@@ -117,8 +117,9 @@ def judge(
         faults += _broken(stretch)
         faults += _wrong_side(stretch)
         if stretch.name != SWITCHING:
-            faults += _too_little(stretch, minimum_rate, minimum_seconds)
-            remarks += _poor_seconds(stretch, minimum_rate)
+            watched = watched_seconds(stretch.answers, stretch.start, stretch.end, minimum_rate)
+            faults += _too_little(stretch, watched, minimum_rate, minimum_seconds)
+            remarks += _poor_seconds(stretch, watched, minimum_rate)
     return Verdict(tuple(_row(stretch) for stretch in stretches), tuple(faults), tuple(remarks))
 
 
@@ -207,24 +208,19 @@ def _wrong_side(stretch: _Stretch) -> list[str]:
     return [_fault(stretch, answers, what) for what, answers in kinds.items()]
 
 
-def _watched(stretch: _Stretch, minimum_rate: float) -> int:
-    return watched_seconds(stretch.answers, stretch.start, stretch.end, minimum_rate)
-
-
-def _too_little(stretch: _Stretch, minimum_rate: float, minimum_seconds: float) -> list[str]:
-    seconds = stretch.end - stretch.start
+def _too_little(stretch: _Stretch, watched: int, minimum_rate: float, minimum_seconds: float) -> list[str]:
+    seconds, needed = stretch.end - stretch.start, int(minimum_seconds)
     if seconds < minimum_seconds:
         return [f"{stretch.name}: lasted {seconds:.1f} s, less than {minimum_seconds:g} s"]
-    watched, needed = _watched(stretch, minimum_rate), int(minimum_seconds)
     if watched < needed or len(stretch.answers) < minimum_rate * minimum_seconds:
         found = f"{watched} of {int(seconds)} seconds have {minimum_rate:g} requests or more, and {needed} are needed"
         return [f"{stretch.name}: {found}: this machine may be too busy to tell"]
     return []
 
 
-def _poor_seconds(stretch: _Stretch, minimum_rate: float) -> list[str]:
+def _poor_seconds(stretch: _Stretch, watched: int, minimum_rate: float) -> list[str]:
     seconds = int(stretch.end - stretch.start)
-    poor = seconds - _watched(stretch, minimum_rate)
+    poor = seconds - watched
     return [f"{stretch.name}: {poor} of {seconds} seconds have less than {minimum_rate:g} requests"] if poor else []
 
 

@@ -154,5 +154,5 @@ def _matches(entry: str, host: str, port: int, address: Address | None) -> bool:
     entry = (with_port[1] if with_port else entry).strip("[]")
     if address is not None:
         return read_address(entry) == address
-    name = entry.removeprefix("*").rstrip(".")
+    name = (entry[1:] if entry.startswith("*.") else entry).rstrip(".")
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")

@@ -53,6 +53,8 @@ def test_plain_http_has_a_variable_of_its_own() -> None:
         (".example.test", "https://example.test", False),
         ("*.example.test", API, True),
         ("*.example.test", "https://example.test", False),
+        ("*api.example.test", API, False),  # as Go: a star stands for whole labels, before a dot
+        ("*test", API, False),
         ("ample.test", API, False),
         ("api.example.test", "https://myapi.example.test", False),
         ("API.Example.TEST", API, True),
