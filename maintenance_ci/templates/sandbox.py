@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +28,7 @@ from jinja2.sandbox import SandboxedEnvironment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2 import Template
     from jinja2.runtime import Context
 
 # Characters: no manifest of a Route is longer.
@@ -105,6 +107,12 @@ def _names(template: str) -> set[str]:
     return {str(getattr(node, "name", None) or getattr(node, "attr", "")) for node in named}
 
 
+@lru_cache(maxsize=32)
+def _compiled(template: str) -> Template:
+    """Return a template that can be rendered, again and again: the maintenance Route's is, for each Route."""
+    return _ENVIRONMENT.from_string(template)
+
+
 def render(template: str, values: Mapping[str, Any], name: str) -> dict[str, str]:
     """Return ``{"rendered": …}``; or ``{"error": …}``, a sentence that names the line and no value.
 
@@ -112,7 +120,7 @@ def render(template: str, values: Mapping[str, Any], name: str) -> dict[str, str
         MemoryError: it takes more than this process has.
     """
     try:
-        rendered = _ENVIRONMENT.from_string(template).render(values)
+        rendered = _compiled(template).render(values)
     except MemoryError:
         raise
     except SecurityError as error:
