@@ -29,7 +29,8 @@ def connect(settings: JobSettings, log: JobLog) -> Iterator[tuple[OpenShift, str
     _record_job(settings, log)
     with private_folder() as private:
         kubeconfig = _kubeconfig(settings, private, log)
-        cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout)
+        hide = log.redaction.secrets.append
+        cluster = OpenShift(kubeconfig, settings.project, timeout=settings.api_timeout, hide=hide)
         with contextlib.closing(cluster):
             yield cluster, kubeconfig, private
 
@@ -54,7 +55,7 @@ def _kubeconfig(settings: JobSettings, private: Path, log: JobLog) -> str:
         return str(path)
     from maintenance_ci.cluster.given_kubeconfig import read_login
 
-    login = read_login(str(settings.kubeconfig), settings.kube_context, login_environment())
+    login = read_login(str(settings.kubeconfig), settings.kube_context.strip(), login_environment())
     log.redaction.secrets += login.secrets
     if login.cluster.get("insecure-skip-tls-verify"):
         log.warn("the certificate of the cluster's API is not verified (insecure-skip-tls-verify in KUBECONFIG)")

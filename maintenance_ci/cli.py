@@ -66,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: argparse.Namespace) -> int:
-    from maintenance_ci.settings.variables import in_gitlab, report_folder, secrets_given
+    from maintenance_ci.settings.variables import in_gitlab, prepare_environment, report_folder, secrets_given
 
+    prepare_environment()
     on_cluster = arguments.command == "rehearse" and arguments.cluster
     job = arguments.command if on_cluster or arguments.command in JOBS else ""
     # These print a file, or one document, and nothing else.
@@ -203,10 +204,10 @@ def _deploy_route(_arguments: argparse.Namespace, log: JobLog) -> None:
 
 
 def _delete(_arguments: argparse.Namespace, log: JobLog) -> None:
-    from maintenance_ci.settings.variables import RoutesSettings, read_settings
+    from maintenance_ci.settings.variables import EndSettings, read_settings
     from maintenance_ci.templates import rendering
 
-    settings = read_settings(RoutesSettings)
+    settings = read_settings(EndSettings)
     if settings.needs_templates:
         rendering.begin()  # ready by the time that the original's template is rendered
     from maintenance_ci.jobs.delete import delete

@@ -7,8 +7,10 @@ needs, so each call here is one request.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
+import math
 import re
 import ssl
 import time
@@ -34,10 +36,10 @@ from maintenance_ci.errors import (
 )
 from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.settings.proxies import parse_proxy
-from maintenance_ci.waiting import with_deadline
+from maintenance_ci.waiting import in_background, with_deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Object = dict[str, Any]
 
@@ -50,6 +52,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 SLACK = 15.0
 # Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
 LOGIN_TIMEOUT = 75.0
+# Seconds between two looks at whether a login ends soon.
+RENEW_EVERY = 30.0
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
 NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
@@ -60,7 +64,10 @@ MAX_TEXT = 300
 
 
 class _LoginFaults(logging.Handler):
-    """Collects what the client logs, on the root logger, of a program that failed to log in: it goes on without."""
+    """Collects what the client logs, on the root logger, of a program that failed to log in: it goes on without.
+
+    As long as it is there, nothing of that is printed beside the job's log.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +85,7 @@ class Api:
     Args:
         kubeconfig: path of the kubeconfig (several, separated as in KUBECONFIG, are merged).
         timeout: seconds to wait for the next bytes of an answer.
+        hide: gets what no log may show: the token of a program that logs in, whenever there is a new one.
 
     Raises of every method:
         TryAgainError: the server cannot be reached, or answers that it is too busy or broken (408, 429, 5xx).
@@ -88,8 +96,11 @@ class Api:
         MaintenanceError: any other refusal, with the server's own message.
     """
 
-    def __init__(self, kubeconfig: str, *, timeout: float = TIMEOUT[1]) -> None:
+    def __init__(
+        self, kubeconfig: str, *, timeout: float = TIMEOUT[1], hide: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.timeout = (min(TIMEOUT[0], timeout), timeout)
+        self._hide = hide
         # What urllib3 would print about each retry says less than the error in the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         # The kubeconfig names the proxy: the client must not look for another in the environment.
@@ -98,15 +109,19 @@ class Api:
         configuration.retries = urllib3.Retry(
             connect=2, read=0, redirect=False, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
-        login, root = _LoginFaults(), logging.getLogger()
+        self._login = _LoginFaults()
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
-        root.addHandler(login)
+        logging.getLogger().addHandler(self._login)
         try:
             with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
-            if login.faults:
-                raise VariableError([f"KUBECONFIG: its program did not log in: {login.faults[-1]}"])
-            if not HEADER_VALUE.fullmatch(configuration.api_key.get("BearerToken", "")):
+            if self._login.faults:
+                raise VariableError([f"KUBECONFIG: its program did not log in: {self._login.faults[-1]}"])
+            if not HEADER_VALUE.fullmatch(token := configuration.api_key.get("BearerToken", "")):
                 raise VariableError(["KUBECONFIG: its program gave what is no token: one line of ASCII is expected"])
+            self._hide_token(token)
+            # The client would log in again within any request, and for each of them where a token does not last long.
+            self._renew, configuration.refresh_api_key_hook = configuration.refresh_api_key_hook, None
+            self._renew_at = time.monotonic() + RENEW_EVERY
             proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
             _require_pair(configuration.cert_file, configuration.key_file)
             if configuration.ssl_ca_cert:
@@ -121,7 +136,8 @@ class Api:
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
         finally:
-            root.removeHandler(login)
+            if not hasattr(self, "_client"):
+                logging.getLogger().removeHandler(self._login)
         self._server = Server(
             f"the cluster {configuration.host}",
             "OKD_URL (or in KUBECONFIG)",
@@ -136,7 +152,33 @@ class Api:
 
     def close(self) -> None:
         """Close the connections."""
+        logging.getLogger().removeHandler(self._login)
         self._client.close()  # type: ignore[no-untyped-call]
+
+    def _keep_login(self) -> None:
+        """Have a program log in again, now and then, where its token ends soon; no request waits for that."""
+        if self._renew and time.monotonic() >= self._renew_at:
+            self._renew_at = math.inf  # until this one has ended
+            in_background(self._log_in_again)
+
+    def _log_in_again(self) -> None:
+        """Take over the token of a new login; where that fails, the one before it is good for some time."""
+        configuration, before = self._client.configuration, dict(self._client.configuration.api_key)
+        try:
+            if self._renew:
+                renewed = copy.copy(configuration)
+                renewed.api_key = dict(before)
+                self._renew(renewed)  # asks the program five minutes before the token's end
+                token = renewed.api_key.get("BearerToken", "")
+                if renewed.api_key != before and HEADER_VALUE.fullmatch(token):
+                    self._hide_token(token)
+                    configuration.api_key = renewed.api_key
+        finally:
+            self._renew_at = time.monotonic() + RENEW_EVERY
+
+    def _hide_token(self, token: str) -> None:
+        if secret := token.partition(" ")[2]:  # behind the word Bearer
+            self._hide(secret)
 
     def object(self, method: str, path: str, **request: Any) -> Object:
         """Send a request, whose arguments are those of `_request`, and return the object of its answer."""
@@ -192,6 +234,7 @@ class Api:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if body is not None:
             headers["Content-Type"] = content_type
+        self._keep_login()
         serialized = self._client.param_serialize(
             method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
         )

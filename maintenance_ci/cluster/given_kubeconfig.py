@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from maintenance_ci.cluster import login_program
 from maintenance_ci.errors import VariableError
 from maintenance_ci.kubernetes_yaml.reader import NotYamlError, decode, read_documents
-from maintenance_ci.settings.addresses import is_server_address
+from maintenance_ci.settings.addresses import read_server_address
 from maintenance_ci.settings.credentials import (
     MAX_CERTIFICATES,
     MAX_TOKEN,
@@ -27,7 +27,7 @@ from maintenance_ci.settings.credentials import (
     decoded,
     read_file,
 )
-from maintenance_ci.settings.proxies import Proxy, parse_proxy
+from maintenance_ci.settings.proxies import MIN_PASSWORD, Proxy, parse_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,10 +87,11 @@ def read_login(paths: str, context: str, environment: Mapping[str, str]) -> Logi
         proxy_url = _text(cluster, "proxy-url")
         proxy = parse_proxy(proxy_url, "KUBECONFIG: proxy-url") if proxy_url else None
         cluster, user = _cluster(cluster, folder), _user(user, user_folder, environment)
+        _require_private(cluster, user)
         secrets = [_text(user, "token"), _text(user, "password"), *(proxy.secrets if proxy else [])]
     except ValueError as error:
         raise VariableError([f"KUBECONFIG: {error}"]) from None
-    return Login(cluster, user, proxy, [secret for secret in secrets if secret])
+    return Login(cluster, user, proxy, [secret for secret in secrets if len(secret) >= MIN_PASSWORD])
 
 
 def _read(path: Path) -> Object:
@@ -149,8 +150,11 @@ def _entry(config: Object, kind: str, name: str) -> tuple[Path, Object]:
 def _cluster(cluster: Object, folder: Path) -> Object:
     cluster.pop("proxy-url", None)
     # A message shows the address, and where it cannot be reached a user's password with it.
-    if not is_server_address(server := _text(cluster, "server"), "https", "http") or re.search(r"\s", server):
+    server = _text(cluster, "server")
+    address = None if re.search(r"\s", server) else read_server_address(server, "https", "http")
+    if address is None:
         raise ValueError("has a server that is no https:// address without user, query or fragment")
+    cluster["server"] = address
     _text(cluster, "tls-server-name")
     data, path = _text(cluster, "certificate-authority-data"), _text(cluster, "certificate-authority")
     insecure = cluster.get("insecure-skip-tls-verify") or False
@@ -167,6 +171,12 @@ def _cluster(cluster: Object, folder: Path) -> Object:
             raise ValueError(f"has a certificate-authority{'-data' if data else ''} that {error}") from None
         cluster["certificate-authority-data"] = base64.b64encode(text.encode()).decode()
     return cluster
+
+
+def _require_private(cluster: Object, user: Object) -> None:
+    """Refuse a login that everybody on the way could read: the Python client would send it; kubectl does not."""
+    if cluster["server"].startswith("http://") and user.keys() - {"extensions"}:
+        raise ValueError("has a server at http://, and a user: everybody on the way could read how it logs in")
 
 
 def _decoded_data(data: str) -> bytes:
@@ -192,6 +202,8 @@ def _user(user: Object, folder: Path, environment: Mapping[str, str]) -> Object:
         except ValueError as error:
             raise ValueError(f"has a tokenFile that {error}") from None
         del user["tokenFile"]
+        if not user["token"]:
+            raise ValueError("has a tokenFile that is empty")
     if (token := _text(user, "token")) and not TOKEN.fullmatch(token):
         raise ValueError("has a token that is none: one line without spaces is expected")
     if program := user.get("exec"):
@@ -207,13 +219,20 @@ def _program(program: Any, folder: Path, environment: Mapping[str, str]) -> Obje
     if not named or not all(isinstance(argument, str) for argument in arguments):
         raise ValueError("has a program to log in (exec) that is none")
     path = str(folder / command) if os.sep in command else command
-    variables = {**environment, **{one["name"]: _text(one, "value") for one in own}}
+    # A variable of bytes that are no text cannot stand in a kubeconfig.
+    given = {name: value for name, value in environment.items() if _is_text(name + value)}
+    variables = {**given, **{one["name"]: _text(one, "value") for one in own}}
     return {
         **program,
         "command": sys.executable,
         "args": ["-I", "-S", login_program.__file__, str(LOGIN_TIMEOUT), path, *arguments],
         "env": [{"name": name, "value": value} for name, value in variables.items()],
     }
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether it can be written in UTF-8: Python has a surrogate for each byte that could not be read."""
+    return not re.search("[\ud800-\udfff]", value)
 
 
 def _list(mapping: Mapping[str, Any], field: str) -> list[Any]:

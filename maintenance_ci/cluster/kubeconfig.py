@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from maintenance_ci.settings.proxies import Proxy
+
+# Two halves of a character, or any other escape, which may be one of a backslash.
+PAIR_OR_ESCAPE = re.compile(r"(?P<pair>\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\.")
 
 
 @contextlib.contextmanager
@@ -80,5 +84,17 @@ def write_login(
     }
     path = folder / "kubeconfig"
     path.touch(mode=0o600)
-    path.write_text(json.dumps(config))  # JSON is YAML: Helm, oc and the client read it
+    path.write_text(_yaml(config), encoding="utf-8")
     return path
+
+
+def _yaml(config: Mapping[str, object]) -> str:
+    """Return JSON that is YAML, which Helm, oc and the client read.
+
+    JSON writes a character beyond U+FFFF as two halves, which YAML does not join: here it stands as it is.
+    """
+
+    def as_it_is(escape: re.Match[str]) -> str:
+        return json.loads(f'"{escape[0]}"') if escape["pair"] else escape[0]
+
+    return PAIR_OR_ESCAPE.sub(as_it_is, json.dumps(config))

@@ -63,6 +63,7 @@ class OpenShift:
         kubeconfig: path of the kubeconfig (several, separated as in KUBECONFIG, are merged).
         namespace: all objects are looked up and changed there.
         timeout: seconds to wait for the next bytes of an answer.
+        hide: gets what no log may show.
 
     Attributes:
         guard: called before each change; it raises what forbids the change (the Lease is lost).
@@ -70,10 +71,17 @@ class OpenShift:
     Raises of every method: what `maintenance_ci.cluster.api.Api` raises, and what the guard does.
     """
 
-    def __init__(self, kubeconfig: str, namespace: str, *, timeout: float = TIMEOUT[1]) -> None:
+    def __init__(
+        self,
+        kubeconfig: str,
+        namespace: str,
+        *,
+        timeout: float = TIMEOUT[1],
+        hide: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.namespace = namespace
         self.guard: Callable[[], None] = lambda: None
-        self._api = Api(kubeconfig, timeout=timeout)
+        self._api = Api(kubeconfig, timeout=timeout, hide=hide)
 
     def close(self) -> None:
         """Close the connections."""

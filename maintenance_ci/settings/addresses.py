@@ -32,11 +32,17 @@ def read_network(text: str) -> IPv4Network | IPv6Network:
     return ip_network(text, strict=False)
 
 
-def is_server_address(url: str, *schemes: str) -> bool:
-    """Tell whether it is a server's URL of one of these schemes, without user, query or fragment."""
+def read_server_address(url: str, *schemes: str) -> str | None:
+    """Return a server's URL of one of these schemes, without user, query or fragment; None where it is none.
+
+    The scheme is in lower case, as all clients know it: to the Python client a server at ``HTTPS://`` needs no CA.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in schemes and HOST.fullmatch(parts.hostname or "") and parts.port != 0
     except ValueError:  # a port that is no number, half an IPv6 address
-        return False
-    return bool(usable) and not ("@" in parts.netloc or parts.query or parts.fragment)
+        return None
+    # Not parts.query: it is empty behind a question mark that nothing follows.
+    if not usable or "@" in parts.netloc or parts.netloc.endswith(":") or re.search("[?#]", url):
+        return None
+    return f"{parts.scheme}{url[len(parts.scheme) :]}"

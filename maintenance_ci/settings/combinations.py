@@ -17,6 +17,8 @@ def cluster(given: Mapping[str, str]) -> Iterator[str]:
     """Tell that the cluster cannot be reached with what is given."""
     if "OKD_URL" not in given and "KUBECONFIG" not in given:
         yield "OKD_URL: is missing; give OKD_URL and OKD_TOKEN, or a KUBECONFIG"
+    elif "OKD_URL" not in given and "OKD_TOKEN" in given:  # a protected variable, on a branch that is not
+        yield "OKD_URL: is missing; OKD_TOKEN is its token. To use KUBECONFIG, give no OKD_TOKEN"
     if "OKD_URL" in given and "OKD_TOKEN" not in given:
         yield "OKD_TOKEN: is missing; OKD_URL needs a token"
     if "KUBE_CONTEXT" in given and "KUBECONFIG" not in given:

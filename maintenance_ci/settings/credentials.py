@@ -16,9 +16,12 @@ import stat
 # Bytes. A system's whole bundle has some 250,000.
 MAX_CERTIFICATES, MAX_TOKEN = 4 * 1024 * 1024, 16 * 1024
 TOKEN = re.compile(r"[\x21-\x7e]+")
+# A byte order mark and a space without width, as they come with copying.
+INVISIBLE = "\ufeff\u200b"
 BEGIN = "-----BEGIN"
 # A certificate in a text that may also hold keys. X509 is an older word of OpenSSL's, TRUSTED a kind of its own.
 BLOCK = re.compile(r"-----BEGIN (?P<kind>(?:X509 |TRUSTED )?CERTIFICATE)-----(?P<body>[^-]*)-----END (?P=kind)-----")
+FIRST_LINE = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 # Between the lines of a block: blanks, and the line breaks of a value that went through JSON.
 BREAKS = re.compile(r"\s|\\[rn]")
 
@@ -56,14 +59,18 @@ def read_token(value: str) -> str:
     Raises:
         ValueError: it is none, or the file holds none.
     """
-    text = value.strip()
+    text = value.strip().strip(INVISIBLE)
     if text.startswith("/"):
         # Latin-1 reads any byte; what is no ASCII is no token.
-        text = read_file(text, MAX_TOKEN).decode("latin-1").strip()
+        text = read_file(text, MAX_TOKEN).removeprefix(codecs.BOM_UTF8).decode("latin-1").strip()
         if not TOKEN.fullmatch(text):
             raise ValueError("names a file that holds no token: one line without spaces is expected")
     if not TOKEN.fullmatch(text):
-        raise ValueError("must be a token: no spaces, no line breaks")
+        raise ValueError("must be a token: no spaces, no line breaks, and no characters that cannot be seen")
+    if text.startswith("$"):
+        raise ValueError("must be a token, not the name of another variable: GitLab did not fill that in")
+    if text[0] in "\"'":
+        raise ValueError("must be a token without quotes around it")
     return text
 
 
@@ -104,6 +111,8 @@ def certificates_of(text: str) -> str:
         certificates.append(ssl.DER_cert_to_PEM_cert(content))
     if not certificates:
         raise ValueError("holds no certificate that can be read: PEM is expected")
+    if len(FIRST_LINE.findall(text)) > len(certificates):
+        raise ValueError("holds a certificate whose end is missing")
     return "".join(dict.fromkeys(certificates))
 
 

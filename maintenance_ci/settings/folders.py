@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from maintenance_ci.errors import MaintenanceError
@@ -20,8 +21,8 @@ def find(name: str, *, checkout: bool = True) -> Path:
     Raises:
         MaintenanceError: there is neither.
     """
-    own = [Path.cwd() / name] if checkout else []
+    own = [Path(name)] if checkout else []
     for path in (*own, PACKAGE / "data" / name, PACKAGE.parent / name):
-        if path.exists():
-            return path
+        if os.path.exists(path):  # noqa: PTH110 - not Path.exists, which raises where a folder cannot be entered
+            return path.absolute()
     raise MaintenanceError(f"{name} is missing.", "Run the job in a checkout, or install the package anew.")

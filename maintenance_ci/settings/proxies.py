@@ -148,7 +148,7 @@ def _matches(entry: str, host: str, port: int, address: Address | None) -> bool:
             return address is not None and address in ipaddress.ip_network(entry, strict=False)
         except ValueError:
             return False
-    with_port = re.fullmatch(r"(\[[^\]]*\]|[^:]*):([0-9]+)", entry)
+    with_port = re.fullmatch(r"(\[[^\]]*\]|[^:]*):([0-9]{1,5})", entry)
     if with_port and int(with_port[2]) != port:
         return False
     entry = (with_port[1] if with_port else entry).strip("[]")

@@ -23,7 +23,7 @@ VARIABLE = re.compile(rf"MAINTENANCE_(?P<kind>{'|'.join(KINDS)})(_(?P<language>[
 # What only looks like one: MAINTENANCE_MESSAGE_DEU, MAINTENANCE_MESSAGE_fr.
 MISNAMED = re.compile(rf"MAINTENANCE_({'|'.join(KINDS)})_.*", re.DOTALL)
 # Without blanks, and without what would end an attribute of HTML or mean something in a header's list.
-STATUS_URL = re.compile(r"https?://[^\s\"'<>\\^`{|}]+", re.IGNORECASE)
+STATUS_URL = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://[^\s\"'<>\\^`{|}]+")
 
 
 def _lines(value: str) -> str:

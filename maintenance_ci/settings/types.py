@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from maintenance_ci import names
-from maintenance_ci.settings.addresses import is_server_address, read_address
+from maintenance_ci.settings.addresses import read_address, read_server_address
 from maintenance_ci.settings.credentials import TOKEN, read_certificates, read_token
 from maintenance_ci.settings.force import Force
 from maintenance_ci.settings.selector import parse
@@ -66,7 +66,7 @@ MIN_RELOAD, MAX_RELOAD = 0.1, 120
 BLANKS = "\t\n\f\r "
 TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 # The only PLAN_ONLY with which a job changes something. The rules of the pipeline hold the same pattern.
-PLAN_ONLY_NO = re.compile(rf"[{BLANKS}]*(false|0|no)?[{BLANKS}]*", re.IGNORECASE)
+PLAN_ONLY_NO = re.compile(rf"[{BLANKS}]*(false|0|no)?[{BLANKS}]*", re.ASCII | re.IGNORECASE)
 
 
 def _matching(pattern: str | re.Pattern[str], expected: str, *, longest: int = 255) -> AfterValidator:
@@ -160,9 +160,9 @@ def _selector(value: str) -> str:
 def _https_url(value: str) -> str:
     value = value.strip()  # GitLab's form does not show a blank or a line break that was copied along
     plain = TOKEN.fullmatch(value) and len(value) <= 255 and not re.search(rf"[{FOR_SHELLS}]", value)
-    if not plain or not is_server_address(value, "https"):
+    if not plain or not (address := read_server_address(value, "https")):
         raise ValueError("must be an https:// address, without user, query or fragment")
-    return value.rstrip("/")
+    return address.rstrip("/")
 
 
 def _public_address(value: str) -> dict[str, tuple[str, int]]:

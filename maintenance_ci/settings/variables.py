@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -188,6 +188,12 @@ class RoutesSettings(SelectionSettings, SwitchSettings):
         return RouteSettings.model_construct(**shared, route_name=route_name, subpath=subpath)
 
 
+class EndSettings(RoutesSettings):
+    """Variables of the job ``delete``."""
+
+    own_action = "end"
+
+
 def _names_route(value: str) -> str:
     if not types.ROUTE_NAME_PLACE.search(value):
         raise ValueError("must hold {{ route_name }}: otherwise no file's path says which Route it is for")
@@ -218,11 +224,20 @@ class CommitSettings(ExportSettings):
 MIN_SECRET = 8
 
 # By each ACTION that asks for one thing only: how a message calls it, and its command.
-ALONE = {"plan": ("a plan", "plan"), "rehearse": ("a rehearsal", "rehearse --cluster")}
+ALONE = {
+    "plan": ("a plan", "plan"),
+    "rehearse": ("a rehearsal", "rehearse --cluster"),
+    "end": ("the end of a maintenance", "delete"),
+}
 
 # What Helm and oc may know of the job's environment. SSL_CERT_* name the system's CAs for all that is TLS, Python too:
 # without them the commands would trust others than the job does.
 CHILD_VARIABLES = re.compile(r"PATH|TMPDIR|TZ|LANG|LC_[A-Z]+|SSL_CERT_(FILE|DIR)")
+
+# By these OpenSSL finds the system's CAs: with an empty one it would find none.
+SYSTEMS_CAS = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+# Into this file Python would write the keys of each connection: whoever has them reads the tokens.
+TLS_KEYS = "SSLKEYLOGFILE"
 
 Settings = TypeVar("Settings", bound=Variables)
 
@@ -268,6 +283,14 @@ def read_settings(
     return settings
 
 
+def prepare_environment(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Take out of the environment what OpenSSL and Python would read of it in another way than is promised here."""
+    for name in SYSTEMS_CAS:
+        if not environment.get(name, "").strip(types.BLANKS):
+            environment.pop(name, None)
+    environment.pop(TLS_KEYS, None)
+
+
 def plan_only(environment: Mapping[str, str] = os.environ) -> bool:
     """Tell whether nothing may be changed: PLAN_ONLY is anything but a no. The pipeline's rules decide alike."""
     return not types.PLAN_ONLY_NO.fullmatch(environment.get("PLAN_ONLY", ""))
@@ -287,7 +310,7 @@ def report_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Return where the job's reports go, or None for nowhere; also where variables are wrong."""
     if environment.get("REPORT_DIR", "").strip():
         return Path(environment["REPORT_DIR"])
-    return Path.cwd() if in_gitlab(environment) else None
+    return Path() if in_gitlab(environment) else None
 
 
 def variables_read(*models: type[Variables]) -> frozenset[str]:

@@ -157,6 +157,12 @@ def login_of(folder: Path, cluster: Object | None = None, user: Object | None = 
         ({"cluster": {"server": "https://@c:1"}}, "https:// address without user"),
         ({"cluster": {"server": "https://c:1/?token=secret"}}, "https:// address without user, query or fragment$"),
         ({"cluster": {"server": "https://c:1/#secret"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://c:1/?"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://c:1/#"}}, "https:// address without user, query or fragment$"),
+        ({"cluster": {"server": "https://https://c:1"}}, "server that is no https:// address"),
+        ({"cluster": {"server": "http://c:1"}}, "a server at http://, and a user: everybody on the way could read"),
+        ({"user": {"tokenFile": "/dev/null"}}, "tokenFile that names something that is no plain file"),
+        ({"user": {"tokenFile": "empty", "token": "t"}}, "a tokenFile that is empty"),
         ({"cluster": {"server": "https://a..b"}}, "server that is no https:// address"),
         ({"cluster": {"server": f"https://{'a' * 64}.test"}}, "server that is no https:// address"),
         ({"cluster": {"certificate-authority-data": "####"}}, "certificate-authority-data that is no base64"),
@@ -194,9 +200,24 @@ def login_of(folder: Path, cluster: Object | None = None, user: Object | None = 
     ],
 )
 def test_what_cannot_be_used(tmp_path: Path, parts: Object, message: str) -> None:
+    (tmp_path / "empty").write_text("\n")
     with pytest.raises(VariableError, match=message) as caught:
         login_of(tmp_path, **parts)
     assert [fault.split(":")[0] for fault in caught.value.faults] == ["KUBECONFIG"]
+
+
+def test_a_server_s_scheme_is_in_lower_case(tmp_path: Path) -> None:
+    """At any other one the Python client would look at no CA."""
+    assert login_of(tmp_path, {"server": "Https://C:1/api"}).cluster["server"] == "https://C:1/api"
+
+
+def test_without_a_user_a_server_may_be_at_http(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        json.dumps(
+            config(clusters={"c": {"server": "http://c:1"}}, contexts={"x": {"cluster": "c"}}, current_context="x")
+        )
+    )
+    assert read_login(str(tmp_path / "config"), "", {}).cluster["server"] == "http://c:1"
 
 
 @pytest.mark.parametrize("how", ["utf-8", "latin-1", "utf-16"])
@@ -207,7 +228,8 @@ def test_a_cluster_s_certificates_are_taken_in_any_encoding(tmp_path: Path, how:
 
 
 def test_fields_of_a_user_that_are_empty_do_no_harm(tmp_path: Path) -> None:
-    assert login_of(tmp_path, user={"token": "t", "as": "", "auth-provider": None}).secrets == ["t"]
+    assert login_of(tmp_path, user={"token": "t-oken", "as": "", "auth-provider": None}).secrets == ["t-oken"]
+    assert login_of(tmp_path, user={"token": "t"}).secrets == []  # it would hide every t of a log
 
 
 def test_null_is_an_absent_field(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import shlex
 import signal
@@ -15,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.cluster import given_kubeconfig, login_program
+from maintenance_ci.cluster import api, given_kubeconfig, login_program
+from maintenance_ci.cluster.api import Api
 from maintenance_ci.cluster.given_kubeconfig import read_login
 from maintenance_ci.cluster.kubeconfig import write_login
 from maintenance_ci.cluster.openshift import OpenShift
@@ -28,7 +31,14 @@ CREDENTIAL = json.dumps({"apiVersion": VERSION, "kind": "ExecCredential", "statu
 KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 
 
-def kubeconfig(folder: Path, script: str) -> str:
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def kubeconfig(folder: Path, script: str, variables: dict[str, str] | None = None) -> str:
     """Return the kubeconfig that clients get of one whose program is this script of a shell."""
     exec_ = {"apiVersion": VERSION, "command": "sh", "args": ["-c", script], "interactiveMode": "Never"}
     config = {
@@ -38,7 +48,7 @@ def kubeconfig(folder: Path, script: str) -> str:
         "current-context": "x",
     }
     (folder / "given").write_text(json.dumps(config))
-    login = read_login(str(folder / "given"), "", {"PATH": os.environ["PATH"]})
+    login = read_login(str(folder / "given"), "", {"PATH": os.environ["PATH"], **(variables or {})})
     return str(write_login(folder, login.cluster, login.user, namespace="web"))
 
 
@@ -89,6 +99,53 @@ def test_nor_what_it_writes_while_it_logs_in(tmp_path: Path, capfd: pytest.Captu
     message = by_kubectl(config)
     assert "127.0.0.1:1 was refused" in message, "it logged in, and asked"
     assert SECRET not in message
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("value", ["Fix \U0001f389 \\ud83c", "caf\u00e9 \x7f\u2028\x1b", os.fsdecode(b"M\xfcller")])
+def test_a_variable_of_the_job_may_hold_anything(tmp_path: Path, value: str) -> None:
+    """As CI_COMMIT_MESSAGE does. The program gets it, unless it is no text."""
+    script = f'printf %s "$MESSAGE" > {shlex.quote(str(tmp_path))}/got; echo {shlex.quote(CREDENTIAL)}'
+    config = kubeconfig(tmp_path, script, {"MESSAGE": value})
+    got = "" if "\udcfc" in value else value
+    OpenShift(config, "web").close()
+    assert (tmp_path / "got").read_text() == got
+    assert "127.0.0.1:1 was refused" in by_kubectl(config), "it logged in, and asked"
+    assert (tmp_path / "got").read_text() == got
+
+
+NEXT = "sha256~the-next-secret"
+
+
+@pytest.mark.parametrize(
+    ("second", "held"),
+    [
+        (f"echo {shlex.quote(CREDENTIAL.replace(SECRET, NEXT))}", NEXT),
+        (f"printf %s {shlex.quote(CREDENTIAL.replace(SECRET, NEXT + chr(92) + 'nx'))}", SECRET),
+        (f"echo {NEXT} >&2; exit 3", SECRET),
+        ("sleep 600", SECRET),
+    ],
+    ids=["a new token", "no token", "a failure", "it hangs"],
+)
+def test_it_logs_in_again_while_the_job_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], second: str, held: str
+) -> None:
+    """No request waits for it, nothing of it is printed, and where it fails the first token counts on."""
+    monkeypatch.setattr(api, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(given_kubeconfig, "LOGIN_TIMEOUT", 1)
+    again = tmp_path / "again"
+    ending = json.loads(CREDENTIAL)
+    ending["status"]["expirationTimestamp"] = "2026-01-01T00:00:00Z"
+    script = f"if [ -e {again} ]; then {second}; else touch {again}; echo {shlex.quote(json.dumps(ending))}; fi"
+    hidden: list[str] = []
+    client = Api(kubeconfig(tmp_path, script), timeout=1, hide=hidden.append)
+    with contextlib.closing(client):
+        began = time.monotonic()
+        client._keep_login()
+        assert time.monotonic() - began < 0.5
+        wait_until(lambda: client._renew_at < math.inf)
+        assert client._client.configuration.api_key == {"BearerToken": f"Bearer {held}"}
+    assert hidden == list(dict.fromkeys([SECRET, held]))
     assert capfd.readouterr() == ("", "")
 
 

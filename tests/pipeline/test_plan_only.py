@@ -10,6 +10,7 @@ from maintenance_ci.settings.rehearsal import RehearsalSettings, read_rehearsal
 from maintenance_ci.settings.variables import (
     BuildAndDeploySettings,
     CommitSettings,
+    EndSettings,
     JobSettings,
     RouteSettings,
     RoutesSettings,
@@ -33,11 +34,13 @@ YESES = [
     "off",
     "\u3000",
     "fa lse",
+    "fal\u017fe",  # a long s is an s where case is ignored
 ]
 CHANGING = {
     BuildAndDeploySettings: GOOD,
     RouteSettings: GOOD,
     RoutesSettings: GOOD | {"ROUTE_NAME": "pay shop"},
+    EndSettings: GOOD,
     CommitSettings: GOOD | {"ROUTE_TEMPLATES_TOKEN": "glpat-x"},
     RehearsalSettings: GOOD,
 }
@@ -68,7 +71,19 @@ def test_an_action_that_is_a_plan_changes_nothing_either(model: type[JobSettings
     (fault,) = refused.value.faults
     assert fault.startswith("ACTION: asks for a plan alone")
     assert read_settings(model, variables, only_looks=True).action == "plan"
-    assert read_settings(model, variables | {"ACTION": "end"}).action == "end"
+
+
+@pytest.mark.parametrize("model", CHANGING)
+def test_an_action_that_ends_a_maintenance_is_for_delete_alone(model: type[JobSettings]) -> None:
+    variables = CHANGING[model] | {"ACTION": "end"}
+    if model is EndSettings:
+        assert read_settings(model, variables).action == "end"
+        return
+    with pytest.raises(VariableError) as refused:
+        read_settings(model, variables)
+    (fault,) = refused.value.faults
+    assert fault.startswith("ACTION: asks for the end of a maintenance alone")
+    assert "run `maintenance-ci delete`" in fault
 
 
 @pytest.mark.parametrize("model", CHANGING)

@@ -33,6 +33,12 @@ def test_gitlab_says_whether_there_is_a_checkout(strategy: str | dict[str, str],
     assert has_checkout({"GIT_STRATEGY": strategy} if isinstance(strategy, str) else strategy) is there
 
 
+def test_a_working_folder_that_is_gone_holds_nothing(left: Path) -> None:
+    left.rmdir()
+    left.parent.rmdir()
+    assert find("chart") == PACKAGE.parent / "chart"
+
+
 @pytest.mark.usefixtures("left")
 def test_a_folder_that_is_nowhere_is_named() -> None:
     with pytest.raises(MaintenanceError, match="nowhere is missing"):

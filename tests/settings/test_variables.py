@@ -14,6 +14,7 @@ from maintenance_ci.settings.variables import (
     RouteSettings,
     in_gitlab,
     login_environment,
+    prepare_environment,
     read_settings,
     report_folder,
     secrets_given,
@@ -77,7 +78,7 @@ HOSTILE = ["; rm -rf /", "a\nb: c", "$(id)", "x" * 300, "../../nowhere", "\x1b[3
 HARMLESS = {
     (token, value)
     for token in ("OKD_TOKEN", "CI_JOB_TOKEN", "ROUTE_TEMPLATES_TOKEN")
-    for value in ("x" * 300, "$(id)", "../../nowhere")
+    for value in ("x" * 300, "../../nowhere")
 } | {
     (name, value)
     for name in ("CI_JOB_NAME", "GITLAB_USER_LOGIN", "KUBE_CONTEXT")
@@ -181,7 +182,7 @@ def test_the_certificate_of_a_passthrough_route_is_a_secret() -> None:
 
 def test_where_the_reports_go(tmp_path: Path) -> None:
     assert report_folder({}) is report_folder({"GITLAB_CI": "false", "REPORT_DIR": " "}) is None
-    assert report_folder({"GITLAB_CI": "true"}) == Path.cwd()
+    assert report_folder({"GITLAB_CI": "true"}) == Path()
     assert report_folder({"REPORT_DIR": str(tmp_path)}) == tmp_path
     assert [in_gitlab({"GITLAB_CI": word}) for word in ("true", "1", "maybe", "")] == [True, True, False, False]
     missing = str(tmp_path / "nowhere")
@@ -221,3 +222,35 @@ def test_each_secret_of_gitlab_s_is_hidden() -> None:
     for name in names:
         assert secrets_given({name: "a-secret-of-a-job"}) == ["a-secret-of-a-job"]
         assert login_environment({name: "a-secret-of-a-job"}) == {}
+
+
+def test_a_server_s_scheme_is_in_lower_case() -> None:
+    """At any other one the Python client would look at no CA."""
+    assert read_settings(RouteSettings, GOOD | {"OKD_URL": "HTTPS://Api.example.test/"}).okd_url == (
+        "https://Api.example.test"
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a.test/?", "https://a.test/#", "https://https://a.test", "https://a.test:"]
+)
+def test_what_is_no_server_s_address(address: str) -> None:
+    (fault,) = faults(RouteSettings, GOOD | {"OKD_URL": address})
+    assert fault == "OKD_URL: must be an https:// address, without user, query or fragment"
+
+
+def test_a_token_without_its_cluster_is_no_reason_to_ask_another_one() -> None:
+    """OKD_URL may be a protected variable, on a branch that is not, and the runner have a KUBECONFIG."""
+    given = {name: value for name, value in GOOD.items() if name != "OKD_URL"} | {"KUBECONFIG": __file__}
+    (fault,) = faults(RouteSettings, given)
+    assert fault.startswith("OKD_URL: is missing; OKD_TOKEN is its token")
+    assert read_settings(RouteSettings, {**given, "OKD_TOKEN": " "}).kubeconfig == __file__
+
+
+def test_openssl_gets_no_empty_variable_and_python_writes_no_keys() -> None:
+    environment = {"SSL_CERT_FILE": " ", "SSL_CERT_DIR": "", "SSLKEYLOGFILE": "keys", "PATH": ""}
+    prepare_environment(environment)
+    assert environment == {"PATH": ""}
+    environment = {"SSL_CERT_FILE": "/a", "SSL_CERT_DIR": "/b"}
+    prepare_environment(environment)
+    assert environment == {"SSL_CERT_FILE": "/a", "SSL_CERT_DIR": "/b"}
