@@ -27,7 +27,9 @@ _JSON_ESCAPE = re.compile(r"(?<!\\)(\\\\)*\\/")
 # order mark at the beginning of a line. libyaml gets others, which no text has, in their place.
 _TEXT_TO_GO = re.compile(r"""(?<=[^\s"'\[\]{},]):(?=[,?\[\]{}])|(?<=[\n\x85\u2028\u2029])\ufeff""")
 _STAND_INS = {":": "\U0010fffe", "\ufeff": "\U0010ffff"}
-_ORIGINALS = {ord(stand_in): character for character, stand_in in _STAND_INS.items()}
+# An escape that go-yaml has in double quotes, and libyaml has not. As long as it is written, places stay what they are.
+_APOSTROPHE, _FILLER = "\\'", "\U0010fffd"
+_ORIGINALS = {ord(stand_in): character for character, stand_in in _STAND_INS.items()} | {ord(_FILLER): ""}
 
 
 class NotYamlError(ValueError):
@@ -81,6 +83,9 @@ def first_root(text: str, line: int, room: Room, *, is_json: bool = False) -> No
         return _YamlComposer(lines, line, room, is_json=is_json).first_root()
     except MarkedYAMLError as error:
         mark: Any = error.problem_mark
+        if "escape" in str(error.problem) and not is_json and text.startswith(_APOSTROPHE, mark.index):
+            text = f"{text[: mark.index]}'{_FILLER}{text[mark.index + len(_APOSTROPHE) :]}"
+            return first_root(text, line, room)
         problem, above = str(error.problem), text[: mark.index]  # libyaml's messages quote no value
     except ReaderError as error:
         problem, above = "control characters are not allowed", text.encode()[: error.position].decode()

@@ -19,7 +19,9 @@ from maintenance_ci.errors import MaintenanceError
 from maintenance_ci.kubernetes_yaml.reader import Document, NotYamlError, read_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic_core import ErrorDetails
 
 Object = dict[str, Any]
 FieldPath = tuple[str | int, ...]
@@ -33,8 +35,11 @@ MAX_VALUES_OF_ALL, MAX_DEPTH_OF_ALL = 100_000, 100
 VERSIONS = {"Route": "route.openshift.io/v1", "Template": "template.openshift.io/v1"}
 # What Jinja2 and Helm would render; in quotes it is plain text, and ${{NAME}} is a Template's parameter.
 _UNRENDERED = re.compile(r"""^[^#"'\n]*?(?<!\$)(?P<mark>\{\{|\{%)""", re.MULTILINE)
+# A parameter of a Template, as text or as a value of another type.
+_PARAMETER = re.compile(r"\$\{\{?\w+\}")
 _FAULTS = {
     "missing": "is missing",
+    "string_pattern_mismatch": "may hold letters, digits and _ alone",
     "string_type": "input should be text: put it in quotes",
     "int_type": "input should be a whole number",
     "bool_type": "input should be true or false",
@@ -113,7 +118,8 @@ class RouteShape(_Manifest):
 
 
 class _Parameter(_Manifest):
-    name: str = Field(min_length=1)
+    # The server takes no other (openshift/origin, pkg/template/apis/template/validation).
+    name: str = Field(min_length=1, pattern="^[A-Za-z0-9_]+$")
     displayName: str | None = None  # noqa: N815
     description: str | None = None
     value: str | None = None
@@ -173,8 +179,19 @@ class FileObject:
         try:
             shape.model_validate(manifest)
         except ValidationError as error:
-            faults = {fault["loc"]: _FAULTS.get(fault["type"], fault["msg"].lower()) for fault in error.errors()}
-            raise self.refusal(faults) from None
+            raise self.refusal({fault["loc"]: self._wording(fault) for fault in error.errors()}) from None
+
+    def _wording(self, fault: ErrorDetails) -> str:
+        """Return what is wrong with a field, and what to write, which depends on how it is written."""
+        kind, written = fault["type"], _at(self.manifest, fault["loc"])
+        if kind == "string_type" and isinstance(fault["input"], (dict, list)):
+            return "input should be text, and is a list or a mapping"
+        parameter = isinstance(written, str) and _PARAMETER.search(written)
+        if parameter and kind == "string_type":
+            return "input should be text: write ${NAME} for the parameter, not ${{NAME}}"
+        if parameter and kind in ("int_type", "bool_type"):
+            return f"{_FAULTS[kind]}: write ${{{{NAME}}}} for the parameter, not ${{NAME}}"
+        return _FAULTS.get(kind, fault["msg"].lower())
 
     def require_small(self, manifest: object, *, values: int = MAX_VALUES, levels: int = MAX_DEPTH) -> None:
         """Refuse what is larger or deeper than any Route, or any file with Routes: aliases may make it so."""
@@ -219,10 +236,10 @@ def read_template(text: str, *, path: str) -> TemplateFile:
     try:
         documents = read_documents(text)
     except NotYamlError as error:
-        mark = None if is_jinja(path) else _UNRENDERED.search(text)
-        if mark:
+        for mark in () if is_jinja(path) else _UNRENDERED.finditer(text):
             line = text.count("\n", 0, mark.start("mark")) + 1
-            raise unrendered(_place(path, line, mark.start("mark") - mark.start() + 1)) from None
+            if line <= error.line <= line + 1:  # what is wrong with it may be seen one line later
+                raise unrendered(_place(path, line, mark.start("mark") - mark.start() + 1)) from None
         place = _place(path, error.line, error.column)
         raise MaintenanceError(f"The template {path} is not YAML: {place}: {error.problem}.", CORRECT_IT) from None
     roots = [FileObject(document.value, path, document) for document in documents]
@@ -239,6 +256,8 @@ def read_template(text: str, *, path: str) -> TemplateFile:
     routes = tuple(one for one in objects if _is_a(one, "Route"))
     for route in routes:
         route.require_small(route.manifest)
+    if not routes:
+        _require_well_spelt(objects)
     return TemplateFile(path, routes, len(objects) - len(routes), template)
 
 
@@ -272,6 +291,28 @@ def _values(value: Any, field: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]
 
 def _is_a(one: FileObject, kind: str) -> bool:
     return one.manifest.get("kind") == kind and one.manifest.get("apiVersion") in (VERSIONS[kind], "v1", None)
+
+
+def _require_well_spelt(objects: Iterable[FileObject]) -> None:
+    """Refuse objects, none of which is a Route, where one is meant to be a Route or a Template."""
+    for one in objects:
+        written, version = str(one.manifest.get("kind")), str(one.manifest.get("apiVersion") or "")
+        for kind, right in VERSIONS.items():
+            if written == kind and version.lower().startswith(kind.lower()):
+                raise one.refusal({("apiVersion",): f"write {right}"})
+            alike = written != kind and written.lower() in (kind.lower(), f"{kind.lower()}s")
+            if alike and version in ("", "v1", right):
+                raise one.refusal({("kind",): f"write {kind}"})
+
+
+def _at(value: Any, field: FieldPath) -> Any:
+    """Return what stands at a field; None where nothing does."""
+    for part in field:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            return None
+    return value
 
 
 def _objects(one: FileObject, *, in_list: bool = False) -> Iterator[FileObject]:

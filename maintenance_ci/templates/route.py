@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 HOST_GENERATED = "openshift.io/host.generated"
 # A Template's parameter, ${NAME} or ${{NAME}} (openshift/library-go, pkg/template/templateprocessing).
 _REFERENCE = re.compile(r"\$\{\{?([A-Za-z0-9_]+)\}")
+# What looks like a parameter, also ${svc-name} and ${ NAME }.
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}")
 # What an answer of the API quotes of the manifest (k8s.io/apimachinery, field.Error; typed patches).
 _QUOTED_VALUE = re.compile(
     r"\b((?:Invalid|Unsupported|Duplicate) value|Not found): "
-    r'(?:"(?:[^"\\]|\\.)*"|[\w.&*\[\]]*\{.*\}(?=: |$)|[^"].*?(?=: |$))',  # a text, a whole object, a number
+    r'(?:"(?:[^"\\]|\\.)*"|[\w.&*\[\] {}]*\{.*\}(?=: |$)|[^"].*?(?=: |$))',  # a text, a whole object, a number
     re.DOTALL,
 )
 _GOT_VALUE = re.compile(r", got .*", re.DOTALL)
@@ -42,8 +44,8 @@ _FIELD = re.compile(r"(?<![\w.])\.?((?:spec|metadata)(?:\.[A-Za-z]+|\[\d+\])+)(?
 class ElsewhereError(MaintenanceError):
     """The template's Route of that name is for another namespace, or for several ``namespaces``."""
 
-    def __init__(self, what: str, namespaces: list[str]) -> None:
-        super().__init__(what, CORRECT_IT)
+    def __init__(self, what: str, advice: str, namespaces: list[str]) -> None:
+        super().__init__(what, advice)
         self.namespaces = namespaces
 
 
@@ -167,7 +169,8 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
     """Return the index of the Route of that name among those of a file."""
     if len(objects) != len(file.routes):
         raise MaintenanceError(f"The cluster makes {len(objects)} objects of {len(file.routes)} Routes of {file.path}.")
-    advice = "Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH."
+    parameters = ", or ROUTE_TEMPLATE_PARAMETERS" if file.template or is_jinja(file.path) else ""
+    advice = f"Correct it in the template project, or ROUTE_NAME or ROUTE_TEMPLATE_PATH{parameters}."
     if not objects:
         content = f"only {_other_objects(file.others)}" if file.others else "nothing"
         what = f"The template {file.path} must hold one Route or one Template with a Route: it holds {content}."
@@ -185,12 +188,15 @@ def _index_of(file: TemplateFile, objects: Sequence[Object], name: str, namespac
     another = f"The template {file.path} renders to another Route than {name} of {namespace}"
     if namespaces:
         elsewhere = sorted({_shown(other) for other in namespaces.values()})
-        raise ElsewhereError(f"{another}: it is for namespace {', '.join(elsewhere)}.", elsewhere)
+        correct_it = f"Correct it in the template project{parameters}."
+        raise ElsewhereError(f"{another}: it is for namespace {', '.join(elsewhere)}.", correct_it, elsewhere)
     for source, route, one in zip(file.routes, objects, metadata, strict=True):
         source.require_shape(RouteShape, route)
         if "{{" in str(one.get("name")):
             raise unrendered(source.place(("metadata", "name")))
         _require_parameters(file, source, texts(_metadata(source.manifest), ("metadata",)))
+        if _PLACEHOLDER.search(str(one.get("name"))):
+            raise source.refusal({("metadata", "name"): _unfilled(file)})
     raise MaintenanceError(f"{another}: {', '.join(_shown(str(one.get('name'))) for one in metadata)}.", advice)
 
 
@@ -205,13 +211,23 @@ def _shown(name: str) -> str:
 
 
 def _require_rendered(file: TemplateFile, source: FileObject, route: Object) -> None:
-    """Refuse what Jinja2 or Helm should have rendered, where it decides who meets what: in the spec."""
+    """Refuse what somebody should have rendered or filled in, where it decides who meets what: in the spec."""
     for field, text in texts(route["spec"], ("spec",)):
-        if "{{" not in text or field[1] == "httpHeaders":  # a header's value may hold anything
+        if field[1:2] == ("httpHeaders",):  # a header's value may hold anything
             continue
         if "${{" in text and file.template:
             raise source.refusal({field: "${{NAME}} stands alone in its field: write ${NAME}"})
-        raise unrendered(source.place(field))
+        if "{{" in text:
+            raise unrendered(source.place(field))
+        if _PLACEHOLDER.search(text):
+            raise source.refusal({field: _unfilled(file)})
+
+
+def _unfilled(file: TemplateFile) -> str:
+    """Return what is wrong with a placeholder that is there when all parameters are filled in."""
+    if file.template:
+        return "a placeholder such as ${NAME} is left, when all parameters of the Template are filled in"
+    return "nobody fills in a placeholder such as ${NAME}: write the value, or make the file a Template"
 
 
 def _require_parameters(file: TemplateFile, source: FileObject, used: Iterable[tuple[FieldPath, str]]) -> None:

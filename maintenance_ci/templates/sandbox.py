@@ -24,6 +24,7 @@ import yaml
 from jinja2 import BaseLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +37,23 @@ MAX_RENDERED = 256 * 1024
 MAX_FACTOR = 10_000
 # By this name Python's traceback knows the lines of a template.
 _FILE = "<template>"
-_QUOTED = re.compile(r"""(['"])(.*?)\1""", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])((?:\\.|(?!\1).)*)\1""", re.DOTALL)
 # What Jinja2 and Python quote of their own.
 _KNOWN = {"end of template", "end of statement block", "end of print statement", "elif", "else", "endif", "endfor"}
 _KNOWN |= {"if", "for", "dict object", "list object", "str object", "int object"}
+_KNOWN |= {"set", "endset", "with", "endwith", "macro", "endmacro", "filter", "endfilter", "block", "endblock", "raw"}
+_KNOWN |= {"name", "string", "integer", "operator", "begin of print statement", "begin of statement block"}
+_PUNCTUATION = re.compile(r"[^\w\s]{1,2}")
 _KNOWN |= {"str", "int", "float", "list", "dict", "bool", "NoneType"}
+
+
+class _NamespaceName(str):
+    """The Route's namespace. Jinja2 has a function of that name, by which a loop can keep a value: it is that, too."""
+
+    __slots__ = ()
+
+    def __call__(self, **values: Any) -> Namespace:
+        return Namespace(**values)
 
 
 def _to_yaml(value: object) -> str:
@@ -50,6 +63,8 @@ def _to_yaml(value: object) -> str:
     """
     if isinstance(value, Undefined):
         return str(value)  # raises: the template names a variable that it was not given
+    if isinstance(value, _NamespaceName):
+        value = str(value)
     return yaml.safe_dump(value, default_flow_style=True, default_style='"', width=math.inf).strip()
 
 
@@ -94,7 +109,11 @@ def _cause(error: BaseException, template: str) -> str:
     if not isinstance(error, (TemplateError, ArithmeticError, TypeError)):
         return type(error).__name__
     names = _names(template) | _KNOWN
-    return _QUOTED.sub(lambda match: match[0] if match[2] in names else "…", str(error)).rstrip(".")
+
+    def shown(quoted: re.Match[str]) -> str:
+        return quoted[0] if quoted[2] in names or _PUNCTUATION.fullmatch(quoted[2]) else "…"
+
+    return _QUOTED.sub(shown, str(error)).rstrip(".")
 
 
 def _names(template: str) -> set[str]:
@@ -120,7 +139,8 @@ def render(template: str, values: Mapping[str, Any], name: str) -> dict[str, str
         MemoryError: it takes more than this process has.
     """
     try:
-        rendered = _compiled(template).render(values)
+        named = {"namespace": _NamespaceName(values["namespace"])} if isinstance(values.get("namespace"), str) else {}
+        rendered = _compiled(template).render({**values, **named})
     except MemoryError:
         raise
     except SecurityError as error:

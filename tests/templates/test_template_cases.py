@@ -179,7 +179,27 @@ A_ROUTE = OBJECT.format("shop", HOST)
         (template(OBJECT.format("shop", "'${HOST}'"), "[{name: A}, {name: HOST, required: true}]"),
          "t:5:25: parameter HOST is required, and has no value: give it one here"),
         (template(A_ROUTE, "[{name: A, generate: hunter2}]"), "t:5:34: parameters.0.generate: input should be expr"),
+        (template(A_ROUTE, "[{name: svc-name}]"), "t:5:21: parameters.0.name: may hold letters, digits and _ alone"),
+        (template(OBJECT.format("shop", "'${ HOST }'"), "[{name: HOST, value: h}]"),
+         "t:4:70: spec.host: a placeholder such as ${NAME} is left"),
+        (template(OBJECT.format("shop", "'${HOST}'"), "[{name: HOST, value: 'a.${B}'}, {name: B, value: b}]"),
+         "t:4:70: spec.host: a placeholder such as ${NAME} is left"),
+        (route(spec="  to: {name: '${APP}'}\n"), "t:6:14: spec.to.name: nobody fills in a placeholder such as ${NAME}"),
+        (route("{name: '${APP}'}"), "t:3:18: metadata.name: nobody fills in a placeholder such as ${NAME}"),
+        (route().replace("kind: Route", "kind: route"), "t:2:7: kind: write Route"),
+        (route(version="route.openshift.io"), "t:1:13: apiVersion: write route.openshift.io/v1"),
+        (route(version="route.openshift.io/V1"), "t:1:13: apiVersion: write route.openshift.io/v1"),
+        (template(A_ROUTE).replace("template.openshift.io", "template"),
+         "t:1:13: apiVersion: write template.openshift.io/v1"),
+        (route("{name: shop, annotations: {a: [hunter2]}}"),
+         "t:3:41: metadata.annotations.a: input should be text, and is a list or a mapping"),
+        (template(OBJECT.format("shop, labels: {a: '${{V}}'}", HOST), "[{name: V, value: '5'}]"),
+         "metadata.labels.a: input should be text: write ${NAME} for the parameter, not ${{NAME}}"),
+        (template(A_ROUTE.replace("to: {name: shop}", "to: {name: shop, weight: '${V}'}"), "[{name: V, value: '5'}]"),
+         "spec.to.weight: input should be a whole number: write ${{NAME}} for the parameter, not ${NAME}"),
         # What YAML bears is not what is wrong.
+        ("kind: PrometheusRule\nspec:\n  message: |\n    Pod {{ $labels.pod }}\n\n---\n" + route() + "\tpath: x\n",
+         "t is not YAML: t:13:1: found a tab character"),
         (route("{name: shop, annotations: {a: '{{ b }}'}}") + "  path: [hunter2\n", "t:8:1: did not find expected ','"),
     ],
 )  # fmt: skip
@@ -202,6 +222,9 @@ def test_the_place_in_a_jinja2_template_is_that_of_the_rendered_text() -> None:
         ("\n{{ secret | int + nobody }}", "t.j2:2 does not render: 'nobody' is undefined."),
         ("{{ {}[secret] }}", "t.j2:1 does not render: 'dict object' has no attribute …."),
         ("\n\n{{ {}['hunter2'] }}", "t.j2:3 does not render: 'dict object' has no attribute …."),
+        ("{{ {}['it\\'s hunter2 \"x\"'] }}", "t.j2:1 does not render: 'dict object' has no attribute …."),
+        ("{{ a }", "t.j2:1 does not render: unexpected '}'."),
+        ("{{ {'hunter2' 1} }}", "t.j2:1 does not render: expected token ':', got 'integer'."),
         ("\n{% hunter2 %}", "t.j2:2 does not render: Encountered unknown tag …."),
         ("{{ '' 'hunter2' }}\n{% for %}", "t.j2:2 does not render: Expected an expression, got 'end of statement"),
         ("{{ 'hunter2'.encode('ascii').decode(secret) }}", "t.j2:1 does not render: LookupError."),
@@ -360,3 +383,17 @@ def test_tls_without_a_termination_is_edge(template_tls: Any, live_tls: dict[str
     there = {"metadata": {"name": "shop"}, "spec": {"host": HOST, "to": TO, "tls": live_tls}}
     written = {"metadata": {"name": "shop"}, "spec": {"host": HOST, "to": TO, "tls": template_tls}}
     assert (differences(written, there) == []) == same
+
+
+def test_jinja2_s_function_namespace_works_beside_the_namespace() -> None:
+    text = "{% set seen = namespace(n=0) %}{% for i in [1, 2] %}{% set seen.n = seen.n + i %}{% endfor %}"
+    metadata = "{name: shop, labels: {count: 'n{{ seen.n }}', in: {{ namespace | toyaml }}}}"
+    made, _ = rendered(text + route(metadata), path="t.j2")
+    assert made["metadata"]["labels"] == {"count": "n3", "in": "web"}
+
+
+def test_a_parameter_may_be_the_remedy_for_a_route_that_is_another() -> None:
+    other = template(OBJECT.format("'${APP}'", HOST), "[{name: APP, value: other}]")
+    with pytest.raises(MaintenanceError) as caught:
+        rendered(other, path="t")
+    assert caught.value.advice.endswith("or ROUTE_TEMPLATE_PATH, or ROUTE_TEMPLATE_PARAMETERS.")

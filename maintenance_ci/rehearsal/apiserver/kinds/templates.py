@@ -37,7 +37,7 @@ def process(template: Object) -> tuple[Object, list[Cause]]:
     if causes:
         return processed, causes
     values = {one["name"]: one.get("value", "") for one in processed.get("parameters") or []}
-    labels = substitute(processed.get("labels") or {}, values)
+    labels = {_fill(name, values): _label(text, values) for name, text in (processed.get("labels") or {}).items()}
     objects = [_without_fixed_namespace(obj) for obj in processed.get("objects") or []]
     processed["objects"] = [_sorted(_with_labels(substitute(obj, values), labels)) for obj in objects]
     if processed.get("parameters"):
@@ -104,6 +104,12 @@ def substitute(value: Any, values: Mapping[str, str]) -> Any:
     return _as_json(values[whole[1]]) if whole and whole[1] in values else _fill(value, values)
 
 
+def _label(text: Any, values: Mapping[str, str]) -> Any:
+    """The value of a label, which stays text with ``${{NAME}}``, too (library-go, EvaluateParameterSubstitution)."""
+    whole = _WHOLE_VALUE.fullmatch(text) if isinstance(text, str) else None
+    return values[whole[1]] if whole and whole[1] in values else substitute(text, values)
+
+
 def _fill(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda match: values.get(match[1], match[0]), text)
 
@@ -117,14 +123,14 @@ def _as_json(text: str) -> Any:
 
 def _without_fixed_namespace(obj: Object) -> Object:
     """A namespace that stands in the template in so many words is taken out, one from a parameter stays."""
-    metadata = obj.get("metadata") or {}
-    if "namespace" not in metadata or "${" in metadata["namespace"]:
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or "namespace" not in metadata or "${" in str(metadata["namespace"]):
         return obj
     return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "namespace"}}
 
 
 def _with_labels(obj: Object, labels: Object) -> Object:
-    if not labels:
-        return obj
     metadata = obj.get("metadata") or {}
+    if not labels or not isinstance(metadata, dict):
+        return obj
     return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}}}
