@@ -35,10 +35,11 @@ Exit codes: 0 done; 1 failed, and users meet what they met before (plan: somethi
 wrong, nothing was touched; 3 users may have been switched, a person must look; 75 a server is away, try again.
 """
 REHEARSE_EPILOG = """
-It reads no variables of yours: cluster and GitLab are its own, and the jobs get theirs. docs/rehearsal.md says more.
+Without --cluster it reads no variables of yours: cluster and GitLab are its own. With --cluster the cluster is yours, and it
+reads the pipeline's variables. docs/rehearsal.md says more.
 
 Exit codes: 0 the jobs went through and every user was well served; 1 not, or it could not be run to its end; 2 an
-argument is wrong.
+argument or a variable is wrong; with --cluster, 75 another job is at work, or a server is away: try again.
 """
 
 # The commands that leave reports for GitLab, and give signs of life.

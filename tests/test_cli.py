@@ -69,7 +69,7 @@ def test_each_command_has_help_of_its_own(command: str) -> None:
 
 def test_a_rehearsal_claims_no_variables_and_has_exit_codes_of_its_own() -> None:
     text = " ".join(run("rehearse", "--help").stdout.split())
-    assert "It reads no variables of yours" in text
+    assert "Without --cluster it reads no variables of yours" in text
     assert "0 the jobs went through and every user was well served; 1 not" in text
     for of_the_jobs in ("OKD_URL", "75"):
         assert of_the_jobs not in text

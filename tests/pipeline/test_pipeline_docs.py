@@ -107,6 +107,8 @@ def test_the_tag_of_the_examples_is_made_before_they_include_it() -> None:
         assert command == f"git tag {__version__} && git push origin {__version__}"
         text = (ROOT / document).read_text()
         assert text.index(command) < text.index("<!-- example: component -->")
+        builds = f"--commit={__version__}"
+        assert builds not in text or text.index(command) < text.index(builds)
 
 
 def test_the_minutes_of_the_jobs_are_documented() -> None:
