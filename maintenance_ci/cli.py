@@ -35,8 +35,8 @@ Exit codes: 0 done; 1 failed, and users meet what they met before (plan: somethi
 wrong, nothing was touched; 3 users may have been switched, a person must look; 75 a server is away, try again.
 """
 REHEARSE_EPILOG = """
-Without --cluster it reads no variables of yours: cluster and GitLab are its own. With --cluster the cluster is yours, and
-it reads the pipeline's variables. docs/rehearsal.md says more.
+Without --cluster it reads no variables of yours: cluster and GitLab are its own. With --cluster the cluster is
+yours, and it reads the pipeline's variables. docs/rehearsal.md says more.
 
 Exit codes: 0 the jobs went through and every user was well served; 1 not, or it could not be run to its end; 2 an
 argument or a variable is wrong; with --cluster, 75 another job is at work, or a server is away: try again.
