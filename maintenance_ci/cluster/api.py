@@ -74,7 +74,11 @@ class _LoginFaults(logging.Handler):
         self.faults: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first line of the message."""
+        """Keep the first line of the message; what other loggers say goes where it would without this handler."""
+        if record.name != "root":
+            if logging.lastResort and record.levelno >= logging.lastResort.level:
+                logging.lastResort.handle(record)
+            return
         first, _, _ = record.getMessage().strip().partition("\n")
         self.faults.append(first[:MAX_TEXT])
 

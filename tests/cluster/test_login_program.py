@@ -149,6 +149,20 @@ def test_it_logs_in_again_while_the_job_goes_on(
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_other_loggers_say_is_printed_as_before(tmp_path: Path) -> None:
+    script = f"""
+import logging
+from maintenance_ci.cluster.api import Api
+api = Api({kubeconfig(tmp_path, f"echo {shlex.quote(CREDENTIAL)}")!r})
+logging.getLogger("urllib3.util").error("an error")
+logging.getLogger("gitlab").info("no news")
+logging.error("exec: failed")
+api.close()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr == "an error\n"
+
+
 def test_a_null_of_its_credential_is_an_absent_field(tmp_path: Path) -> None:
     nulls = {"expirationTimestamp": None, "clientCertificateData": None, "clientKeyData": None}
     credential = json.loads(CREDENTIAL)

@@ -41,12 +41,18 @@ class Pipeline:
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
-    """Put variables into a name, those in their values, too; what is undefined is empty."""
+    """Put variables into a name, those in their values, too; what is undefined is empty.
+
+    Raises:
+        ValueError: a variable's value holds the variable itself.
+    """
     before = None
-    while before != text:
+    for _ in range(len(variables) + 2):
+        if before == text:
+            return text
         before = text
         text = re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: variables.get(found[1] or found[2], ""), text)
-    return text
+    raise ValueError("a variable that holds itself")
 
 
 def first_rule(rules: list[dict[str, Any]], variables: Mapping[str, str]) -> dict[str, Any] | None:
