@@ -7,10 +7,8 @@ needs, so each call here is one request.
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import logging
-import math
 import re
 import ssl
 import time
@@ -24,6 +22,7 @@ from kubernetes.config.config_exception import ConfigException
 from yaml import YAMLError
 
 from maintenance_ci.cluster.command import CHUNK, Lines
+from maintenance_ci.cluster.login import Login
 from maintenance_ci.cluster.network_faults import Server, may_pass
 from maintenance_ci.errors import (
     ConflictError,
@@ -36,7 +35,7 @@ from maintenance_ci.errors import (
 )
 from maintenance_ci.names import MANAGED_BY
 from maintenance_ci.settings.proxies import parse_proxy
-from maintenance_ci.waiting import in_background, with_deadline
+from maintenance_ci.waiting import with_deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,37 +49,11 @@ ANSWER_TIMEOUT = 60.0
 MAX_ANSWER = 64 * 1024 * 1024
 # Seconds on top of the client's own limits, after which a request is given up whose answer does not even begin.
 SLACK = 15.0
-# Seconds for what a kubeconfig names to log in; a program of a KUBECONFIG is stopped earlier (`given_kubeconfig`).
-LOGIN_TIMEOUT = 75.0
-# Seconds between two looks at whether a login ends soon.
-RENEW_EVERY = 30.0
 # What the API server says of a right that is missing (apiserver, handlers/responsewriters/errors.go), and where it says
 # nothing of itself.
 NO_RIGHT = re.compile(r'User "[^"]*" cannot |^HTTP 403 ')
-# The value of a header, as http.client sends it; of another one it raises an error that shows the value.
-HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 # Characters of an answer in plain text that a message repeats.
 MAX_TEXT = 300
-
-
-class _LoginFaults(logging.Handler):
-    """Collects what the client logs, on the root logger, of a program that failed to log in: it goes on without.
-
-    As long as it is there, nothing of that is printed beside the job's log.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.faults: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first line of the message; what other loggers say goes where it would without this handler."""
-        if record.name != "root":
-            if logging.lastResort and record.levelno >= logging.lastResort.level:
-                logging.lastResort.handle(record)
-            return
-        first, _, _ = record.getMessage().strip().partition("\n")
-        self.faults.append(first[:MAX_TEXT])
 
 
 class Api:
@@ -89,7 +62,7 @@ class Api:
     Args:
         kubeconfig: path of the kubeconfig (several, separated as in KUBECONFIG, are merged).
         timeout: seconds to wait for the next bytes of an answer.
-        hide: gets what no log may show: the token of a program that logs in, whenever there is a new one.
+        hide: gets what no log may show: each token.
 
     Raises of every method:
         TryAgainError: the server cannot be reached, or answers that it is too busy or broken (408, 429, 5xx).
@@ -104,7 +77,6 @@ class Api:
         self, kubeconfig: str, *, timeout: float = TIMEOUT[1], hide: Callable[[str], None] = lambda _: None
     ) -> None:
         self.timeout = (min(TIMEOUT[0], timeout), timeout)
-        self._hide = hide
         # What urllib3 would print about each retry says less than the error in the end.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         # The kubeconfig names the proxy: the client must not look for another in the environment.
@@ -113,35 +85,23 @@ class Api:
         configuration.retries = urllib3.Retry(
             connect=2, read=0, redirect=False, status=0, other=0, backoff_factor=0.5, respect_retry_after_header=False
         )
-        self._login = _LoginFaults()
         load = partial(load_kube_config, kubeconfig, persist_config=False, client_configuration=configuration)
-        logging.getLogger().addHandler(self._login)
         try:
-            with_deadline(LOGIN_TIMEOUT, load)  # a program that the kubeconfig names to log in may wait for somebody
-            if self._login.faults:
-                raise VariableError([f"KUBECONFIG: its program did not log in: {self._login.faults[-1]}"])
-            if not HEADER_VALUE.fullmatch(token := configuration.api_key.get("BearerToken", "")):
-                raise VariableError(["KUBECONFIG: its program gave what is no token: one line of ASCII is expected"])
-            self._hide_token(token)
-            # The client would log in again within any request, and for each of them where a token does not last long.
-            self._renew, configuration.refresh_api_key_hook = configuration.refresh_api_key_hook, None
-            self._renew_at = time.monotonic() + RENEW_EVERY
-            proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
-            _require_pair(configuration.cert_file, configuration.key_file)
-            if configuration.ssl_ca_cert:
-                ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-            if proxy:
-                configuration.proxy, configuration.proxy_headers = proxy.address, proxy.headers
-            self._client = ApiClient(configuration)
-        except TimeoutError:
-            raise VariableError([f"KUBECONFIG: its program did not log in within {LOGIN_TIMEOUT:.0f} s"]) from None
+            with contextlib.ExitStack() as failed:
+                self._login = Login(configuration, load, hide)
+                failed.callback(self._login.close)
+                proxy = parse_proxy(configuration.proxy, "KUBECONFIG: proxy-url") if configuration.proxy else None
+                _require_pair(configuration.cert_file, configuration.key_file)
+                if configuration.ssl_ca_cert:
+                    ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+                if proxy:
+                    configuration.proxy, configuration.proxy_headers = proxy.address, proxy.headers
+                self._client = ApiClient(configuration)
+                failed.pop_all()
         except (ConfigException, YAMLError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
             raise VariableError(
                 ["KUBECONFIG: must be a kubeconfig that can be used; or give OKD_URL and OKD_TOKEN"]
             ) from error
-        finally:
-            if not hasattr(self, "_client"):
-                logging.getLogger().removeHandler(self._login)
         self._server = Server(
             f"the cluster {configuration.host}",
             "OKD_URL (or in KUBECONFIG)",
@@ -156,33 +116,8 @@ class Api:
 
     def close(self) -> None:
         """Close the connections."""
-        logging.getLogger().removeHandler(self._login)
+        self._login.close()
         self._client.close()  # type: ignore[no-untyped-call]
-
-    def _keep_login(self) -> None:
-        """Have a program log in again, now and then, where its token ends soon; no request waits for that."""
-        if self._renew and time.monotonic() >= self._renew_at:
-            self._renew_at = math.inf  # until this one has ended
-            in_background(self._log_in_again)
-
-    def _log_in_again(self) -> None:
-        """Take over the token of a new login; where that fails, the one before it is good for some time."""
-        configuration, before = self._client.configuration, dict(self._client.configuration.api_key)
-        try:
-            if self._renew:
-                renewed = copy.copy(configuration)
-                renewed.api_key = dict(before)
-                self._renew(renewed)  # asks the program five minutes before the token's end
-                token = renewed.api_key.get("BearerToken", "")
-                if renewed.api_key != before and HEADER_VALUE.fullmatch(token):
-                    self._hide_token(token)
-                    configuration.api_key = renewed.api_key
-        finally:
-            self._renew_at = time.monotonic() + RENEW_EVERY
-
-    def _hide_token(self, token: str) -> None:
-        if secret := token.partition(" ")[2]:  # behind the word Bearer
-            self._hide(secret)
 
     def object(self, method: str, path: str, **request: Any) -> Object:
         """Send a request, whose arguments are those of `_request`, and return the object of its answer."""
@@ -238,7 +173,7 @@ class Api:
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if body is not None:
             headers["Content-Type"] = content_type
-        self._keep_login()
+        self._login.keep()
         serialized = self._client.param_serialize(
             method, path, query_params=query or [], header_params=headers, body=body, auth_settings=["BearerToken"]
         )

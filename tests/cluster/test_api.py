@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from maintenance_ci.cluster import api, openshift
+from maintenance_ci.cluster import api, login, openshift
 from maintenance_ci.cluster.kubeconfig import write_kubeconfig, write_login
 from maintenance_ci.cluster.openshift import OpenShift
 from maintenance_ci.errors import ForbiddenError, MaintenanceError, TryAgainError, VariableError
@@ -87,7 +87,7 @@ def test_a_client_s_certificate_without_its_key(tmp_path: Path, certificate: byt
 
 
 def test_a_program_that_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    monkeypatch.setattr(login, "LOGIN_TIMEOUT", 0.3)
     program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
     user = {"exec": {**program, "interactiveMode": "Never"}}
     config = write_login(tmp_path, {"server": "https://127.0.0.1:1"}, user, namespace="web")
@@ -184,7 +184,7 @@ def test_what_is_no_list_is_no_empty_one(tmp_path: Path, answer: dict[str, objec
 
 
 def test_a_program_that_logs_in_and_waits_for_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LOGIN_TIMEOUT", 0.3)
+    monkeypatch.setattr(login, "LOGIN_TIMEOUT", 0.3)
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["5"]}
     with pytest.raises(VariableError, match="KUBECONFIG"):
         OpenShift(kubeconfig(tmp_path, user={"exec": plugin | {"interactiveMode": "Never"}}), "web")

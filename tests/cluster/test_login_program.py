@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from maintenance_ci.cluster import api, given_kubeconfig, login_program
+from maintenance_ci.cluster import given_kubeconfig, login, login_program
 from maintenance_ci.cluster.api import Api
 from maintenance_ci.cluster.given_kubeconfig import read_login
 from maintenance_ci.cluster.kubeconfig import write_login
@@ -131,7 +131,7 @@ def test_it_logs_in_again_while_the_job_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], second: str, held: str
 ) -> None:
     """No request waits for it, nothing of it is printed, and where it fails the first token counts on."""
-    monkeypatch.setattr(api, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(login, "RENEW_EVERY", 0.0)
     monkeypatch.setattr(given_kubeconfig, "LOGIN_TIMEOUT", 1)
     again = tmp_path / "again"
     ending = json.loads(CREDENTIAL)
@@ -141,9 +141,9 @@ def test_it_logs_in_again_while_the_job_goes_on(
     client = Api(kubeconfig(tmp_path, script), timeout=1, hide=hidden.append)
     with contextlib.closing(client):
         began = time.monotonic()
-        client._keep_login()
+        client._login.keep()
         assert time.monotonic() - began < 0.5
-        wait_until(lambda: client._renew_at < math.inf)
+        wait_until(lambda: client._login._renew_at < math.inf)
         assert client._client.configuration.api_key == {"BearerToken": f"Bearer {held}"}
     assert hidden == list(dict.fromkeys([SECRET, held]))
     assert capfd.readouterr() == ("", "")
