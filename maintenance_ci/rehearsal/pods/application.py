@@ -52,7 +52,12 @@ class ApplicationContainer:
 
     async def _end(self, exit_code: int) -> None:
         if self._runner is not None:
+            server = self._runner.server
             await self._runner.cleanup()
+            await asyncio.sleep(0)  # a connection that was just being accepted is there by now
+            for connection in server.connections if server else ():
+                if connection.transport is not None:
+                    connection.transport.abort()
         self._exit_code = exit_code
         self._ended.set()
 
