@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from maintenance_ci.errors import VariableError
+from maintenance_ci.settings.proxies import MIN_PASSWORD
 from maintenance_ci.waiting import in_background, with_deadline
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Login:
         value = api_key.get(TOKEN, "")
         good = bool(HEADER_VALUE.fullmatch(value))
         _, _, token = value.partition(" ")  # behind the word Bearer
-        if good and token:
+        if good and len(token) >= MIN_PASSWORD:
             self._hide(token)
         return good
 

@@ -20,8 +20,8 @@ TOKEN = re.compile(r"[\x21-\x7e]+")
 INVISIBLE = "\ufeff\u200b"
 BEGIN = "-----BEGIN"
 # A certificate in a text that may also hold keys. X509 is an older word of OpenSSL's, TRUSTED a kind of its own.
-BLOCK = re.compile(r"-----BEGIN (?P<kind>(?:X509 |TRUSTED )?CERTIFICATE)-----(?P<body>[^-]*)-----END (?P=kind)-----")
-FIRST_LINE = re.compile(r"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
+FIRST_LINE = re.compile(r"-----BEGIN (?P<kind>(?:X509 |TRUSTED )?CERTIFICATE)-----")
+BLOCK = re.compile(rf"{FIRST_LINE.pattern}(?P<body>[^-]*)-----END (?P=kind)-----")
 # Between the lines of a block: blanks, and the line breaks of a value that went through JSON.
 BREAKS = re.compile(r"\s|\\[rn]")
 

@@ -149,6 +149,13 @@ def test_it_logs_in_again_while_the_job_goes_on(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_short_token_is_not_masked(tmp_path: Path) -> None:
+    """It would hide every letter of its kind in the log."""
+    hidden: list[str] = []
+    Api(kubeconfig(tmp_path, f"echo {shlex.quote(CREDENTIAL.replace(SECRET, 't'))}"), hide=hidden.append).close()
+    assert hidden == []
+
+
 def test_what_other_loggers_say_is_printed_as_before(tmp_path: Path) -> None:
     script = f"""
 import logging

@@ -74,26 +74,25 @@ def test_an_action_that_is_a_plan_changes_nothing_either(model: type[JobSettings
 
 
 @pytest.mark.parametrize("model", CHANGING)
-def test_an_action_that_ends_a_maintenance_is_for_delete_alone(model: type[JobSettings]) -> None:
-    variables = CHANGING[model] | {"ACTION": "end"}
-    if model is EndSettings:
-        assert read_settings(model, variables).action == "end"
+@pytest.mark.parametrize(
+    ("action", "own", "asks_for", "command"),
+    [
+        ("end", EndSettings, "the end of a maintenance", "delete"),
+        ("rehearse", RehearsalSettings, "a rehearsal", "rehearse --cluster"),
+    ],
+)
+def test_an_action_is_for_its_own_command_alone(
+    action: str, own: type[JobSettings], asks_for: str, command: str, model: type[JobSettings]
+) -> None:
+    variables = CHANGING[model] | {"ACTION": action}
+    if model is own:
+        assert read_settings(model, variables).action == action
         return
     with pytest.raises(VariableError) as refused:
         read_settings(model, variables)
     (fault,) = refused.value.faults
-    assert fault.startswith("ACTION: asks for the end of a maintenance alone")
-    assert "run `maintenance-ci delete`" in fault
-
-
-@pytest.mark.parametrize("model", CHANGING)
-def test_an_action_that_is_a_rehearsal_is_for_the_rehearsal_alone(model: type[JobSettings]) -> None:
-    variables = CHANGING[model] | {"ACTION": "rehearse"}
-    if model is RehearsalSettings:
-        assert read_settings(model, variables).action == "rehearse"
-        return
-    with pytest.raises(VariableError, match="ACTION: asks for a rehearsal alone"):
-        read_settings(model, variables)
+    assert fault.startswith(f"ACTION: asks for {asks_for} alone")
+    assert f"run `maintenance-ci {command}`" in fault
 
 
 def test_the_jobs_of_a_rehearsal_have_nothing_of_the_pipeline_s_own_maintenance() -> None:
