@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import io
 import os
 import secrets
@@ -44,15 +43,11 @@ argument or a variable is wrong; with --cluster, 75 another job is at work, or a
 
 # The commands that leave reports for GitLab, and give signs of life.
 JOBS = frozenset({"build-and-deploy", "deploy-route", "delete", "plan"})
-# Objects between two searches for cycles. Python's own 700 searches some hundred times while a job's modules are
-# imported: that takes a tenth of a job's start.
-SEARCH_FOR_CYCLES_AFTER = 50_000
 MAINTENANCE_ROUTE = "route-templates/maintenance-route.yaml.j2"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code."""
-    gc.set_threshold(SEARCH_FOR_CYCLES_AFTER)
     arguments = _parser().parse_args(argv)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
