@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import NoReturn
 
@@ -16,6 +17,8 @@ SEARCH_FOR_CYCLES_AFTER = 200_000
 def run() -> NoReturn:
     """Run the command of the command line, and end the process with its exit code."""
     gc.set_threshold(SEARCH_FOR_CYCLES_AFTER)
+    # Other packages' plugins of pydantic are not even looked for: they would be shown what variables hold.
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     code = main()
     gc.freeze()  # at its end Python searches all objects for cycles, which takes as long as two requests to a cluster
     sys.exit(code)

@@ -35,6 +35,13 @@ RENDER_MEMORY = 256 * 1024 * 1024
 MAX_ANSWER = 4 * 1024 * 1024
 # A safe one: that of libyaml, where PyYAML was built with it, takes an eighth of the time.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# The child's program. Python's own searches for cycles would take a third of the time until it is ready.
+_PROGRAM = """
+import gc, sys
+gc.set_threshold(100_000)
+from maintenance_ci.templates.sandbox import main
+main(int(sys.argv[1]))
+"""
 NO_CHILD, CHECK_INSTALLATION = (
     "The process that renders templates does not start",
     "Check how maintenance-ci is installed.",
@@ -120,7 +127,7 @@ class Renderer:
         """Start a child; raises MaintenanceError."""
         try:
             self._child = subprocess.Popen(  # noqa: S603 - a fixed argv
-                [sys.executable, "-I", "-m", "maintenance_ci.templates.sandbox", str(self._memory)],
+                [sys.executable, "-I", "-c", _PROGRAM, str(self._memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

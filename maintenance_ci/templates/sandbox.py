@@ -1,4 +1,4 @@
-"""Jinja2, sandboxed and strict, for templates that nobody here has written: ``python -I -m`` this module.
+"""Jinja2, sandboxed and strict, for templates that nobody here has written: a process of its own.
 
 `maintenance_ci.templates.rendering` starts it and alone speaks with it, in lines of JSON: ``{"template", "values",
 "name", "seconds"}`` is answered by ``{"rendered"}`` or ``{"error"}``. A template can end this process; not the job.
@@ -195,7 +195,3 @@ def main(memory: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _send(answer)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
