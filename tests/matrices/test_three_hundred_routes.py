@@ -14,6 +14,7 @@ from benchmarks.switch_time import TARGET, moves
 from maintenance_ci.rehearsal import application_manifests as manifests
 from maintenance_ci.rehearsal.cluster import Options
 from tests.matrices.harness import TOTALS, Totals
+from tests.tools.busy_machine import require_at_most
 
 Record = Callable[[str, object], None]
 
@@ -93,7 +94,7 @@ def test_all_routes_go_in_and_out(size: Size, record_property: Record) -> None:
     assert [one.failed for one in found] == [0, 0]
     assert min(one.requests for one in found) > 2 * size.routes, "users of some Routes hardly asked"
     assert max(one.memory for one in found) < MEMORY
-    assert max(one.intervals for one in found) <= TARGET
+    require_at_most(max(one.intervals for one in found), TARGET, "reload intervals until all users are switched")
 
 
 def test_users_of_one_route_among_many_are_seen_to_be_harmed() -> None:
