@@ -149,6 +149,21 @@ def test_a_rehearsal_that_draws_nothing_waits_for_no_library_that_draws() -> Non
     assert "matplotlib" in imported_by("import maintenance_ci.rehearsal.picture")
 
 
+def test_plugins_of_pydantic_that_other_packages_bring_are_not_loaded(tmp_path: Path) -> None:
+    """They would be shown what variables hold."""
+    (tmp_path / "other-1.dist-info").mkdir()
+    (tmp_path / "other-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1\n")
+    (tmp_path / "other-1.dist-info/entry_points.txt").write_text("[pydantic]\nother = other:plugin\n")
+    (tmp_path / "other.py").write_text("print('LOADED')\nplugin = None\n")
+    beside = {"PYTHONPATH": str(tmp_path)}
+    done = run("status", **beside)
+    assert done.returncode == 2
+    assert "LOADED" not in done.stdout
+    code = "from maintenance_ci.cli import main; main(['status'])"
+    twin = subprocess.run([sys.executable, "-c", code], env=BARE | beside, capture_output=True, text=True, check=False)
+    assert "LOADED" in twin.stdout
+
+
 def test_an_interruption_before_anything_was_begun_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
