@@ -71,6 +71,7 @@ def test_the_article_s_jobs_do_what_it_says() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.slow
 def test_the_article_s_jobs_know_a_part_of_a_site() -> None:
     async def story() -> None:
         async with Stage(1, QUICK) as stage:

@@ -72,6 +72,7 @@ async def two_requests(network: SlowNetwork, *, at_once: bool) -> float:
     return took
 
 
+@pytest.mark.slow
 def test_what_is_sent_together_arrives_together() -> None:
     together = min(through(ROUND_TRIP, lambda network: two_requests(network, at_once=True)) for _ in range(3))
     apart = through(ROUND_TRIP, lambda network: two_requests(network, at_once=False))

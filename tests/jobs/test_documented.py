@@ -102,6 +102,7 @@ def test_the_command_beside_make_is_where_make_puts_it() -> None:
     assert set(troubles) <= documented().keys()
 
 
+@pytest.mark.slow
 def test_a_maintenance_of_a_path_is_ended_by_hand_as_the_readme_says(cluster: Cluster) -> None:
     section = README.split("### When something fails at night")[1].split("\n### ")[0]
     shows, deletes = re.findall(r"^ *\$ oc ((?:get|delete) route.*)$", section, re.MULTILINE)

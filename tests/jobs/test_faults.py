@@ -316,6 +316,7 @@ def test_a_maintenance_route_that_no_router_would_serve_deletes_nothing(cluster:
     assert cluster.find("secrets", "shop-maintenance-snapshot") is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("page")
 def test_accepted_differences_come_back(cluster: Cluster, template: MutableMapping[str, bytes]) -> None:
     template["shop.yaml"] = changed_template(cluster, port=None)

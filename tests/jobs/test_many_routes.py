@@ -78,7 +78,7 @@ def rows(report: Mapping[str, Any]) -> dict[str, str]:
     ("strategy", "variables"),
     [
         pytest.param("swap", SELECTED, id="swap-by a label"),
-        pytest.param("repoint", ALL, id="repoint-by their names"),
+        pytest.param("repoint", ALL, id="repoint-by their names", marks=pytest.mark.slow),
         pytest.param("swap", ALL, id="swap-by their names", marks=pytest.mark.slow),
         pytest.param("repoint", SELECTED, id="repoint-by a label", marks=pytest.mark.slow),
     ],

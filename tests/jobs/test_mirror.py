@@ -44,6 +44,7 @@ def wildcard(cluster: Cluster, name: str) -> tuple[Site, list[str]]:
     return site, [f"{host}.{domain}" for host in ("wildcard", "a", "b")]
 
 
+@pytest.mark.slow
 def test_a_wildcard(cluster: Cluster) -> None:
     site, hosts = wildcard(cluster, "tenants")
     site.begin()

@@ -97,6 +97,7 @@ def by_oc(cluster: Cluster) -> list[tuple[str, str, int]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_job_that_finds_oc_builds_with_it(built: Cluster, tmp_path: Path) -> None:
     record = tmp_path / "call.json"
     job = ok(built.run("build-and-deploy", BUILD_AGAIN, oc=oc_stand_in.install(tmp_path, record=record)))

@@ -125,6 +125,7 @@ def deployment(cluster: Cluster) -> tuple[int, Any]:
     return found["metadata"]["generation"], found["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
+@pytest.mark.slow
 def test_each_route_and_path_has_its_own_texts_which_change_under_load(cluster: Cluster) -> None:
     before = {name: essence(route) for name, route in routes_of(cluster).items()}
     with users_of(cluster, NAMES) as seen:

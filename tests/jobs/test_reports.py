@@ -107,6 +107,7 @@ def expect(cluster: Cluster, *lines: str) -> None:
         cluster.call(cluster.inside.troubles.add, parse_trouble(line))
 
 
+@pytest.mark.slow
 def test_a_whole_maintenance(cluster: Cluster) -> None:
     jobs = {job: run(cluster, job) for job in ("build-and-deploy", "plan", "deploy-route", "delete")}
     assert cluster.run("build-and-deploy").code == 0

@@ -38,6 +38,7 @@ def host_of(cluster: Cluster, name: str) -> str:
     return str(route["spec"]["host"])
 
 
+@pytest.mark.slow
 def test_testers_meet_the_application_on_a_host_that_the_cluster_makes(cluster: Cluster) -> None:
     site = Site(cluster, "open")
     done = ok(site.run("deploy-route", **for_testers(f"{NOBODY}, {RUNNER}")))

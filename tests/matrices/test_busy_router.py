@@ -43,7 +43,11 @@ def test_twenty_times_in_and_out(scene: Scene, record_property: Record) -> None:
     rounds(scene, 20, record_property)
 
 
-@pytest.mark.parametrize("scene", [Scene("delete"), Scene("delete", "repoint")], ids=lambda scene: scene.strategy)
+@pytest.mark.parametrize(
+    "scene",
+    [Scene("delete"), pytest.param(Scene("delete", "repoint"), marks=pytest.mark.slow)],
+    ids=lambda scene: scene.strategy,
+)
 def test_in_and_out(scene: Scene, record_property: Record) -> None:
     rounds(scene, 1, record_property)
 

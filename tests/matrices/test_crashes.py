@@ -97,6 +97,7 @@ def test_a_job_is_killed_at_a_change_and_run_again(record_property: Record) -> N
             it.play(crashes(scene, [step], whens=[after]))
 
 
+@pytest.mark.slow
 def test_a_helm_is_killed_at_a_change_and_run_again(record_property: Record) -> None:
     scene = Scene("build-and-deploy", keep_page=False)
     path = (

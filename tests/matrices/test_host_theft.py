@@ -118,6 +118,7 @@ def ready_endpoints(on: Stage) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_repointed_route_keeps_its_host(on: Stage) -> None:
     send_thief(on)
     on.ok("deploy-route", REPOINT.variables)

@@ -79,12 +79,9 @@ async def passages(size: Size) -> list[Passage]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    "size",
-    [Size(12, 30.0, 1.0), pytest.param(Size(300, 150.0, 5.0), marks=pytest.mark.slow)],
-    ids=str,
-)
+@pytest.mark.parametrize("size", [Size(12, 30.0, 1.0), Size(300, 150.0, 5.0)], ids=str)
 def test_all_routes_go_in_and_out(size: Size, record_property: Record) -> None:
     found = asyncio.run(passages(size))
     totals = Totals(f"{size} in and out", cases=len(found), requests=sum(one.requests for one in found))

@@ -175,6 +175,7 @@ def test_a_job_about_three_routes_is_killed_and_another_one_cancelled(record_pro
         )
 
 
+@pytest.mark.slow
 def test_a_route_that_is_left_half_way_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its rollback one of three Routes stays half switched, and the matrix tells which."""
     monkeypatch.setattr(Undo, "undo", lambda *_: None)

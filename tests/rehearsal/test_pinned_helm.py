@@ -61,6 +61,7 @@ def test_a_registry_that_is_away_is_asked_once(tmp_path: Path, monkeypatch: pyte
     assert len(asked) == 2
 
 
+@pytest.mark.slow
 def test_with_a_cache_of_its_own_it_needs_no_home(tmp_path: Path) -> None:
     done = put_into(tmp_path, HOME=NO_HOME, XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr

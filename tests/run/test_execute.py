@@ -255,7 +255,7 @@ def test_the_report_has_how_each_ended_whatever_ends_the_job(on: Site, cancellab
     assert on.shown(3) == [FIRST]  # it was in maintenance before
 
 
-@pytest.mark.parametrize("job", ["deploy-route", "delete"])
+@pytest.mark.parametrize("job", ["deploy-route", pytest.param("delete", marks=pytest.mark.slow)])
 def test_a_route_that_is_only_looked_at_is_waited_for_with_those_that_are_switched(on: Site, job: str) -> None:
     """No Route that is half switched waits for users of another one."""
     begun = on.runs(3)

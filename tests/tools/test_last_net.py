@@ -47,7 +47,9 @@ SAID = (
 )
 
 
-@pytest.mark.parametrize(("net", "seconds"), [(NET, 120), ("", 8)], ids=["with it", "without"])
+@pytest.mark.parametrize(
+    ("net", "seconds"), [(NET, 120), pytest.param("", 8, marks=pytest.mark.slow)], ids=["with it", "without"]
+)
 def test_a_test_that_hangs_ends_with_its_process_and_the_others_go_on(net: str, seconds: float, tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(net)
     (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\ntimeout = 300\n")

@@ -136,6 +136,7 @@ def test_beside_a_job_that_holds_the_lease(cluster: Cluster) -> None:
     assert f"The Lease {LEASE}" in job.log
 
 
+@pytest.mark.slow
 def test_a_runner_that_cannot_see_the_site_is_told_before(cluster: Cluster) -> None:
     wrong: Variables = {"PUBLIC_CA": trustme.CA().cert_pem.bytes().decode()}
     done = ok(plan(cluster, variables=wrong))

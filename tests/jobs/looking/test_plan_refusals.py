@@ -308,6 +308,7 @@ def test_what_delete_would_refuse(cluster: Cluster, case: str) -> None:
     assert FREE_DELETE not in done.log
 
 
+@pytest.mark.slow
 def test_delete_would_go_on_where_it_is_forced(cluster: Cluster) -> None:
     begin_without_application(cluster)
     done = ok(plan(cluster, "--delete", variables=ACCEPT | {"FORCE": "true", "CI_PIPELINE_ID": OLD}))

@@ -70,7 +70,10 @@ def test_nothing_is_in_maintenance(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(
     ("strategy", "begun", "shown_by"),
-    [("swap", ("routes", WHOLE), [KEEPER, WHOLE]), ("repoint", ("secrets", SNAPSHOT), [KEEPER, "shop"])],
+    [
+        ("swap", ("routes", WHOLE), [KEEPER, WHOLE]),
+        pytest.param("repoint", ("secrets", SNAPSHOT), [KEEPER, "shop"], marks=pytest.mark.slow),
+    ],
 )
 def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[str, str], shown_by: list[str]) -> None:
     ok(cluster.run("deploy-route", {"ROUTE_STRATEGY": strategy, "CI_PIPELINE_ID": "42"}))
@@ -99,6 +102,7 @@ def test_a_route_in_maintenance(cluster: Cluster, strategy: str, begun: tuple[st
     ]
 
 
+@pytest.mark.slow
 def test_paths_beside_and_under_a_whole_route(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route", SUBPATH))
     assert [(row["path"], row["strategy"], row["state"]) for row in document(cluster)["maintenance"]] == [

@@ -45,6 +45,7 @@ def test_a_name_that_no_route_has_is_no_maintenance_that_has_ended(cluster: Clus
     assert "Route shpo does not exist, and nothing shows that it was in maintenance" in done.log
 
 
+@pytest.mark.slow
 def test_a_plan_of_it_is_the_plan_of_delete(cluster: Cluster) -> None:
     ok(cluster.run("deploy-route", SUBPATH))
     quiet(cluster)
@@ -54,7 +55,7 @@ def test_a_plan_of_it_is_the_plan_of_delete(cluster: Cluster) -> None:
     assert stored(cluster) == before
 
 
-@pytest.mark.parametrize("strategy", [{}, {"ROUTE_STRATEGY": "repoint"}, SUBPATH])
+@pytest.mark.parametrize("strategy", [{}, pytest.param({"ROUTE_STRATEGY": "repoint"}, marks=pytest.mark.slow), SUBPATH])
 def test_it_ends_a_maintenance(cluster: Cluster, strategy: Variables) -> None:
     """Also from a pipeline of its own, which is newer than the one that began it."""
     ok(cluster.run("deploy-route", {"CI_PIPELINE_ID": "41"} | strategy))

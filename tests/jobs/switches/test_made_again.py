@@ -62,7 +62,8 @@ def test_an_original_that_no_router_takes_is_removed_and_users_meet_the_page_aga
         assert site.is_back()
 
 
-@pytest.mark.parametrize("then", ["by hand", pytest.param("the job again", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["by hand", "the job again"])
 def test_an_original_that_no_router_takes_and_that_is_left_is_put_right(on: Stage, then: str, tmp_path: Path) -> None:
     with own_site(on, f"left-{then[:2]}", tls=TLS) as site:
         site.begin()

@@ -48,6 +48,7 @@ def test_a_job_that_is_stopped_goes_back(on: Stage) -> None:
     rolled_back(on, cancelled)
 
 
+@pytest.mark.slow
 def test_a_person_ends_it_by_the_commands_that_were_told(on: Stage, tmp_path: Path) -> None:
     on.ok("deploy-route", VARIABLES)
     on.befall(Trouble("403", method="PATCH", path="/routes/shop$", client="ours", times=1000))

@@ -114,6 +114,7 @@ def generated_hosts(on: Stage) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_deploy_route_again_changes_nothing(on: Stage, strategy: str) -> None:
     on.ok("deploy-route", {"ROUTE_STRATEGY": strategy})
     before = on.picture()

@@ -15,7 +15,7 @@ def away(path: str, effect: str = "503") -> Trouble:
     return Trouble(effect, method="GET", path=path, client="ours", times=FOR_GOOD)
 
 
-@pytest.mark.parametrize("path", [f"/secrets/{SNAPSHOT}", "/endpointslices"])
+@pytest.mark.parametrize("path", [pytest.param(f"/secrets/{SNAPSHOT}", marks=pytest.mark.slow), "/endpointslices"])
 def test_a_delete_that_cannot_read_on_tells_the_commands_for_a_person(on: Stage, path: str) -> None:
     on.ok("deploy-route", WAYS["swap"])
     on.befall(away(path))
